@@ -1,0 +1,3 @@
+//! hookstream: webhooks into Kafka, verified, in one envelope, none lost; the full records beside them.
+//!
+//! The modules stand in the order of the data.

@@ -1,0 +1,2 @@
+//! The `hookstream` binary.
+fn main() {}
