@@ -2,4 +2,6 @@
 //!
 //! The modules stand in the order of the data.
 
+pub mod config;
 pub mod event;
+pub mod provider;

@@ -1,0 +1,5 @@
+//! The configuration file and what it holds.
+
+mod secret;
+
+pub use secret::Secret;

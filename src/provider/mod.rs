@@ -1,0 +1,33 @@
+//! Providers as data: a file says how one signs and what its events look like; this module compiles the file once and
+//! runs it per request. Pure: no I/O, no clock, no async.
+
+mod api;
+mod bind;
+mod catalogue;
+mod category;
+mod compiled;
+mod error;
+mod glob;
+mod period;
+mod placeholder;
+mod read;
+mod reject;
+mod rules;
+mod sample;
+mod spec;
+mod verify;
+
+pub use api::{Api, Auth, Rate, Route, RouteError};
+pub use bind::Binding;
+pub use catalogue::{Catalogue, embedded_vectors};
+pub use category::CATEGORIES;
+pub use compiled::{AnswerProfile, Provider};
+pub use error::{BindError, SignError, SpecError};
+pub use read::{Facts, Reading, Reply};
+pub use reject::Reject;
+pub use rules::Rules;
+pub use sample::{Filled, Filling, Sample};
+pub use spec::{BodyKind, Needs, SecretsNeed};
+pub use verify::{Request, Verified};
+
+pub use crate::event::Verification;
