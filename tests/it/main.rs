@@ -1,1 +1,5 @@
 //! The integration tests: one binary, one line per module.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod broker_facts;
+mod support;
