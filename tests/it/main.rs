@@ -1,4 +1,7 @@
 //! The integration tests: one binary, one line per module.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod broker_facts;
 mod envelope;
 mod scan;
+mod support;
