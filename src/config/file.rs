@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 
 use super::value::{Bytes, Length, SecretRef};
 use crate::event::Format;
@@ -275,7 +276,9 @@ pub struct Source {
     pub event: toml::Table,
     /// Take events without any proof of where they come from. Everybody who can reach the path can then write to the topic.
     pub accept_unsigned: bool,
-    /// The form of the Kafka records.
+    /// The form of the Kafka records: cloudevents or cloudevents-binary.
+    #[serde(deserialize_with = "format")]
+    #[schemars(with = "String")]
     pub format: Format,
     /// What keys the Kafka records.
     pub key: KeyBy,
@@ -290,4 +293,10 @@ pub struct Source {
     pub allow: Vec<IpNet>,
     /// Requests per second at most, all senders together; beyond it 429. Default: no limit.
     pub max_requests_per_second: Option<u32>,
+}
+
+fn format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Format, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Format::from_name(&name)
+        .ok_or_else(|| D::Error::custom(format!("`{name}` is not a format; write cloudevents or cloudevents-binary")))
 }

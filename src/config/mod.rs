@@ -141,7 +141,8 @@ impl Config {
     /// The first thing that is wrong, with file, line, key and what is allowed.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let advice = "name another with --config FILE or HOOKSTREAM_CONFIG, or write one with the example in the README";
+            let advice =
+                "name another with --config FILE or HOOKSTREAM_CONFIG, or write one with the example in the README";
             ConfigError::new(path.display(), format!("cannot read the configuration: {error}; {advice}"))
         })?;
         Self::parse(path, &text, std::env::vars())
@@ -156,12 +157,12 @@ impl Config {
         text: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let origin = path.display();
+        let origin = path.display().to_string();
         // The file alone first: its errors then carry line and column.
-        let file: file::File = toml::from_str(text).map_err(|error| ConfigError::new(origin, error))?;
+        let file: file::File = toml::from_str(text).map_err(|error| ConfigError::new(&origin, error))?;
         let file = environment::overridden(file, text, variables)?;
         Self::check(path, file).map_err(|error| match error {
-            Fault::Here(message) => ConfigError::new(origin, message),
+            Fault::Here(message) => ConfigError::new(&origin, message),
             Fault::Elsewhere(error) => error,
         })
     }
@@ -174,7 +175,11 @@ impl Config {
         }
         let topics = TopicsConfig::new(&file.kafka.topics)?;
         if file.enrich.window.0 > topics.retention {
-            return Err("enrich.window is longer than kafka.topics.retention; ids would outlive the events they stand for".to_owned().into());
+            return Err(
+                "enrich.window is longer than kafka.topics.retention; ids would outlive the events they stand for"
+                    .to_owned()
+                    .into(),
+            );
         }
         let public_url = file.gateway.public_url.as_deref().map(public_url).transpose()?;
         let mut sources = BTreeMap::new();
@@ -196,7 +201,10 @@ impl Config {
                 public_url,
                 trusted_proxies: file.gateway.trusted_proxies,
                 max_connections: at_least_one("gateway.max_connections", file.gateway.max_connections)?,
-                max_body_bytes_in_flight: size("gateway.max_body_bytes_in_flight", file.gateway.max_body_bytes_in_flight)?,
+                max_body_bytes_in_flight: size(
+                    "gateway.max_body_bytes_in_flight",
+                    file.gateway.max_body_bytes_in_flight,
+                )?,
                 header_timeout: file.gateway.header_timeout.0,
                 failed_requests_per_second: file.gateway.failed_requests_per_second,
                 drain_delay: file.gateway.drain_delay.0,
@@ -249,7 +257,8 @@ impl From<ConfigError> for Fault {
 }
 
 fn add_providers(catalogue: &mut Catalogue, dir: &Path) -> Result<(), ConfigError> {
-    let unreadable = |error: std::io::Error| ConfigError::new(dir.display(), format!("cannot read providers_dir: {error}"));
+    let unreadable =
+        |error: std::io::Error| ConfigError::new(dir.display(), format!("cannot read providers_dir: {error}"));
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -284,14 +293,19 @@ fn paths_are_distinct(sources: &BTreeMap<String, SourceConfig>) -> Result<(), St
     let mut seen = BTreeSet::new();
     for source in sources.values() {
         if !seen.insert(&source.path) {
-            return Err(format!("[sources.{}] path `{}` belongs to another source already; each needs its own", source.name, source.path));
+            return Err(format!(
+                "[sources.{}] path `{}` belongs to another source already; each needs its own",
+                source.name, source.path
+            ));
         }
     }
     Ok(())
 }
 
 fn size(key: &str, bytes: Bytes) -> Result<usize, String> {
-    usize::try_from(bytes.0).map_err(|_| format!("{key}: {} bytes do not fit this machine", bytes.0)).and_then(|n| at_least_one(key, n))
+    usize::try_from(bytes.0)
+        .map_err(|_| format!("{key}: {} bytes do not fit this machine", bytes.0))
+        .and_then(|n| at_least_one(key, n))
 }
 
 fn at_least_one(key: &str, number: usize) -> Result<usize, String> {

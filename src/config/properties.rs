@@ -66,7 +66,9 @@ impl Properties {
                 Value::Literal(text) => Ok((name.clone(), text.clone())),
                 Value::Reference(reference) => {
                     let secret = reference.resolve().map_err(|error| format!("kafka property `{name}`: {error}"))?;
-                    let text = secret.expose_text().ok_or_else(|| format!("kafka property `{name}`: {reference} is not UTF-8"))?;
+                    let text = secret
+                        .expose_text()
+                        .ok_or_else(|| format!("kafka property `{name}`: {reference} is not UTF-8"))?;
                     Ok((name.clone(), text.to_owned()))
                 }
             })

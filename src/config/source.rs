@@ -80,7 +80,9 @@ impl SourceConfig {
             None => topics.raw_topic(name),
         };
         if !is_topic_name(&raw_topic) {
-            return Err(format!("topic `{raw_topic}` is not a topic name; allowed are letters, digits, `.`, `_` and `-`, at most 249"));
+            return Err(format!(
+                "topic `{raw_topic}` is not a topic name; allowed are letters, digits, `.`, `_` and `-`, at most 249"
+            ));
         }
         let max_body = file.max_body.map_or(DEFAULT_MAX_BODY as u64, |bytes| bytes.0);
         if !(1..=LARGEST_MAX_BODY).contains(&max_body) {
@@ -88,7 +90,9 @@ impl SourceConfig {
         }
         let deadline = file.deadline.map_or(provider.answer().deadline, |length| length.0);
         if !(Duration::from_secs(2)..=Duration::from_secs(30)).contains(&deadline) {
-            return Err(format!("deadline: {deadline:?} is not between 2s and 30s; the body and Kafka need some of it"));
+            return Err(format!(
+                "deadline: {deadline:?} is not between 2s and 30s; the body and Kafka need some of it"
+            ));
         }
         Ok(Self {
             name: name.to_owned(),
@@ -117,7 +121,8 @@ impl SourceConfig {
     /// # Errors
     /// What is missing, and where to find it at the provider.
     pub fn bind(&self) -> Result<Rules, String> {
-        let secrets = self.secrets.iter().map(SecretRef::resolve).collect::<Result<Vec<Secret>, _>>().map_err(|e| self.at(&e))?;
+        let secrets =
+            self.secrets.iter().map(SecretRef::resolve).collect::<Result<Vec<Secret>, _>>().map_err(|e| self.at(&e))?;
         let binding = Binding {
             secrets,
             params: self.params.clone(),
@@ -160,13 +165,21 @@ fn credentials(file: &Source, provider: &Provider) -> Result<BTreeMap<String, Se
     let mut credentials = file.credentials.clone();
     if let Some(reference) = &file.api_key {
         let [only] = known.as_slice() else {
-            return Err(format!("api_key is short for a provider's only credential; {} takes {}", provider.name(), listed(&known)));
+            return Err(format!(
+                "api_key is short for a provider's only credential; {} takes {}",
+                provider.name(),
+                listed(&known)
+            ));
         };
         credentials.insert((*only).to_owned(), reference.clone());
     }
     for name in credentials.keys().chain(file.tenants.values().flat_map(BTreeMap::keys)) {
         if !known.contains(&name.as_str()) {
-            return Err(format!("credential `{name}` is not one that {} takes; it takes {}", provider.name(), listed(&known)));
+            return Err(format!(
+                "credential `{name}` is not one that {} takes; it takes {}",
+                provider.name(),
+                listed(&known)
+            ));
         }
     }
     Ok(credentials)
@@ -198,5 +211,7 @@ fn is_source_name(name: &str) -> bool {
 }
 
 fn is_path(path: &str) -> bool {
-    path.starts_with('/') && !path.contains("//") && path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'%'))
+    path.starts_with('/')
+        && !path.contains("//")
+        && path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'%'))
 }

@@ -30,7 +30,11 @@ fn an_unknown_key_is_named_with_its_line_and_the_known_ones() {
 
 #[test]
 fn a_source_defaults_to_the_provider_of_its_name() {
-    let config = parse("[sources.stripe]\nsecrets = [\"env:S\"]\n[sources.shop-eu]\nprovider = \"shopify\"\npath = \"/shop/hook\"\n", &[]).unwrap();
+    let config = parse(
+        "[sources.stripe]\nsecrets = [\"env:S\"]\n[sources.shop-eu]\nprovider = \"shopify\"\npath = \"/shop/hook\"\n",
+        &[],
+    )
+    .unwrap();
     assert_eq!(config.sources["stripe"].path, "/webhooks/stripe");
     assert_eq!(config.sources["stripe"].raw_topic, "webhooks.stripe");
     assert_eq!(config.sources["shop-eu"].provider.name(), "shopify");
@@ -58,7 +62,8 @@ fn what_the_guarantees_rest_on_cannot_be_set() {
 
 #[test]
 fn properties_may_be_quoted_or_not() {
-    let config = parse("[kafka.properties]\nsecurity.protocol = \"SASL_SSL\"\n\"sasl.mechanism\" = \"PLAIN\"\n", &[]).unwrap();
+    let config =
+        parse("[kafka.properties]\nsecurity.protocol = \"SASL_SSL\"\n\"sasl.mechanism\" = \"PLAIN\"\n", &[]).unwrap();
     let properties = config.kafka.properties.resolve().unwrap();
     assert!(properties.contains(&("security.protocol".to_owned(), "SASL_SSL".to_owned())));
     assert!(properties.contains(&("sasl.mechanism".to_owned(), "PLAIN".to_owned())));

@@ -43,12 +43,17 @@ impl TopicsConfig {
             ("retry", &file.retry, "{delay}"),
             ("dead_letter", &file.dead_letter, ""),
         ] {
-            let named = file.prefix.clone() + &template.replacen(placeholder, "x", usize::from(!placeholder.is_empty()));
+            let named =
+                file.prefix.clone() + &template.replacen(placeholder, "x", usize::from(!placeholder.is_empty()));
             if !template.contains(placeholder) {
-                return Err(format!("kafka.topics.{key}: `{template}` must contain {placeholder}, or all would share one topic"));
+                return Err(format!(
+                    "kafka.topics.{key}: `{template}` must contain {placeholder}, or all would share one topic"
+                ));
             }
             if !is_topic_name(&named) {
-                return Err(format!("kafka.topics.{key}: `{template}` does not make a topic name; allowed are letters, digits, `.`, `_` and `-`, at most 249"));
+                return Err(format!(
+                    "kafka.topics.{key}: `{template}` does not make a topic name; allowed are letters, digits, `.`, `_` and `-`, at most 249"
+                ));
             }
         }
         if !(1..=10_000).contains(&file.partitions) {
@@ -144,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_name_that_kafka_would_refuse_is_refused_here() {
-        let error = TopicsConfig::new(&Topics { raw: "web hooks {source}".to_owned(), ..Topics::default() }).unwrap_err();
+        let error =
+            TopicsConfig::new(&Topics { raw: "web hooks {source}".to_owned(), ..Topics::default() }).unwrap_err();
         assert!(error.contains("kafka.topics.raw"), "{error}");
     }
 }

@@ -112,12 +112,13 @@ impl SecretRef {
     /// A sentence that names the variable or the file, what is wrong and what to do; never the content.
     pub fn resolve(&self) -> Result<Secret, String> {
         let bytes = match self {
-            Self::Env(name) => std::env::var_os(name)
-                .map(|value| value.into_encoded_bytes())
-                .ok_or_else(|| format!("the environment variable {name} is not set; set it, or point to a file with file:PATH"))?,
+            Self::Env(name) => std::env::var_os(name).map(|value| value.into_encoded_bytes()).ok_or_else(|| {
+                format!("the environment variable {name} is not set; set it, or point to a file with file:PATH")
+            })?,
             Self::File(path) => {
-                let mut bytes = std::fs::read(path)
-                    .map_err(|error| format!("cannot read {}: {error}; check the path and its permissions", path.display()))?;
+                let mut bytes = std::fs::read(path).map_err(|error| {
+                    format!("cannot read {}: {error}; check the path and its permissions", path.display())
+                })?;
                 if bytes.ends_with(b"\n") {
                     bytes.pop();
                     if bytes.ends_with(b"\r") {

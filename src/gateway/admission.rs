@@ -27,7 +27,13 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
         return peer;
     }
     let mut address = peer;
-    for entry in headers.get_all("x-forwarded-for").iter().rev().filter_map(|value| value.to_str().ok()).flat_map(|list| list.rsplit(',')) {
+    for entry in headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .rev()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.rsplit(','))
+    {
         let Ok(hop) = entry.trim().parse::<IpAddr>() else { return address };
         address = hop.to_canonical();
         if !is_trusted(&address) {
@@ -39,7 +45,11 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
 
 /// Whether an address may send to a source. An empty list allows all.
 pub(super) fn address_allowed(address: IpAddr, allow: &[IpNet]) -> Result<(), Reject> {
-    if allow.is_empty() || allow.iter().any(|net| net.contains(&address)) { Ok(()) } else { Err(Reject::AddressNotAllowed) }
+    if allow.is_empty() || allow.iter().any(|net| net.contains(&address)) {
+        Ok(())
+    } else {
+        Err(Reject::AddressNotAllowed)
+    }
 }
 
 /// The headers that can be judged without the body.
@@ -111,7 +121,10 @@ mod tests {
     }
 
     fn forwarded(values: &[&'static str]) -> HeaderMap {
-        values.iter().map(|value| (http::HeaderName::from_static("x-forwarded-for"), http::HeaderValue::from_static(value))).collect()
+        values
+            .iter()
+            .map(|value| (http::HeaderName::from_static("x-forwarded-for"), http::HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]
@@ -119,7 +132,11 @@ mod tests {
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         let headers = forwarded(&["1.2.3.4, 5.6.7.8", "10.1.1.1"]);
         assert_eq!(client_address(address("9.9.9.9"), &headers, &trusted), address("9.9.9.9"));
-        assert_eq!(client_address(address("10.0.0.1"), &headers, &trusted), address("5.6.7.8"), "the last that is not ours");
+        assert_eq!(
+            client_address(address("10.0.0.1"), &headers, &trusted),
+            address("5.6.7.8"),
+            "the last that is not ours"
+        );
         assert_eq!(client_address(address("10.0.0.1"), &forwarded(&["junk"]), &trusted), address("10.0.0.1"));
         assert_eq!(client_address(address("::ffff:10.0.0.1"), &forwarded(&["1.2.3.4"]), &trusted), address("1.2.3.4"));
     }

@@ -31,8 +31,15 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Accepted, Self::Duplicate, Self::Handshake, Self::DeadLetter, Self::Rejected, Self::Unavailable, Self::HungUp];
+    pub const ALL: [Self; 7] = [
+        Self::Accepted,
+        Self::Duplicate,
+        Self::Handshake,
+        Self::DeadLetter,
+        Self::Rejected,
+        Self::Unavailable,
+        Self::HungUp,
+    ];
 
     /// The name.
     pub fn as_str(self) -> &'static str {
@@ -96,7 +103,7 @@ impl From<Unavailable> for Refused {
 
 /// A request that ends with what the provider hopes for.
 #[derive(Debug)]
-pub enum Answer {
+pub(super) enum Answer {
     /// The events are durable now; the id of the first.
     Accepted(Option<String>),
     /// All of them were durable before; the id of the first.
@@ -149,7 +156,9 @@ fn rejection(reject: Reject, id: RequestId, max_body: usize) -> Response {
         StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),
         StatusCode::TOO_MANY_REQUESTS => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
         // The rest of the request is not read; the connection cannot be used again.
-        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => close(headers),
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            close(headers)
+        }
         _ => {}
     }
     response

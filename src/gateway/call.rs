@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::response::Response;
@@ -29,13 +29,21 @@ const NO_LIMIT: usize = 0;
 pub(super) struct InFlight(Mutex<BTreeSet<(Timestamp, u64)>>);
 
 impl InFlight {
-    fn change(&self, change: impl FnOnce(&mut BTreeSet<(Timestamp, u64)>)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    fn enter(&self, at: Timestamp, number: u64) {
+        self.set().insert((at, number));
+    }
+
+    fn leave(&self, at: Timestamp, number: u64) {
+        self.set().remove(&(at, number));
     }
 
     /// When the oldest of them arrived.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).first().map(|(at, _)| *at)
+        self.set().first().map(|(at, _)| *at)
+    }
+
+    fn set(&self) -> MutexGuard<'_, BTreeSet<(Timestamp, u64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,9 +76,19 @@ impl Call {
         gateway.journal.arrived();
         source.as_ref().map_or(&gateway.unknown, |source| &source.metrics).received.inc();
         gateway.metrics.in_flight.inc();
-        gateway.in_flight.change(|set| drop(set.insert((now, number))));
+        gateway.in_flight.enter(now, number);
         let arrived = Instant::now();
-        Self { gateway, id: RequestId::new(), source, address, arrived, now, learnt: Learnt::default(), number, ended: false }
+        Self {
+            gateway,
+            id: RequestId::new(),
+            source,
+            address,
+            arrived,
+            now,
+            learnt: Learnt::default(),
+            number,
+            ended: false,
+        }
     }
 
     /// Until when the body must be there.
@@ -115,7 +133,7 @@ impl Call {
         metrics.request(outcome.as_str()).inc();
         metrics.duration.observe(after.as_secs_f64());
         self.gateway.metrics.in_flight.dec();
-        self.gateway.in_flight.change(|set| drop(set.remove(&(self.now, self.number))));
+        self.gateway.in_flight.leave(self.now, self.number);
         self.gateway.journal.count(outcome);
         if self.gateway.journal.is_watched() {
             let learnt = std::mem::take(&mut self.learnt);

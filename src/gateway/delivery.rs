@@ -56,7 +56,7 @@ impl Pending {
 }
 
 /// What rides with a record through the producer.
-pub struct Receipt {
+pub(super) struct Receipt {
     pub(super) pending: Arc<Pending>,
     pub(super) claim: Option<(Arc<Window>, Key)>,
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::delivery::Pending;
 use super::answer::Unavailable;
+use super::delivery::Pending;
 use crate::kafka::Delivery;
 
 /// How long an id is remembered: the longest retry schedules of the providers end within a few days, most within one;

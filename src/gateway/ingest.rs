@@ -33,7 +33,8 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Body) -
     source.admit(call.address, &parts.method, &parts.headers, call.arrived)?;
     let (body, _share) = body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
     let query = parts.uri.query().unwrap_or_default();
-    let request = provider::Request { method: &parts.method, headers: &parts.headers, query, body: &body, now: call.now };
+    let request =
+        provider::Request { method: &parts.method, headers: &parts.headers, query, body: &body, now: call.now };
     let verified = source.rules.verify(&request)?;
     source.verified(&verified, call.now);
     let items = match source.rules.read(&verified, &request) {
@@ -52,7 +53,12 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Body) -
 }
 
 /// Produce the records that are not durable yet, and wait until all are, or the deadline is over.
-async fn deliver(gateway: &Gateway, source: &Arc<Source>, items: Vec<Item>, call: &mut Call) -> Result<Answer, Unavailable> {
+async fn deliver(
+    gateway: &Gateway,
+    source: &Arc<Source>,
+    items: Vec<Item>,
+    call: &mut Call,
+) -> Result<Answer, Unavailable> {
     let id = items.first().and_then(|item| item.id.clone());
     let topic = items.first().map(|item| Arc::clone(&item.record.topic));
     call.learnt.id.clone_from(&id);

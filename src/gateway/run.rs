@@ -27,7 +27,9 @@ const FLUSH: Duration = Duration::from_secs(8);
 /// One sentence with the address and what to do.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => format!("{address} is taken by another process; choose another with --listen or --admin"),
+        io::ErrorKind::AddrInUse => {
+            format!("{address} is taken by another process; choose another with --listen or --admin")
+        }
         _ => format!("cannot listen on {address}: {error}"),
     })
 }
@@ -41,15 +43,23 @@ pub struct Listeners {
 }
 
 /// Serve until told to stop; then drain as the contract of SIGTERM says. Returns how many records' fates stayed open.
-pub async fn serve(gateway: Arc<Gateway>, config: &Config, listeners: Listeners, metrics: &Metrics, shutdown: Shutdown) -> usize {
+pub async fn serve(
+    gateway: Arc<Gateway>,
+    config: &Config,
+    listeners: Listeners,
+    metrics: &Metrics,
+    shutdown: Shutdown,
+) -> usize {
     let limits = Limits {
         max_connections: config.gateway.max_connections,
         header_timeout: config.gateway.header_timeout,
         finish: FINISH,
     };
-    let connections = Connections { open: metrics.gateway.connections.clone(), errors: metrics.gateway.connection_errors.clone() };
+    let connections =
+        Connections { open: metrics.gateway.connections.clone(), errors: metrics.gateway.connection_errors.clone() };
     let Listeners { public, phase } = listeners;
-    let server = tokio::spawn(crate::http::serve(public, gateway.router(), limits, Some(connections), phase.subscribe()));
+    let server =
+        tokio::spawn(crate::http::serve(public, gateway.router(), limits, Some(connections), phase.subscribe()));
     shutdown.requested().await;
     gateway.drain();
     phase.send_replace(Phase::Draining);

@@ -13,7 +13,7 @@ use ulid::Ulid;
 use super::admission::{self, PerSecond};
 use super::duplicates::Window;
 use crate::config::{Config, KeyBy, SourceConfig};
-use crate::event::{Attributes, Data, DeadLetter, Extra, Format, Origin, Record, Stage, Unreadable, Verification, clean, encode};
+use crate::event::{Attributes, Data, Extra, Format, Origin, Record, Unreadable, clean, encode};
 use crate::provider::{Facts, Provider, Reject, Request, Rules, Verified};
 use crate::telemetry::{GatewayMetrics, SourceMetrics};
 
@@ -64,7 +64,13 @@ impl Source {
     }
 
     /// What is decided before the body is read.
-    pub(super) fn admit(&self, address: IpAddr, method: &http::Method, headers: &HeaderMap, now: Instant) -> Result<(), Reject> {
+    pub(super) fn admit(
+        &self,
+        address: IpAddr,
+        method: &http::Method,
+        headers: &HeaderMap,
+        now: Instant,
+    ) -> Result<(), Reject> {
         admission::address_allowed(address, &self.allow)?;
         admission::headers_allowed(method, headers, self.max_body)?;
         match &self.rate {
@@ -152,8 +158,16 @@ impl Source {
             content_type: Cow::Borrowed(content_type.unwrap_or("application/octet-stream")),
             body: Cow::Borrowed(request.body),
         };
-        let _ = (Stage::Gateway, Verification::None);
-        let record = DeadLetter { reason: unreadable.as_str(), error: &unreadable.to_string() }.record(&self.dead_letters, &attributes, &data);
+        let encoded = encode(Format::CloudEvents, &attributes, &data, Extra::default());
+        let _ = unreadable;
+        let record = Record {
+            topic: Arc::clone(&self.dead_letters),
+            partition: None,
+            key: attributes.identity().into_bytes(),
+            value: encoded.value,
+            headers: encoded.headers,
+            timestamp_ms: request.now.as_millisecond(),
+        };
         Item { record, id: None }
     }
 }
@@ -191,7 +205,8 @@ mod tests {
     fn a_trace_context_is_passed_on_or_made() {
         let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert!(is_traceparent(given));
-        for wrong in ["", "00-0-0-0", "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", &format!("{given}-x")] {
+        for wrong in ["", "00-0-0-0", "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", &format!("{given}-x")]
+        {
             assert!(!is_traceparent(wrong), "{wrong}");
         }
         assert!(is_traceparent(&traceparent(&HeaderMap::new())));

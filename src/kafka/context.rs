@@ -27,7 +27,11 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
             tracing::warn!(target: "hookstream::kafka", facility, "{message}");
         }
-        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => tracing::info!(target: "hookstream::kafka", facility, "{message}"),
-        RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => tracing::debug!(target: "hookstream::kafka", facility, "{message}"),
+        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
+            tracing::info!(target: "hookstream::kafka", facility, "{message}")
+        }
+        RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+            tracing::debug!(target: "hookstream::kafka", facility, "{message}")
+        }
     }
 }

@@ -81,7 +81,10 @@ impl<S: Settle> Deliveries<S> {
             Err(_) => lock(&underway.breaker).failed(),
         }
         self.metrics.produce_duration.observe(underway.since.elapsed().as_secs_f64());
-        self.metrics.deliveries.with_label_values(&[outcome.map_or_else(|failure| failure.as_str(), |_| "persisted")]).inc();
+        self.metrics
+            .deliveries
+            .with_label_values(&[outcome.map_or_else(|failure| failure.as_str(), |_| "persisted")])
+            .inc();
         underway.settle.settle(outcome);
     }
 }

@@ -86,11 +86,15 @@ impl DeliveryFailure {
 pub(super) fn refusal(code: RDKafkaErrorCode) -> Option<Refusal> {
     match code {
         RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize => Some(Refusal::TooLarge),
-        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => Some(Refusal::NotAuthorised),
-        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition => {
-            Some(Refusal::NoTopic)
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+            Some(Refusal::NotAuthorised)
         }
-        RDKafkaErrorCode::InvalidTopic | RDKafkaErrorCode::InvalidRecord | RDKafkaErrorCode::PolicyViolation => Some(Refusal::Other),
+        RDKafkaErrorCode::UnknownTopicOrPartition
+        | RDKafkaErrorCode::UnknownTopic
+        | RDKafkaErrorCode::UnknownPartition => Some(Refusal::NoTopic),
+        RDKafkaErrorCode::InvalidTopic | RDKafkaErrorCode::InvalidRecord | RDKafkaErrorCode::PolicyViolation => {
+            Some(Refusal::Other)
+        }
         _ => None,
     }
 }

@@ -80,7 +80,12 @@ impl Topics {
 
     /// How many partitions are taken for away.
     pub(super) fn open_breakers(&self, now: Instant) -> usize {
-        self.0.load().values().flat_map(|partitions| partitions.iter()).filter(|breaker| lock(breaker).is_open(now)).count()
+        self.0
+            .load()
+            .values()
+            .flat_map(|partitions| partitions.iter())
+            .filter(|breaker| lock(breaker).is_open(now))
+            .count()
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
 /// Upper bounds of the latency histograms, in seconds: fine below 5 ms, where an answer normally lies, and a bound at
@@ -105,8 +105,14 @@ impl Metrics {
         let mut families = Families { registry: Registry::new(), descriptions: Vec::new() };
         let gateway = GatewayMetrics::new(&mut families)?;
         let kafka = KafkaMetrics::new(&mut families)?;
-        let build = families.int_gauges("hookstream_build_info", &["version", "revision"], "Always 1; the labels say what is running.")?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION"), option_env!("HOOKSTREAM_REVISION").unwrap_or("unknown")]).set(1);
+        let build = families.int_gauges(
+            "hookstream_build_info",
+            &["version", "revision"],
+            "Always 1; the labels say what is running.",
+        )?;
+        build
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), option_env!("HOOKSTREAM_REVISION").unwrap_or("unknown")])
+            .set(1);
         #[cfg(target_os = "linux")]
         families.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         Ok(Self {
@@ -203,11 +209,25 @@ impl SourceMetrics {
 impl KafkaMetrics {
     fn new(families: &mut Families) -> Result<Self, prometheus::Error> {
         Ok(Self {
-            produce_duration: families.histogram("hookstream_kafka_produce_duration_seconds", "From handing a record to the producer to its delivery report.")?,
-            deliveries: families.counters("hookstream_kafka_deliveries_total", &["outcome"], "Delivery reports by outcome.")?,
-            in_flight: families.int_gauge("hookstream_kafka_records_in_flight", "Records handed to the producer and not yet reported.")?,
-            breakers_open: families.int_gauge("hookstream_kafka_breakers_open", "Partitions that are taken for away.")?,
-            producer_swaps: families.counter("hookstream_kafka_producer_swaps_total", "Producers replaced, after a fatal error or for new credentials.")?,
+            produce_duration: families.histogram(
+                "hookstream_kafka_produce_duration_seconds",
+                "From handing a record to the producer to its delivery report.",
+            )?,
+            deliveries: families.counters(
+                "hookstream_kafka_deliveries_total",
+                &["outcome"],
+                "Delivery reports by outcome.",
+            )?,
+            in_flight: families.int_gauge(
+                "hookstream_kafka_records_in_flight",
+                "Records handed to the producer and not yet reported.",
+            )?,
+            breakers_open: families
+                .int_gauge("hookstream_kafka_breakers_open", "Partitions that are taken for away.")?,
+            producer_swaps: families.counter(
+                "hookstream_kafka_producer_swaps_total",
+                "Producers replaced, after a fatal error or for new credentials.",
+            )?,
         })
     }
 }
@@ -232,7 +252,12 @@ impl Families {
         Ok(collector)
     }
 
-    fn counters(&mut self, name: &'static str, labels: &'static [&'static str], help: &'static str) -> Result<IntCounterVec, prometheus::Error> {
+    fn counters(
+        &mut self,
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Result<IntCounterVec, prometheus::Error> {
         self.add(IntCounterVec::new(Opts::new(name, help), labels)?, "counter", name, labels, help)
     }
 
@@ -240,7 +265,12 @@ impl Families {
         self.add(IntCounter::new(name, help)?, "counter", name, &[], help)
     }
 
-    fn int_gauges(&mut self, name: &'static str, labels: &'static [&'static str], help: &'static str) -> Result<IntGaugeVec, prometheus::Error> {
+    fn int_gauges(
+        &mut self,
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Result<IntGaugeVec, prometheus::Error> {
         self.add(IntGaugeVec::new(Opts::new(name, help), labels)?, "gauge", name, labels, help)
     }
 
@@ -248,7 +278,12 @@ impl Families {
         self.add(IntGauge::new(name, help)?, "gauge", name, &[], help)
     }
 
-    fn gauges(&mut self, name: &'static str, labels: &'static [&'static str], help: &'static str) -> Result<GaugeVec, prometheus::Error> {
+    fn gauges(
+        &mut self,
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Result<GaugeVec, prometheus::Error> {
         self.add(GaugeVec::new(Opts::new(name, help), labels)?, "gauge", name, labels, help)
     }
 
@@ -256,7 +291,12 @@ impl Families {
         self.add(Gauge::new(name, help)?, "gauge", name, &[], help)
     }
 
-    fn histograms(&mut self, name: &'static str, labels: &'static [&'static str], help: &'static str) -> Result<HistogramVec, prometheus::Error> {
+    fn histograms(
+        &mut self,
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Result<HistogramVec, prometheus::Error> {
         let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
         self.add(HistogramVec::new(options, labels)?, "histogram", name, labels, help)
     }
