@@ -1,7 +1,11 @@
 //! The only `unsafe` of the crate: calls that rdkafka does not wrap.
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
+
+use rdkafka::ClientContext;
 use rdkafka::bindings as rdsys;
+use rdkafka::client::Client;
 use rdkafka::message::BorrowedMessage;
 
 /// Whether a message stands in the log, as far as the client knows when it reports the delivery.
@@ -23,5 +27,32 @@ pub(super) fn persistence(message: &BorrowedMessage<'_>) -> Persistence {
         rdsys::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_PERSISTED => Persistence::Persisted,
         rdsys::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED => Persistence::PossiblyPersisted,
         rdsys::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED => Persistence::NotPersisted,
+    }
+}
+
+/// Who this consumer is in its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Membership {
+    /// The group's generation; negative before the first join.
+    pub(super) generation: i32,
+    /// The id the group gave it; empty before the first join.
+    pub(super) member: String,
+}
+
+/// Generation and member id, which rdkafka's metadata does not show. `None` where the client has no group.
+pub(super) fn membership<C: ClientContext>(client: &Client<C>) -> Option<Membership> {
+    // Sound: the client outlives the call; the metadata is ours until it is destroyed below, and the member id is
+    // copied out before that.
+    unsafe {
+        let metadata = rdsys::rd_kafka_consumer_group_metadata(client.native_ptr());
+        if metadata.is_null() {
+            return None;
+        }
+        let generation = rdsys::rd_kafka_consumer_group_metadata_generation_id(metadata);
+        let member = rdsys::rd_kafka_consumer_group_metadata_member_id(metadata);
+        let member =
+            if member.is_null() { String::new() } else { CStr::from_ptr(member).to_string_lossy().into_owned() };
+        rdsys::rd_kafka_consumer_group_metadata_destroy(metadata);
+        Some(Membership { generation, member })
     }
 }
