@@ -5,6 +5,7 @@
 //! it. `command` composes these, `config` and `telemetry` serve all.
 
 pub mod config;
+pub mod enrich;
 pub mod event;
 pub mod gateway;
 pub mod http;

@@ -8,12 +8,12 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::ClientContext;
 
 use super::client::{Role, client_config};
 use super::{context, ffi};
@@ -194,6 +194,11 @@ impl GroupConsumer {
     /// Whether the group has thrown this member out; then others may own its partitions already.
     pub fn assignment_lost(&self) -> bool {
         self.client.assignment_lost()
+    }
+
+    /// Whether the group has taken this member in.
+    pub fn is_member(&self) -> bool {
+        ffi::membership(self.client.client()).is_some_and(|membership| membership.generation >= 0)
     }
 
     /// How many partitions a topic has; `None` while it does not exist.
