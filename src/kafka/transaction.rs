@@ -103,7 +103,11 @@ impl Transactor {
             Err(not_owner) => return self.abort(Abort { why: not_owner.to_string(), refused: None }),
         };
         if let Err(error) = self.client.send_offsets_to_transaction(&next_offsets(&batch.offsets), &metadata, STEP) {
-            return if is_fenced(&error) { unknown(&error) } else { self.abort(Abort { why: error.to_string(), refused: None }) };
+            return if is_fenced(&error) {
+                unknown(&error)
+            } else {
+                self.abort(Abort { why: error.to_string(), refused: None })
+            };
         }
         match self.client.commit_transaction(END) {
             Ok(()) => Outcome::Committed(offsets),
@@ -123,9 +127,10 @@ impl Transactor {
         });
         match aborted {
             Ok(Ok(())) => Outcome::Aborted(abort),
-            Ok(Err(error)) => {
-                Outcome::Unknown { why: format!("{}; then the abort failed: {error}", abort.why), fenced: is_fenced(&error) }
-            }
+            Ok(Err(error)) => Outcome::Unknown {
+                why: format!("{}; then the abort failed: {error}", abort.why),
+                fenced: is_fenced(&error),
+            },
             Err(_) => Outcome::Unknown { why: format!("{}; then the abort failed", abort.why), fenced: false },
         }
     }

@@ -99,10 +99,7 @@ pub(crate) struct AnswerSpec {
 
 impl Default for AnswerSpec {
     fn default() -> AnswerSpec {
-        AnswerSpec {
-            deadline: None,
-            redelivers: true,
-        }
+        AnswerSpec { deadline: None, redelivers: true }
     }
 }
 
