@@ -24,7 +24,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn attributes() -> Attributes<'static> {
+pub(crate) fn attributes() -> Attributes<'static> {
     Attributes {
         id: "evt_1PqX".into(),
         source: source_uri("stripe").into(),
