@@ -3,3 +3,4 @@
 mod cloudevents_reader;
 mod envelope;
 mod scan;
+mod token;
