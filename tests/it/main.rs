@@ -4,6 +4,7 @@
 mod broker_facts;
 mod cloudevents_reader;
 mod envelope;
+mod reference;
 mod scan;
 mod support;
 mod token;
