@@ -4,7 +4,9 @@
 mod broker_facts;
 mod cloudevents_reader;
 mod envelope;
+mod providers;
 mod reference;
 mod scan;
 mod support;
 mod token;
+mod vectors;

@@ -54,7 +54,8 @@ fn joined(path: &str, key: &str) -> String {
 }
 
 fn resolved<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
-    let reference = schema["$ref"].as_str().or_else(|| schema["anyOf"].as_array()?.iter().find_map(|one| one["$ref"].as_str()));
+    let reference =
+        schema["$ref"].as_str().or_else(|| schema["anyOf"].as_array()?.iter().find_map(|one| one["$ref"].as_str()));
     match reference.and_then(|reference| root.pointer(reference.trim_start_matches('#'))) {
         Some(target) => target,
         None => schema,
@@ -62,9 +63,12 @@ fn resolved<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
 }
 
 fn kind(root: &Value, schema: &Value) -> String {
-    if let Some(name) = schema["$ref"].as_str().or_else(|| schema["anyOf"].as_array()?.iter().find_map(|one| one["$ref"].as_str())) {
+    if let Some(name) =
+        schema["$ref"].as_str().or_else(|| schema["anyOf"].as_array()?.iter().find_map(|one| one["$ref"].as_str()))
+    {
         let target = resolved(root, schema);
-        let values: Vec<&str> = target["oneOf"].as_array().into_iter().flatten().filter_map(|one| one["const"].as_str()).collect();
+        let values: Vec<&str> =
+            target["oneOf"].as_array().into_iter().flatten().filter_map(|one| one["const"].as_str()).collect();
         if !values.is_empty() {
             return values.join(", ");
         }
@@ -74,7 +78,9 @@ fn kind(root: &Value, schema: &Value) -> String {
         Value::String(name) if name == "array" => format!("list of {}", kind(root, &schema["items"])),
         Value::String(name) if name == "object" => "table".to_owned(),
         Value::String(name) => name.clone(),
-        Value::Array(names) => names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect::<Vec<_>>().join(" or "),
+        Value::Array(names) => {
+            names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect::<Vec<_>>().join(" or ")
+        }
         _ => String::new(),
     }
 }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use hookstream::provider::Reject;
 use hookstream::telemetry::Metrics;
 
-const WRITTEN: &str = "<!-- Written from the code; a test compares. Rewrite: HOOKSTREAM_REWRITE=1 cargo test --test it reference -->\n\n";
+const WRITTEN: &str =
+    "<!-- Written from the code; a test compares. Rewrite: HOOKSTREAM_REWRITE=1 cargo test --test it reference -->\n\n";
 
 #[test]
 fn command_line() {
@@ -27,7 +28,8 @@ fn configuration() {
 
 #[test]
 fn metrics() {
-    let mut page = WRITTEN.to_owned() + "# Metrics\n\nAt `/metrics` on the admin port. Labels are source names and closed lists: no type, id, path or address of an event.\n\n";
+    let mut page = WRITTEN.to_owned()
+        + "# Metrics\n\nAt `/metrics` on the admin port. Labels are source names and closed lists: no type, id, path or address of an event.\n\n";
     page.push_str("| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n");
     for family in Metrics::new().unwrap().descriptions() {
         let labels = family.labels.join(", ");
@@ -61,5 +63,8 @@ pub(crate) fn compare(path: &str, expected: &str) {
         return;
     }
     let found = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(found == expected, "{path} is not what the code says; HOOKSTREAM_REWRITE=1 cargo test --test it reference writes it");
+    assert!(
+        found == expected,
+        "{path} is not what the code says; HOOKSTREAM_REWRITE=1 cargo test --test it reference writes it"
+    );
 }
