@@ -12,7 +12,7 @@ use super::{append, await_assignment, committed, keys, member, outsider, send_of
 use crate::support::kafka::{self, Cluster, Isolation, PATIENCE};
 
 const LONG: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_millis(300);
 
 #[test]
 fn outputs_and_offsets_are_committed_together_or_not_at_all() {
@@ -85,7 +85,7 @@ fn committed_offsets_wait_for_an_open_transaction() {
 
 /// Set for the process that opens a transaction and is killed in it.
 const VICTIM: &str = "HOOKSTREAM_TEST_VICTIM";
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3);
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn open_a_transaction_and_wait(bootstrap: &str, topics: &str) {
     let kafka = Cluster::external(bootstrap.to_owned());
