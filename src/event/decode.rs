@@ -10,6 +10,9 @@ use jiff::Timestamp;
 use super::scan::{ENVELOPE_DEPTH, Found, scan_to};
 use super::{Attributes, Data, Origin, Pointer, RAW_BODY_HEADER, Unreadable, Verification, Wanted, encode};
 
+const CLOUDEVENT: &str = "application/cloudevents";
+const CLOUDEVENT_JSON: &str = "application/cloudevents+json";
+
 /// An event read back from a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
@@ -65,13 +68,16 @@ where
 {
     let header = |name: &str| last(headers, name);
     let content_type = header("content-type").map(|text| utf8(text, "datacontenttype")).transpose()?;
-    let Some(media_type) = content_type.filter(|text| has_prefix(text, "application/cloudevents")) else {
-        return binary(header, content_type, value);
-    };
-    if !has_prefix(media_type, "application/cloudevents+json") {
-        return Err(DecodeError::Unsupported(media_type.to_owned()));
+    match content_type {
+        Some(json) if has_prefix(json.as_bytes(), CLOUDEVENT_JSON) => structured(value, header(RAW_BODY_HEADER)),
+        Some(other) if has_prefix(other.as_bytes(), CLOUDEVENT) => Err(DecodeError::Unsupported(other.to_owned())),
+        _ => binary(header, content_type, value),
     }
-    structured(value, header(RAW_BODY_HEADER))
+}
+
+/// Whether the headers say structured mode, as the binding decides it (section 3).
+pub(super) fn is_structured<N: AsRef<str>, V: AsRef<[u8]>>(headers: &[(N, V)]) -> bool {
+    last(headers, "content-type").is_some_and(|media_type| has_prefix(media_type, CLOUDEVENT))
 }
 
 /// The last header of this name.
@@ -209,6 +215,6 @@ fn utf8<'a>(value: &'a [u8], name: &'static str) -> Result<&'a str, DecodeError>
 }
 
 /// Media types are compared without regard to case.
-fn has_prefix(text: &str, prefix: &str) -> bool {
-    text.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+fn has_prefix(text: &[u8], prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }

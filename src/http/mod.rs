@@ -1,6 +1,7 @@
 //! HTTP without meaning: an accept loop with timers, limits and drain, request ids, and the operators' listener.
 
 pub mod admin;
+pub mod client;
 mod request_id;
 mod server;
 

@@ -8,17 +8,14 @@ use tracing_subscriber::prelude::*;
 
 use crate::config::LogFormat;
 
-/// What is logged where nobody said otherwise.
-const DEFAULT_FILTER: &str = "info";
-
-/// Start logging. `RUST_LOG` is used where no level is given.
+/// Start logging. Where no level is given `RUST_LOG` is used, then `default`.
 ///
 /// # Errors
 /// A filter that cannot be read.
-pub fn start(format: LogFormat, level: Option<&str>) -> Result<(), String> {
+pub fn start(format: LogFormat, level: Option<&str>, default: &str) -> Result<(), String> {
     let filter = match level {
         Some(level) => EnvFilter::try_new(level).map_err(|error| format!("log level `{level}`: {error}"))?,
-        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER)),
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default)),
     };
     let terminal = std::io::stderr().is_terminal();
     let text = match format {

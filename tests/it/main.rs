@@ -2,4 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod broker_facts;
+mod cloudevents_reader;
+mod envelope;
+mod scan;
 mod support;
+mod token;

@@ -1,0 +1,263 @@
+//! A provider file, checked and compiled. It knows no secrets; [`Provider::bind`] adds them.
+
+use std::time::Duration;
+
+use http::HeaderName;
+
+use super::api::Api;
+use super::bind::{self, Binding};
+use super::category;
+use super::error::{BindError, Fault, SpecError, from_toml};
+use super::glob::Globs;
+use super::read::{FactsSpec, Reader};
+use super::rules::Rules;
+use super::sample::Sample;
+use super::spec::{BodyKind, Needs, Spec};
+use super::verify::{Plan, header_name};
+
+/// The deadline of a provider that publishes none.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(4);
+
+/// Headers that carry credentials and are therefore never kept.
+const NEVER_KEPT: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+
+/// One provider file, validated and compiled.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    spec: Spec,
+    /// The file itself, for the sources that override parts of it.
+    table: toml::Table,
+    pub(super) compiled: Compiled,
+}
+
+/// What the file says, in the form in which it runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Compiled {
+    pub(crate) plans: Vec<Plan>,
+    pub(crate) reader: Reader,
+    pub(crate) categories: Globs<&'static str>,
+    pub(crate) kept_headers: Vec<HeaderName>,
+    pub(crate) api: Option<Api>,
+}
+
+/// How a provider waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerProfile {
+    /// How long it waits, from its request to our answer.
+    pub deadline: Duration,
+    /// Does it say so itself, or is this our assumption?
+    pub deadline_known: bool,
+    /// Does it send again what was not answered with a 2xx?
+    pub redelivers: bool,
+}
+
+impl Provider {
+    /// Read a provider file. `file` is what errors call it.
+    ///
+    /// # Errors
+    /// The first fault, with its line, key and what is allowed there.
+    pub fn parse(file: &str, text: &str) -> Result<Provider, SpecError> {
+        let spec: Spec = toml::from_str(text).map_err(|error| from_toml(&error, file, text))?;
+        let table = toml::from_str(text).map_err(|error| from_toml(&error, file, text))?;
+        let compiled = Compiled::new(&spec).map_err(|fault| fault.in_file(file, text))?;
+        Ok(Provider { spec, table, compiled })
+    }
+
+    /// With one source's secrets, parameters and overrides: the rules that it runs per request.
+    ///
+    /// # Errors
+    /// What is missing or contradictory, by its key in `[sources.NAME]`, and where the provider shows it.
+    pub fn bind(&self, binding: &Binding) -> Result<Rules, BindError> {
+        bind::bind(self, binding)
+    }
+
+    /// The name by which sources choose it.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// The name that people use.
+    pub fn title(&self) -> &str {
+        &self.spec.title
+    }
+
+    /// The provider's own page about its webhooks.
+    pub fn docs(&self) -> &str {
+        &self.spec.docs
+    }
+
+    /// What stands before the provider's own type in the envelope's `type`.
+    pub fn type_prefix(&self) -> &str {
+        &self.spec.type_prefix
+    }
+
+    /// What a source must configure, and where to find it.
+    pub fn needs(&self) -> &Needs {
+        &self.spec.needs
+    }
+
+    /// How long it waits for an answer and whether it tries again.
+    pub fn answer(&self) -> AnswerProfile {
+        let known = self.spec.answer.deadline.map(|period| period.0);
+        AnswerProfile {
+            deadline: known.unwrap_or(DEFAULT_DEADLINE),
+            deadline_known: known.is_some(),
+            redelivers: self.spec.answer.redelivers,
+        }
+    }
+
+    /// What its bodies are.
+    pub fn body_kind(&self) -> BodyKind {
+        self.spec.body
+    }
+
+    /// The pull side, if hookstream knows it.
+    pub fn api(&self) -> Option<&Api> {
+        self.compiled.api.as_ref()
+    }
+
+    /// Requests as it would send them.
+    pub fn samples(&self) -> &[Sample] {
+        &self.spec.samples
+    }
+
+    /// The request headers that are stored with the event.
+    pub fn kept_headers(&self) -> &[HeaderName] {
+        &self.compiled.kept_headers
+    }
+
+    /// What an operator should know.
+    pub fn notes(&self) -> &[String] {
+        &self.spec.notes
+    }
+
+    /// What this file claims without a source that was read.
+    pub fn unverified(&self) -> &[String] {
+        &self.spec.unverified
+    }
+
+    /// The keys that a source may set otherwise, such as `verify.header`.
+    pub fn overridable(&self) -> &[String] {
+        &self.spec.overridable
+    }
+
+    /// The schemes by which its requests are verified, in the order in which they are looked for.
+    pub fn schemes(&self) -> Vec<&'static str> {
+        self.compiled.plans.iter().map(Plan::scheme).collect()
+    }
+
+    /// The category of one of its event types.
+    pub fn category(&self, providertype: &str) -> Option<&'static str> {
+        self.compiled.categories.get(providertype).copied()
+    }
+
+    /// All category patterns, the most specific first.
+    pub fn categories(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        self.compiled.categories.iter().map(|(pattern, category)| (pattern, *category))
+    }
+
+    /// The facts that rest on headers which the scheme does not sign: whoever holds one signed body chooses them. Such
+    /// a value may name an event; it never chooses a host, a credential or a parser.
+    pub fn unsigned_facts(&self) -> Vec<&'static str> {
+        unsigned_facts(&self.spec.event, &self.compiled.plans)
+    }
+
+    /// Is the tenant covered by the signature? If not, it must be on the operator's list before it chooses a host.
+    pub fn tenant_is_signed(&self) -> bool {
+        !self.unsigned_facts().contains(&"tenant")
+    }
+
+    pub(crate) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    pub(crate) fn table(&self) -> &toml::Table {
+        &self.table
+    }
+}
+
+impl Compiled {
+    pub(crate) fn new(spec: &Spec) -> Result<Compiled, Fault> {
+        check_name(&spec.name)?;
+        let plans = plans(spec)?;
+        let api = spec.api.as_ref().map(|api| api.compile().map_err(|fault| fault.within("api"))).transpose()?;
+        if let Some(api) = api.as_ref().filter(|api| !spec.needs.credentials.contains_key(api.credential())) {
+            let problem = format!("`{}` is not among [needs] credentials", api.credential());
+            return Err(Fault::new("credential", problem).within("api"));
+        }
+        if plans.iter().any(|plan| plan.needs_secret()) && spec.needs.secrets.is_none() {
+            return Err(Fault::new("secrets", "is missing: the scheme cannot do without").within("needs"));
+        }
+        for (index, sample) in spec.samples.iter().enumerate() {
+            sample.check().map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
+        }
+        for key in &spec.overridable {
+            check_overridable(key, spec)?;
+        }
+        Ok(Compiled {
+            reader: Reader::compile(spec)?,
+            categories: category::compile(&spec.categories)?,
+            kept_headers: kept_headers(spec, &plans)?,
+            plans,
+            api,
+        })
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Fault> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=64).contains(&name.len()) && name.bytes().all(fits) {
+        return Ok(());
+    }
+    Err(Fault::new("name", format!("`{name}` must be 1 to 64 of a-z, 0-9 and -")))
+}
+
+/// Of several alternatives all but the last must say when they apply: the choice never falls through to a weaker one.
+fn plans(spec: &Spec) -> Result<Vec<Plan>, Fault> {
+    let many = spec.verify.0.len() > 1;
+    let within = |index: usize, fault: Fault| {
+        let fault = if many { fault.within(&index.to_string()) } else { fault };
+        fault.within("verify")
+    };
+    let plans =
+        spec.verify.0.iter().enumerate().map(|(index, verify)| verify.compile().map_err(|fault| within(index, fault)));
+    let plans: Vec<_> = plans.collect::<Result<_, _>>()?;
+    let open = plans.iter().rev().skip(1).rev().position(|plan| plan.when.is_none());
+    match (open, plans.is_empty()) {
+        (_, true) => Err(Fault::new("verify", "needs at least one way to verify")),
+        (Some(index), _) => {
+            Err(within(index, Fault::new("when", "is missing: the header that chooses this alternative")))
+        }
+        (None, false) => Ok(plans),
+    }
+}
+
+fn kept_headers(spec: &Spec, plans: &[Plan]) -> Result<Vec<HeaderName>, Fault> {
+    let keep = |text: &String| {
+        let name = header_name(text).map_err(|problem| Fault::new("keep_headers", problem))?;
+        let secret = plans.iter().any(|plan| plan.credential_header() == Some(&name));
+        if secret || NEVER_KEPT.contains(&name.as_str()) {
+            return Err(Fault::new("keep_headers", format!("`{text}` carries a credential and cannot be kept")));
+        }
+        Ok(name)
+    };
+    spec.keep_headers.iter().map(keep).collect()
+}
+
+fn check_overridable(key: &str, spec: &Spec) -> Result<(), Fault> {
+    match key.split_once('.') {
+        Some(("verify", name)) if !name.is_empty() && spec.verify.0.len() == 1 => Ok(()),
+        Some(("event", name)) if !name.is_empty() => Ok(()),
+        _ => Err(Fault::new("overridable", format!("`{key}` must be verify.KEY of a single [verify], or event.KEY"))),
+    }
+}
+
+fn unsigned_facts(facts: &FactsSpec, plans: &[Plan]) -> Vec<&'static str> {
+    let unsigned = |name: &HeaderName| plans.iter().any(|plan| !plan.signs_header(name));
+    facts
+        .by_name()
+        .into_iter()
+        .filter(|(_, headers)| headers.iter().any(|name| unsigned(name)))
+        .map(|(fact, _)| fact)
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! What a provider file says about finding an event's facts, and finding them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use http::HeaderName;
+use jiff::Timestamp;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::source::{Input, Source, SourceSpec, first, first_id};
+use crate::event::{Data, Pointer};
+use crate::provider::spec::OneOrMany;
+use crate::provider::verify::TimeFormat;
+
+/// The type of an event that names none. CloudEvents wants one.
+pub(crate) const UNKNOWN_TYPE: &str = "unknown";
+
+/// What an event says of itself, and what it carries.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// The provider's id, or the one derived as its file says.
+    pub id: Option<Cow<'a, str>>,
+    /// The provider's own name of the event type; `unknown` when there is none.
+    pub providertype: Cow<'a, str>,
+    /// When it happened, as the provider says.
+    pub time: Option<Timestamp>,
+    /// The object that it is about.
+    pub subject: Option<Cow<'a, str>>,
+    /// The account at the provider.
+    pub tenant: Option<Cow<'a, str>>,
+    /// The payload.
+    pub data: Data<'a>,
+}
+
+/// `[event]` as written: for each fact its places, the first that exists counts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FactsSpec {
+    #[serde(default)]
+    pub(crate) id: OneOrMany<SourceSpec>,
+    #[serde(default, rename = "type")]
+    pub(crate) kind: OneOrMany<SourceSpec>,
+    #[serde(default)]
+    pub(crate) time: OneOrMany<TimeSpec>,
+    #[serde(default)]
+    pub(crate) subject: OneOrMany<SourceSpec>,
+    #[serde(default)]
+    pub(crate) tenant: OneOrMany<SourceSpec>,
+}
+
+/// A place and how the time is written there: `{ at, format }`, or the place alone for RFC 3339.
+#[derive(Debug, Clone)]
+pub(crate) struct TimeSpec {
+    pub(crate) at: SourceSpec,
+    pub(crate) format: TimeFormat,
+}
+
+impl<'de> Deserialize<'de> for TimeSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TimeSpec, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            at: SourceSpec,
+            format: TimeFormat,
+        }
+
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = TimeSpec;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a place or { at, format }")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TimeSpec, E> {
+                let at = SourceSpec::try_from(text.to_owned()).map_err(E::custom)?;
+                Ok(TimeSpec { at, format: TimeFormat::Rfc3339 })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TimeSpec, A::Error> {
+                let Table { at, format } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(TimeSpec { at, format })
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl FactsSpec {
+    /// Each fact with the headers that have a say in it.
+    pub(crate) fn by_name(&self) -> [(&'static str, Vec<&HeaderName>); 5] {
+        fn headers(list: &OneOrMany<SourceSpec>) -> Vec<&HeaderName> {
+            list.0.iter().flat_map(|source| source.0.headers()).collect()
+        }
+        let times = self.time.0.iter().flat_map(|time| time.at.0.headers()).collect();
+        [
+            ("id", headers(&self.id)),
+            ("type", headers(&self.kind)),
+            ("time", times),
+            ("subject", headers(&self.subject)),
+            ("tenant", headers(&self.tenant)),
+        ]
+    }
+
+    /// These facts, with those of `other` where these say nothing.
+    pub(crate) fn or(&self, other: &FactsSpec) -> FactsSpec {
+        fn either<T: Clone>(one: &OneOrMany<T>, other: &OneOrMany<T>) -> OneOrMany<T> {
+            if one.0.is_empty() { other.clone() } else { one.clone() }
+        }
+        FactsSpec {
+            id: either(&self.id, &other.id),
+            kind: either(&self.kind, &other.kind),
+            time: either(&self.time, &other.time),
+            subject: either(&self.subject, &other.subject),
+            tenant: either(&self.tenant, &other.tenant),
+        }
+    }
+}
+
+/// The places of every fact, compiled.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    id: Vec<Source<usize>>,
+    kind: Vec<Source<usize>>,
+    time: Vec<(Source<usize>, TimeFormat)>,
+    subject: Vec<Source<usize>>,
+    tenant: Vec<Source<usize>>,
+}
+
+impl Places {
+    /// `slot` gives each pointer its place in the scan.
+    pub(crate) fn new(spec: &FactsSpec, slot: &mut dyn FnMut(&Pointer) -> usize) -> Places {
+        let mut places = |list: &OneOrMany<SourceSpec>| list.0.iter().map(|source| source.0.map(slot)).collect();
+        Places {
+            id: places(&spec.id),
+            kind: places(&spec.kind),
+            subject: places(&spec.subject),
+            tenant: places(&spec.tenant),
+            time: spec.time.0.iter().map(|time| (time.at.0.map(slot), time.format)).collect(),
+        }
+    }
+
+    /// The facts of one event; its data is put in by the caller.
+    pub(crate) fn read<'a>(&self, input: Input<'a, '_>) -> Facts<'a> {
+        let time = |(source, format): &(Source<usize>, TimeFormat)| format.parse(&source.text(input)?);
+        Facts {
+            id: first_id(&self.id, input),
+            providertype: first(&self.kind, input).unwrap_or(Cow::Borrowed(UNKNOWN_TYPE)),
+            time: self.time.iter().find_map(time),
+            subject: first(&self.subject, input),
+            tenant: first(&self.tenant, input),
+            data: Data::None,
+        }
+    }
+
+    /// Can an event have an id of its own?
+    pub(crate) fn has_id(&self) -> bool {
+        !self.id.is_empty()
+    }
+}
+
+impl Facts<'_> {
+    /// The same facts with texts of their own and without data.
+    pub(super) fn detached(self) -> Facts<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Facts {
+            id: self.id.map(own),
+            providertype: own(self.providertype),
+            time: self.time,
+            subject: self.subject.map(own),
+            tenant: self.tenant.map(own),
+            data: Data::None,
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Where a fact is found: a header, a pointer into the body, the query, a join of those, or a hash over them.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::event::{Found, Pointer, clean};
+use crate::provider::placeholder::{Piece, pieces};
+use crate::provider::verify::{header_name, only};
+
+/// Longer values are no identifiers; a longer id is replaced by its hash, so that copies still meet.
+const MAX_TEXT: usize = 1_024;
+
+/// One place. `P` is a [`Pointer`] in the file and a slot of the scan once compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source<P> {
+    Header(HeaderName),
+    Query(String),
+    Pointer(P),
+    /// Part of a join.
+    Literal(String),
+    /// All parts one after the other; absent when one of them is.
+    Join(Vec<Source<P>>),
+    /// SHA-256 over the parts that exist, each marked off; absent when none does.
+    Hash(Vec<Source<P>>),
+}
+
+/// What sources look into.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'a, 'f> {
+    /// The scanned body, where there is one.
+    pub(crate) found: Option<&'f Found<'a>>,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) query: &'a str,
+}
+
+impl<P> Source<P> {
+    /// The same place with other pointers.
+    pub(crate) fn map<Q>(&self, pointer: &mut dyn FnMut(&P) -> Q) -> Source<Q> {
+        match self {
+            Source::Header(name) => Source::Header(name.clone()),
+            Source::Query(name) => Source::Query(name.clone()),
+            Source::Pointer(at) => Source::Pointer(pointer(at)),
+            Source::Literal(text) => Source::Literal(text.clone()),
+            Source::Join(parts) => Source::Join(parts.iter().map(|part| part.map(pointer)).collect()),
+            Source::Hash(parts) => Source::Hash(parts.iter().map(|part| part.map(pointer)).collect()),
+        }
+    }
+
+    /// Every header that has a say in this value.
+    pub(crate) fn headers(&self) -> Vec<&HeaderName> {
+        match self {
+            Source::Header(name) => vec![name],
+            Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::headers).collect(),
+            Source::Query(_) | Source::Pointer(_) | Source::Literal(_) => Vec::new(),
+        }
+    }
+}
+
+impl Source<usize> {
+    /// The text found here, if there is any. Exactly as it stands there; see [`first`] for attributes.
+    pub(crate) fn text<'a>(&self, input: Input<'a, '_>) -> Option<Cow<'a, str>> {
+        match self {
+            Source::Header(name) => header(input.headers, name),
+            Source::Query(name) => query(input.query, name),
+            Source::Pointer(slot) => input.found?.text(*slot),
+            Source::Literal(text) => Some(Cow::Owned(text.clone())),
+            Source::Join(parts) => {
+                parts.iter().map(|part| part.text(input)).collect::<Option<String>>().map(Cow::Owned)
+            }
+            Source::Hash(parts) => hash(parts, input).map(Cow::Owned),
+        }
+        .filter(|text| !text.is_empty())
+    }
+}
+
+/// A header sent twice says nothing: which of them was meant?
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
+    std::str::from_utf8(only(headers, name)?.as_bytes()).ok().map(|text| Cow::Borrowed(text.trim()))
+}
+
+fn query<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+fn hash(parts: &[Source<usize>], input: Input<'_, '_>) -> Option<String> {
+    let mut hash = Sha256::new();
+    let mut some = false;
+    for part in parts {
+        match part.text(input) {
+            Some(text) => {
+                some = true;
+                hash.update((text.len() as u64 + 1).to_be_bytes());
+                hash.update(text.as_bytes());
+            }
+            None => hash.update(0u64.to_be_bytes()),
+        }
+    }
+    some.then(|| short_hex(hash))
+}
+
+/// 128 bits: enough to tell events apart, short enough for a key.
+fn short_hex(hash: Sha256) -> String {
+    hex::encode(&hash.finalize()[..16])
+}
+
+/// The first of `sources` that exists, as an attribute can hold it. Too long: absent.
+pub(crate) fn first<'a>(sources: &[Source<usize>], input: Input<'a, '_>) -> Option<Cow<'a, str>> {
+    let found = sources.iter().find_map(|source| source.text(input))?;
+    Some(clean(found)).filter(|text| text.len() <= MAX_TEXT)
+}
+
+/// The first of `sources` that exists, as a key. Too long: its hash, the same for every copy.
+pub(crate) fn first_id<'a>(sources: &[Source<usize>], input: Input<'a, '_>) -> Option<Cow<'a, str>> {
+    let found = clean(sources.iter().find_map(|source| source.text(input))?);
+    if found.len() <= MAX_TEXT {
+        Some(found)
+    } else {
+        Some(Cow::Owned(short_hex(Sha256::new().chain_update(found.as_bytes()))))
+    }
+}
+
+/// A source as files spell it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct SourceSpec(pub(crate) Source<Pointer>);
+
+impl TryFrom<String> for SourceSpec {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<SourceSpec, String> {
+        if let Some(parts) = text.strip_prefix("hash:") {
+            return parts
+                .split(',')
+                .map(|part| place(part.trim()))
+                .collect::<Result<_, _>>()
+                .map(Source::Hash)
+                .map(SourceSpec);
+        }
+        if text.contains(['{', '}']) {
+            return join(&text).map(Source::Join).map(SourceSpec);
+        }
+        place(&text).map(SourceSpec)
+    }
+}
+
+/// The parts of a text with `{places}` in it.
+pub(crate) fn join(text: &str) -> Result<Vec<Source<Pointer>>, String> {
+    let part = |piece| match piece {
+        Piece::Literal(text) => Ok(Source::Literal(text)),
+        Piece::Hole(name) => place(&name),
+    };
+    pieces(text)?.into_iter().map(part).collect()
+}
+
+fn place(text: &str) -> Result<Source<Pointer>, String> {
+    if let Some(name) = text.strip_prefix("header:") {
+        return header_name(name).map(Source::Header);
+    }
+    if let Some(name) = text.strip_prefix("query:").filter(|name| !name.is_empty()) {
+        return Ok(Source::Query(name.to_owned()));
+    }
+    if text.starts_with('/') {
+        return text.parse().map(Source::Pointer).map_err(|error: crate::event::PointerError| error.to_string());
+    }
+    Err(format!(
+        "`{text}` is none of header:NAME, query:NAME, /a/json/pointer, hash:PLACE,PLACE and a text with {{PLACE}} in it"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+    use proptest::prelude::*;
+
+    use super::{Input, Source, SourceSpec, first, first_id};
+    use crate::event::{Pointer, Wanted, scan};
+
+    fn compile(text: &str, pointers: &mut Vec<Pointer>) -> Source<usize> {
+        SourceSpec::try_from(text.to_owned()).unwrap().0.map(&mut |pointer| {
+            pointers.push(pointer.clone());
+            pointers.len() - 1
+        })
+    }
+
+    fn read(text: &str, body: &str) -> Option<String> {
+        let mut pointers = Vec::new();
+        let sources = [compile(text, &mut pointers)];
+        let found = scan(body.as_bytes(), &Wanted::new(&pointers)).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-event", HeaderValue::from_static("push"));
+        headers.append("x-twice", HeaderValue::from_static("a"));
+        headers.append("x-twice", HeaderValue::from_static("b"));
+        let input = Input { found: Some(&found), headers: &headers, query: "a=b%20c&a=d" };
+        first(&sources, input).map(|text| text.into_owned())
+    }
+
+    #[test]
+    fn each_place() {
+        let body = r#"{"id":"e\u0031","n":10.50,"no":null,"empty":"","action":"opened"}"#;
+        assert_eq!(read("/id", body).as_deref(), Some("e1"));
+        assert_eq!(read("/n", body).as_deref(), Some("10.50"));
+        assert_eq!(read("header:X-Event", body).as_deref(), Some("push"));
+        assert_eq!(read("query:a", body).as_deref(), Some("b c"));
+        assert_eq!(read("{header:X-Event}.{/action}", body).as_deref(), Some("push.opened"));
+        for absent in
+            ["/no", "/empty", "/other", "header:X-Other", "header:X-Twice", "query:b", "{/id}.{/no}", "hash:/no,/other"]
+        {
+            assert_eq!(read(absent, body), None, "{absent}");
+        }
+    }
+
+    #[test]
+    fn a_hash_tells_its_parts_apart() {
+        let hash = |body: &str| read("hash:/a,/b", body);
+        let some = hash(r#"{"a":"xy","b":"z"}"#).unwrap();
+        assert_eq!(some.len(), 32);
+        assert_eq!(hash(r#"{"b":"z", "a":"\u0078y"}"#).as_ref(), Some(&some));
+        for other in [r#"{"a":"x","b":"yz"}"#, r#"{"a":"xyz"}"#, r#"{"b":"xyz"}"#, r#"{"a":"xy","b":"Z"}"#] {
+            assert_ne!(hash(other).as_ref(), Some(&some), "{other}");
+        }
+    }
+
+    #[test]
+    fn overlong_values_are_no_attributes_and_hashed_ids() {
+        let long = "x".repeat(2_000);
+        let mut headers = HeaderMap::new();
+        headers.insert("x-id", HeaderValue::from_str(&long).unwrap());
+        let sources = [compile("header:X-Id", &mut Vec::new())];
+        let input = Input { found: None, headers: &headers, query: "" };
+        assert_eq!(first(&sources, input), None);
+        assert_eq!(first_id(&sources, input).unwrap().len(), 32);
+    }
+
+    #[test]
+    fn what_is_no_place_is_refused() {
+        for text in ["", "id", "header:", "header:a b", "query:", "{id}", "{/id", "hash:", "hash:id", "/~2"] {
+            assert!(SourceSpec::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "[a-z{}:/,~]{0,30}|.{0,30}") {
+            let _ = SourceSpec::try_from(text);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a source runs per request: verify, then read.
+
+use http::{HeaderMap, HeaderName};
+use jiff::Timestamp;
+
+use super::compiled::Compiled;
+use super::error::SignError;
+use super::read::{Reading, Reply};
+use super::reject::Reject;
+use super::verify::{Check, Request, Verified};
+use crate::event::Unreadable;
+
+/// A provider bound to one source's secrets. Holds keys; shared by all requests of the source.
+pub struct Rules {
+    type_prefix: String,
+    compiled: Compiled,
+    /// One for each plan.
+    checks: Vec<Check>,
+}
+
+impl Rules {
+    pub(super) fn new(type_prefix: String, compiled: Compiled, checks: Vec<Check>) -> Rules {
+        Rules { type_prefix, compiled, checks }
+    }
+
+    /// Does this request come from the provider? Looks at headers and raw bytes, parses nothing of the body.
+    ///
+    /// # Errors
+    /// The one reason why not.
+    pub fn verify(&self, request: &Request<'_>) -> Result<Verified, Reject> {
+        let chosen = self
+            .compiled
+            .plans
+            .iter()
+            .zip(&self.checks)
+            .enumerate()
+            .find(|(_, (plan, _))| plan.when.as_ref().is_none_or(|header| request.headers.contains_key(header)));
+        let Some((alternative, (_, check))) = chosen else {
+            return Err(self.compiled.plans.first().map_or(Reject::SignatureMissing, |plan| plan.absent()));
+        };
+        let passed = check.verify(request)?;
+        Ok(Verified { alternative, secret: passed.secret, kind: check.kind(), signed_at: passed.signed_at })
+    }
+
+    /// Scan the verified body once: the event in it, or the handshake it is. `request` is the one that was verified.
+    ///
+    /// # Errors
+    /// The body breaks a rule of the envelope; its bytes belong into the dead-letter topic.
+    pub fn read<'a>(&self, verified: &Verified, request: &Request<'a>) -> Result<Reading<'a>, Unreadable> {
+        self.compiled.reader.read(verified.alternative, request)
+    }
+
+    /// The reply to a handshake that carries no signature, such as a challenge in a GET. Looks at no body.
+    pub fn handshake(&self, request: &Request<'_>) -> Option<Reply> {
+        self.compiled.reader.unsigned_handshake(request)
+    }
+
+    /// The headers with which the provider would send this body now, `headers` included, under the first secret.
+    ///
+    /// # Errors
+    /// There is no secret, or a header that is part of the signed text is not among `headers`.
+    pub fn sign(&self, body: &[u8], headers: &HeaderMap, now: Timestamp) -> Result<HeaderMap, SignError> {
+        let check = self.checks.first().ok_or(SignError::NoSecret)?;
+        check.sign(body, headers.clone(), now)
+    }
+
+    /// What stands before the provider's own type in the envelope's `type`.
+    pub fn type_prefix(&self) -> &str {
+        &self.type_prefix
+    }
+
+    /// The shared category of one of the provider's types.
+    pub fn category(&self, providertype: &str) -> Option<&'static str> {
+        self.compiled.categories.get(providertype).copied()
+    }
+
+    /// The request headers that are stored with the event.
+    pub fn kept_headers(&self) -> &[HeaderName] {
+        &self.compiled.kept_headers
+    }
+
+    /// Can its events have an id? Without one every delivery is an event of its own and nothing is deduplicated.
+    pub fn has_id(&self) -> bool {
+        self.compiled.reader.has_id()
+    }
+}

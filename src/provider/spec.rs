@@ -1,0 +1,152 @@
+//! A provider file as it is written: parsed, every key known, nothing compiled yet.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::api::ApiSpec;
+use super::period::Period;
+use super::read::{FactsSpec, HandshakeSpec};
+use super::sample::Sample;
+use super::verify::VerifySpec;
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Spec {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) docs: String,
+    #[serde(default)]
+    pub(crate) type_prefix: String,
+    #[serde(default)]
+    pub(crate) body: BodyKind,
+    #[serde(default)]
+    pub(crate) needs: Needs,
+    pub(crate) verify: OneOrMany<VerifySpec>,
+    pub(crate) event: FactsSpec,
+    #[serde(default)]
+    pub(crate) handshake: Vec<HandshakeSpec>,
+    #[serde(default)]
+    pub(crate) answer: AnswerSpec,
+    #[serde(default)]
+    pub(crate) categories: BTreeMap<String, String>,
+    /// The media type of a `bytes` body.
+    #[serde(default = "octets")]
+    pub(crate) content_type: String,
+    #[serde(default)]
+    pub(crate) keep_headers: Vec<String>,
+    pub(crate) api: Option<ApiSpec>,
+    #[serde(default)]
+    pub(crate) samples: Vec<Sample>,
+    #[serde(default)]
+    pub(crate) overridable: Vec<String>,
+    #[serde(default)]
+    pub(crate) notes: Vec<String>,
+    #[serde(default)]
+    pub(crate) unverified: Vec<String>,
+}
+
+/// What a body of this provider is, whatever its Content-Type header says: nobody signs that one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BodyKind {
+    /// JSON, checked and carried verbatim as `data`.
+    #[default]
+    Json,
+    /// A form, turned into an object of strings; its bytes are kept beside it.
+    Form,
+    /// Anything else, carried as `data_base64`.
+    Bytes,
+}
+
+/// What a source of this provider must configure.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Needs {
+    /// The secrets with which requests are verified.
+    pub secrets: Option<SecretsNeed>,
+    /// Credentials for the provider's API by name, each with the place to find it.
+    #[serde(default)]
+    pub credentials: BTreeMap<String, String>,
+    /// Parameters by name, each with the place to find it.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+}
+
+/// How many secrets, and where they are found.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsNeed {
+    /// At least so many.
+    pub min: usize,
+    /// Where the provider shows it.
+    #[serde(rename = "where")]
+    pub place: String,
+}
+
+/// How the provider waits and whether it tries again.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AnswerSpec {
+    pub(crate) deadline: Option<Period>,
+    #[serde(default = "yes")]
+    pub(crate) redelivers: bool,
+}
+
+impl Default for AnswerSpec {
+    fn default() -> AnswerSpec {
+        AnswerSpec { deadline: None, redelivers: true }
+    }
+}
+
+fn octets() -> String {
+    "application/octet-stream".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A table, or a list of them: `[verify]` and `[[verify]]`, `"…"` and `["…", "…"]`.
+#[derive(Debug, Clone)]
+pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
+
+impl<T> Default for OneOrMany<T> {
+    fn default() -> OneOrMany<T> {
+        OneOrMany(Vec::new())
+    }
+}
+
+/// By hand, since an untagged enum would answer every mistake with "did not match any variant".
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OneOrMany<T>, D::Error> {
+        struct Either<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one of these or a list of them")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                let one = T::deserialize(serde::de::value::StrDeserializer::new(text))?;
+                Ok(OneOrMany(vec![one]))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|one| OneOrMany(vec![one]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(OneOrMany)
+            }
+        }
+
+        deserializer.deserialize_any(Either(std::marker::PhantomData))
+    }
+}

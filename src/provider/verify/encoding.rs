@@ -1,0 +1,100 @@
+//! How a signature or a key is written as text.
+
+use base64::Engine;
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use serde::Deserialize;
+
+use super::mac::Tag;
+
+/// Base64url is written with and without padding in the wild.
+const URL_SAFE_ANY: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The closed set of encodings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Encoding {
+    /// Either case.
+    #[default]
+    Hex,
+    /// RFC 4648 §4 with padding; a last symbol with stray bits is refused.
+    Base64,
+    /// RFC 4648 §5, padded or not.
+    Base64url,
+}
+
+impl Encoding {
+    /// The bytes behind `text`, if it is well formed and no longer than a tag can be.
+    pub(crate) fn decode_tag(self, text: &str) -> Option<Tag> {
+        let mut buffer = [0; Tag::LONGEST];
+        let length = match self {
+            Encoding::Hex => {
+                let target = buffer.get_mut(..text.len() / 2)?;
+                hex::decode_to_slice(text, target).ok()?;
+                text.len() / 2
+            }
+            Encoding::Base64 => STANDARD.decode_slice(text, &mut buffer).ok()?,
+            Encoding::Base64url => URL_SAFE_ANY.decode_slice(text, &mut buffer).ok()?,
+        };
+        Tag::new(buffer.get(..length)?)
+    }
+
+    /// As the provider would write it.
+    pub(crate) fn encode(self, bytes: &[u8]) -> String {
+        match self {
+            Encoding::Hex => hex::encode(bytes),
+            Encoding::Base64 => STANDARD.encode(bytes),
+            Encoding::Base64url => URL_SAFE_NO_PAD.encode(bytes),
+        }
+    }
+
+    /// As the file spells it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Encoding::Hex => "hex",
+            Encoding::Base64 => "base64",
+            Encoding::Base64url => "base64url",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Encoding;
+    use crate::provider::verify::mac::Tag;
+
+    const ALL: [Encoding; 3] = [Encoding::Hex, Encoding::Base64, Encoding::Base64url];
+
+    #[test]
+    fn garbage_is_no_tag() {
+        for text in ["", "0", "zz", "0x00", " 00", "00 ", "é0", &"0".repeat(130), &"A".repeat(2000)] {
+            assert!(Encoding::Hex.decode_tag(text).is_none_or(|tag| tag.is_empty()), "{text}");
+        }
+        assert!(Encoding::Base64.decode_tag("AAAB").is_some());
+        for text in ["AAA", "AB==", "AA=", "AAA*", "AAAB\n", "-_8="] {
+            assert!(Encoding::Base64.decode_tag(text).is_none(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_comes_back(bytes in proptest::collection::vec(any::<u8>(), 1..=Tag::LONGEST)) {
+            for encoding in ALL {
+                let back = encoding.decode_tag(&encoding.encode(&bytes)).unwrap();
+                prop_assert_eq!(back.bytes(), &bytes[..]);
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,200}") {
+            for encoding in ALL {
+                let _ = encoding.decode_tag(&text);
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Verification: from a request's headers and raw bytes to the proof that its provider sent it.
+
+mod encoding;
+mod format;
+mod hmac;
+mod mac;
+mod plan;
+mod secret;
+mod template;
+mod timestamp;
+mod token;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+
+use crate::event::Verification;
+
+pub(crate) use plan::{Check, Plan, VerifySpec};
+pub(crate) use template::{header_name, only};
+pub(crate) use timestamp::TimeFormat;
+
+/// A request as it arrived, with the time at which it did. Nothing here reads a clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a http::Method,
+    /// All headers.
+    pub headers: &'a HeaderMap,
+    /// The query as it stands in the URL, without the question mark.
+    pub query: &'a str,
+    /// The raw bytes of the body.
+    pub body: &'a [u8],
+    /// When the request arrived.
+    pub now: Timestamp,
+}
+
+/// The proof that a request passed its source's scheme. Only [`super::Rules::verify`] makes one.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    pub(super) alternative: usize,
+    pub(super) secret: usize,
+    pub(super) kind: Verification,
+    pub(super) signed_at: Option<Timestamp>,
+}
+
+impl Verified {
+    /// Which live secret matched, counted from 0 in the order of the configuration.
+    pub fn secret(&self) -> usize {
+        self.secret
+    }
+
+    /// What the event's authenticity rests on.
+    pub fn kind(&self) -> Verification {
+        self.kind
+    }
+
+    /// The timestamp that the provider signed, where its scheme has one.
+    pub fn signed_at(&self) -> Option<Timestamp> {
+        self.signed_at
+    }
+}
+
+/// What a scheme found out about a request that passed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Passed {
+    pub(crate) secret: usize,
+    pub(crate) signed_at: Option<Timestamp>,
+}

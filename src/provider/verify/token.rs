@@ -1,0 +1,106 @@
+//! Schemes that send the secret itself: a token in a header, or Basic credentials. They prove the sender and say
+//! nothing about the body.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::format::{Format, Parsed};
+use super::secret::SecretForm;
+use super::template::only;
+use super::{Passed, Request};
+use crate::config::Secret;
+use crate::provider::error::{Fault, SignError};
+use crate::provider::reject::Reject;
+
+/// Everything about the scheme but the secrets.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenPlan {
+    pub(crate) header: HeaderName,
+    pub(crate) carried: Carried,
+}
+
+/// How the secret stands in the header.
+#[derive(Debug, Clone)]
+pub(crate) enum Carried {
+    /// As it is, perhaps behind a literal prefix such as `Bearer `.
+    Verbatim(Format),
+    /// RFC 7617: the secret is `user:password`.
+    Basic,
+}
+
+/// The plan with the digests of one source's secrets.
+pub(crate) struct Token {
+    plan: TokenPlan,
+    digests: Vec<[u8; 32]>,
+    /// Kept for signing: what `send` puts into the header.
+    first: Option<Secret>,
+}
+
+impl Token {
+    pub(crate) fn new(plan: &TokenPlan, secrets: &[Secret]) -> Result<Token, Fault> {
+        let digest = |(index, secret): (usize, &Secret)| {
+            let fault = |problem: &str| Fault::new("secrets", format!("secret {} {problem}", index + 1));
+            let bytes = SecretForm::Plain.decode(secret).map_err(fault)?;
+            if matches!(plan.carried, Carried::Basic) && !bytes.contains(&b':') {
+                return Err(fault("must be `user:password`"));
+            }
+            Ok(digest(&bytes))
+        };
+        let digests = secrets.iter().enumerate().map(digest).collect::<Result<_, _>>()?;
+        Ok(Token { plan: plan.clone(), digests, first: secrets.first().cloned() })
+    }
+
+    /// Digests are compared, so that neither content nor length of a secret shows in the time this takes.
+    pub(crate) fn verify(&self, request: &Request<'_>) -> Result<Passed, Reject> {
+        if !request.headers.contains_key(&self.plan.header) {
+            return Err(Reject::TokenMissing);
+        }
+        let value = only(request.headers, &self.plan.header).and_then(|value| value.to_str().ok());
+        let claimed = value.and_then(|text| self.plan.carried.read(text)).ok_or(Reject::TokenMismatch)?;
+        let claimed = digest(&claimed);
+        let matching = |known: &[u8; 32]| bool::from(known.ct_eq(&claimed));
+        let secret = self.digests.iter().position(matching).ok_or(Reject::TokenMismatch)?;
+        Ok(Passed { secret, signed_at: None })
+    }
+
+    /// The headers with the token added.
+    pub(crate) fn sign(&self, mut headers: HeaderMap) -> Result<HeaderMap, SignError> {
+        let secret = self.first.as_ref().ok_or(SignError::NoSecret)?;
+        let mut value = self.plan.carried.write(secret).ok_or(SignError::NotAHeaderValue)?;
+        value.set_sensitive(true);
+        headers.insert(&self.plan.header, value);
+        Ok(headers)
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+impl Carried {
+    fn read(&self, value: &str) -> Option<Vec<u8>> {
+        match self {
+            Carried::Verbatim(format) => {
+                let mut parsed = Parsed::default();
+                format.read(value, &mut parsed).ok()?;
+                parsed.signatures.first().map(|token| token.as_bytes().to_vec())
+            }
+            Carried::Basic => {
+                let (scheme, credentials) = value.split_once(' ')?;
+                let basic = scheme.eq_ignore_ascii_case("basic");
+                STANDARD.decode(credentials.trim_matches(' ')).ok().filter(|_| basic)
+            }
+        }
+    }
+
+    fn write(&self, secret: &Secret) -> Option<HeaderValue> {
+        let text = match self {
+            Carried::Verbatim(format) => format.write("", std::str::from_utf8(secret.expose()).ok()?),
+            Carried::Basic => format!("Basic {}", STANDARD.encode(secret.expose())),
+        };
+        HeaderValue::from_str(&text).ok()
+    }
+}
