@@ -1,7 +1,7 @@
 //! The command line. Help, completions, man page and docs/reference/cli.md all come from these declarations.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -11,11 +11,13 @@ use crate::config::{Length, LogFormat};
 /// Webhooks into Kafka: verified, in one envelope, none lost; the full records from the providers' APIs beside them.
 #[derive(Debug, Parser)]
 #[command(name = "hookstream", version, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, 1 failed or `check` found something, 2 wrong usage, 78 wrong configuration.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed or `check` found something, 2 wrong usage, 78 wrong configuration."
+)]
 pub struct Cli {
-    /// The configuration file.
-    #[arg(long, short, global = true, env = "HOOKSTREAM_CONFIG", value_name = "FILE", default_value = "hookstream.toml")]
-    pub config: PathBuf,
+    /// The configuration file. Default: hookstream.toml.
+    #[arg(long, short, global = true, env = "HOOKSTREAM_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// How log lines on stderr look.
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -27,10 +29,17 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// The configuration file, named or not.
+    pub fn config_file(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new("hookstream.toml"))
+    }
+}
+
 /// What hookstream can be asked to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Try everything in one process: gateway, enricher, a Kafka stand-in and the providers' APIs.
+    /// Try everything in one process: gateway, enricher, a Kafka stand-in and the providers' APIs. With --config: your sources.
     Dev(Dev),
     /// Take webhooks, verify them, and make them durable in Kafka.
     Serve(Serve),
@@ -71,9 +80,6 @@ pub struct Dev {
     /// Where the stand-in for Kafka listens. Port 0, or a taken one: a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9092", conflicts_with = "kafka")]
     pub kafka_listen: SocketAddr,
-    /// Take the sources of the configuration file instead of one for each provider.
-    #[arg(long)]
-    pub own_sources: bool,
     /// Send no samples at the start.
     #[arg(long)]
     pub no_samples: bool,
@@ -233,7 +239,9 @@ pub enum TopicsFormat {
 
 fn source_secret(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((source, secret)) if !source.is_empty() && !secret.is_empty() => Ok((source.to_owned(), secret.to_owned())),
+        Some((source, secret)) if !source.is_empty() && !secret.is_empty() => {
+            Ok((source.to_owned(), secret.to_owned()))
+        }
         _ => Err("write SOURCE=SECRET, for example stripe=whsec_…".to_owned()),
     }
 }

@@ -4,7 +4,11 @@
 //! the gateway (`gateway`, on `http`) makes it durable (`kafka`); the enricher (`enrich`) puts the full record beside
 //! it. `command` composes these, `config` and `telemetry` serve all.
 
+pub mod cli;
+pub mod command;
 pub mod config;
+#[path = "dev/secrets.rs"]
+pub mod dev;
 pub mod enrich;
 pub mod event;
 pub mod gateway;

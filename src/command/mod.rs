@@ -1,13 +1,11 @@
 //! The commands: each composes what the other modules offer and adds no second way of doing it.
 
-mod check;
 mod enrich;
 mod output;
 mod providers;
 mod send;
 mod serve;
 mod tail;
-mod topics;
 
 use std::process::ExitCode;
 
@@ -17,7 +15,9 @@ use crate::cli::{Cli, Command};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging;
-pub use output::{Output, Row};
+pub use output::{Output, Row, print, visible};
+pub(crate) use send::Sender;
+pub(crate) use serve::Operators;
 
 /// How a command can end before its time.
 #[derive(Debug)]
@@ -87,28 +87,18 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
 async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
     let shutdown = Shutdown::on_signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     match &cli.command {
-        Command::Dev(arguments) => {
-            start_logging(&cli, None, "warn")?;
-            crate::dev::run(&cli, arguments, shutdown).await
-        }
         Command::Serve(arguments) => serve::run(configured(&cli)?, arguments, shutdown).await,
         Command::Enrich(arguments) => enrich::run(configured(&cli)?, arguments, shutdown).await,
         Command::Send(arguments) => send::run(quiet(&cli)?, arguments, shutdown).await,
         Command::Tail(arguments) => tail::run(quiet(&cli)?, arguments, shutdown).await,
-        Command::Check(arguments) => check::run(&cli, arguments).await,
         Command::Providers(arguments) => providers::run(&quiet(&cli)?, arguments),
-        Command::Topics(arguments) => {
-            let config = Config::load(&cli.config)?;
-            start_logging(&cli, Some(&config), "warn")?;
-            topics::run(config, arguments).await
-        }
-        Command::Completions { .. } | Command::Man => Ok(ExitCode::SUCCESS),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 
 /// The configuration, and logging as it says.
 fn configured(cli: &Cli) -> Result<Config, Failure> {
-    let config = Config::load(&cli.config)?;
+    let config = Config::load(cli.config_file())?;
     start_logging(cli, Some(&config), "info")?;
     Ok(config)
 }
@@ -116,7 +106,10 @@ fn configured(cli: &Cli) -> Result<Config, Failure> {
 /// The configuration where there is one, else every default: for tools that also work without a file.
 fn quiet(cli: &Cli) -> Result<Config, Failure> {
     start_logging(cli, None, "warn")?;
-    Ok(if cli.config.exists() { Config::load(&cli.config)? } else { Config::parse(&cli.config, "", std::env::vars())? })
+    let path = cli.config_file();
+    // A file that was asked for must be there; the default one may be missing.
+    let wanted = cli.config.is_some() || path.exists();
+    Ok(if wanted { Config::load(path)? } else { Config::parse(path, "", std::env::vars())? })
 }
 
 fn start_logging(cli: &Cli, config: Option<&Config>, level: &str) -> Result<(), String> {

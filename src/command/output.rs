@@ -42,7 +42,12 @@ impl Output {
         }
         let Some(first) = rows.first() else { return Ok(()) };
         let width = |column: usize, name: &str| {
-            rows.iter().filter_map(|row| row.get(column)).map(|(_, value)| cell(value).chars().count()).max().unwrap_or(0).max(name.len())
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|(_, value)| cell(value).chars().count())
+                .max()
+                .unwrap_or(0)
+                .max(name.len())
         };
         let widths: Vec<usize> = first.iter().enumerate().map(|(column, (name, _))| width(column, name)).collect();
         let names: Row = first.iter().map(|(name, _)| (*name, Value::from(*name))).collect();
@@ -56,7 +61,8 @@ impl Output {
     /// Nobody reads stdout any more.
     pub fn line(&self, row: &[(&'static str, Value)], widths: &[usize]) -> Result<(), String> {
         if self.json {
-            let object: Map<String, Value> = row.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            let object: Map<String, Value> =
+                row.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
             return print(&Value::Object(object).to_string());
         }
         let mut line = String::new();

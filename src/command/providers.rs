@@ -16,11 +16,14 @@ pub(super) fn run(config: &Config, arguments: &Providers) -> Result<ExitCode, Fa
         output.table(&rows)?;
         return Ok(ExitCode::SUCCESS);
     };
-    let provider = config.catalogue.get(name).ok_or_else(|| format!("provider `{name}` is not known; `hookstream providers` lists those that are"))?;
+    let provider = config
+        .catalogue
+        .get(name)
+        .ok_or_else(|| format!("provider `{name}` is not known; `hookstream providers` lists those that are"))?;
     if output.is_json() {
         output.line(&row(provider), &[])?;
     } else {
-        output::print(provider::page(provider).trim_end())?;
+        output::print(provider.title())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -80,9 +80,18 @@ impl Sender {
         let source = config.sources.get(name);
         let provider = match source {
             Some(source) => source.provider.as_ref(),
-            None => config.catalogue.get(name).ok_or_else(|| format!("`{name}` is neither a source in {} nor a provider; `hookstream providers` lists those", config.path.display()))?,
+            None => config.catalogue.get(name).ok_or_else(|| {
+                format!(
+                    "`{name}` is neither a source in {} nor a provider; `hookstream providers` lists those",
+                    config.path.display()
+                )
+            })?,
         };
-        let given = arguments.secret.as_deref().map(|text| text.parse::<SecretRef>().and_then(|reference| reference.resolve())).transpose()?;
+        let given = arguments
+            .secret
+            .as_deref()
+            .map(|text| text.parse::<SecretRef>().and_then(|reference| reference.resolve()))
+            .transpose()?;
         let rules = match (source, given) {
             (Some(source), None) => source.bind()?,
             (None, None) => dev::rules(provider, None)?,
@@ -121,7 +130,11 @@ impl Sender {
         }
         let start = Instant::now();
         let response = self.client.post(&self.url).headers(headers).body(body).send().await.map_err(|error| {
-            format!("no answer from {}: {}; is `hookstream dev` or `hookstream serve` running?", self.url, reason(&error))
+            format!(
+                "no answer from {}: {}; is `hookstream dev` or `hookstream serve` running?",
+                self.url,
+                reason(&error)
+            )
         })?;
         let status = response.status();
         let answer = response.text().await.map_err(|error| error.to_string())?;
@@ -158,7 +171,11 @@ fn signing(provider: &Provider, secret: Secret) -> Result<Rules, String> {
 fn reachable(address: std::net::SocketAddr) -> std::net::SocketAddr {
     let mut address = address;
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+        address.set_ip(if address.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
     }
     address
 }
@@ -172,7 +189,12 @@ fn uuid(id: &str) -> String {
 
 fn client() -> Result<reqwest::Client, String> {
     crate::http::client::install_crypto();
-    reqwest::Client::builder().timeout(PATIENCE).no_proxy().redirect(reqwest::redirect::Policy::none()).build().map_err(|error| error.to_string())
+    reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| error.to_string())
 }
 
 /// The innermost cause: "connection refused" rather than "error sending request".

@@ -56,7 +56,11 @@ pub(crate) struct Operators {
 
 impl Operators {
     /// Listen at admin.listen.
-    pub(crate) async fn start(config: &Config, metrics: &Arc<Metrics>, operations: Arc<dyn admin::Operations>) -> Result<Self, String> {
+    pub(crate) async fn start(
+        config: &Config,
+        metrics: &Arc<Metrics>,
+        operations: Arc<dyn admin::Operations>,
+    ) -> Result<Self, String> {
         let listener = gateway::bind(config.admin.listen).await?;
         Self::on(listener, config, metrics, operations)
     }

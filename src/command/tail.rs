@@ -23,7 +23,8 @@ pub(super) async fn run(mut config: Config, arguments: &Tail, shutdown: Shutdown
     if let Some(kafka) = &arguments.kafka {
         config.kafka.bootstrap_servers.clone_from(kafka);
     }
-    let topic = config.sources.get(&arguments.topic).map_or_else(|| arguments.topic.clone(), |source| source.raw_topic.clone());
+    let topic =
+        config.sources.get(&arguments.topic).map_or_else(|| arguments.topic.clone(), |source| source.raw_topic.clone());
     let (new, uncommitted, json) = (arguments.new, arguments.uncommitted, arguments.json);
     let (count, idle) = (arguments.count.unwrap_or(u64::MAX), arguments.idle.map(|length| length.0));
     let reading = move || -> Result<(), String> {
@@ -49,20 +50,30 @@ pub(super) async fn run(mut config: Config, arguments: &Tail, shutdown: Shutdown
 
 /// A head line with place, key and headers, then the value.
 fn as_text(record: &Stored) -> String {
-    let mut text = format!("{}@{}  key {}", record.partition, record.offset, output::visible(&String::from_utf8_lossy(&record.key)));
+    let mut text = format!(
+        "{}@{}  key {}",
+        record.partition,
+        record.offset,
+        output::visible(&String::from_utf8_lossy(&record.key))
+    );
     for (name, value) in &record.headers {
         text.push_str(&format!("\n  {}: {}", output::visible(name), output::visible(&String::from_utf8_lossy(value))));
     }
     text.push('\n');
     // Line ends inside the value are the provider's and harmless; other control characters are not.
-    text.extend(String::from_utf8_lossy(&record.value).chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }));
+    text.extend(
+        String::from_utf8_lossy(&record.value)
+            .chars()
+            .map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }),
+    );
     text.push('\n');
     text
 }
 
 /// Everything, without loss: bytes that are not UTF-8 stand in `value_base64`.
 fn as_json(record: &Stored) -> Value {
-    let headers: Vec<Value> = record.headers.iter().map(|(name, value)| json!({ "name": name, "value": lossless(value) })).collect();
+    let headers: Vec<Value> =
+        record.headers.iter().map(|(name, value)| json!({ "name": name, "value": lossless(value) })).collect();
     let mut object = json!({
         "topic": &*record.partition.topic,
         "partition": record.partition.number,

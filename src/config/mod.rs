@@ -160,9 +160,16 @@ impl Config {
         let origin = path.display().to_string();
         // The file alone first: its errors then carry line and column.
         let file: file::File = toml::from_str(text).map_err(|error| ConfigError::new(&origin, error))?;
-        let file = environment::overridden(file, text, variables)?;
+        Self::from_file(path, environment::overridden(file, text, variables)?)
+    }
+
+    /// The same from what a file would say; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_file(path: &Path, file: file::File) -> Result<Self, ConfigError> {
         Self::check(path, file).map_err(|error| match error {
-            Fault::Here(message) => ConfigError::new(&origin, message),
+            Fault::Here(message) => ConfigError::new(path.display(), message),
             Fault::Elsewhere(error) => error,
         })
     }

@@ -44,7 +44,7 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Body) -
             events.iter().map(|facts| source.item(facts, &verified, &request)).collect()
         }
         Err(unreadable) => {
-            let letter = source.dead_letter(&unreadable, &verified, &request);
+            let letter = source.dead_letter(&unreadable, &verified, &request, call.id);
             deliver(gateway, &source, vec![letter], call).await?;
             return Ok(Answer::DeadLetter);
         }

@@ -13,7 +13,10 @@ use ulid::Ulid;
 use super::admission::{self, PerSecond};
 use super::duplicates::Window;
 use crate::config::{Config, KeyBy, SourceConfig};
-use crate::event::{Attributes, Data, Extra, Format, Origin, Record, Unreadable, clean, encode};
+use crate::event::{
+    Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
+};
+use crate::http::RequestId;
 use crate::provider::{Facts, Provider, Reject, Request, Rules, Verified};
 use crate::telemetry::{GatewayMetrics, SourceMetrics};
 
@@ -81,8 +84,8 @@ impl Source {
 
     /// Count a verified request.
     pub(super) fn verified(&self, verified: &Verified, now: Timestamp) {
-        if let Some(secret) = verified.secret() {
-            self.metrics.secret_match(secret).inc();
+        if verified.kind() != Verification::None {
+            self.metrics.secret_match(verified.secret()).inc();
         }
         #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a double
         self.metrics.last_event.set(now.as_millisecond() as f64 / 1_000.0);
@@ -114,12 +117,7 @@ impl Source {
             recordedtime: request.now,
             id: Cow::Borrowed(identity.as_ref()),
         };
-        let kept: Vec<(&str, &[u8])> = self
-            .provider
-            .kept_headers()
-            .iter()
-            .filter_map(|name| Some((name.as_str(), request.headers.get(name)?.as_bytes())))
-            .collect();
+        let kept = self.kept_headers(request);
         let traceparent = traceparent(request.headers);
         let extra = Extra { kept_headers: &kept, traceparent: Some(&traceparent) };
         let encoded = encode(self.format, &attributes, &facts.data, extra);
@@ -135,40 +133,40 @@ impl Source {
     }
 
     /// The dead letter of a verified body that cannot be read.
-    pub(super) fn dead_letter(&self, unreadable: &Unreadable, verified: &Verified, request: &Request<'_>) -> Item {
-        let id = Ulid::new().to_string();
-        let content_type = request.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let attributes = Attributes {
-            id: Cow::Borrowed(&id),
-            source: Cow::Borrowed(&self.attribute),
-            kind: Cow::Borrowed("hookstream.unreadable"),
-            subject: None,
-            time: None,
-            dataschema: None,
-            provider: Cow::Borrowed(self.provider.name()),
-            providertype: None,
-            category: None,
-            tenant: None,
-            origin: Origin::Webhook,
+    pub(super) fn dead_letter(
+        &self,
+        unreadable: &Unreadable,
+        verified: &Verified,
+        request: &Request<'_>,
+        id: RequestId,
+    ) -> Item {
+        let kept = self.kept_headers(request);
+        let traceparent = traceparent(request.headers);
+        let trail = Trail {
+            reason: unreadable.as_str().into(),
+            stage: Stage::Read,
+            origin: None,
+            attempts: 0,
+            first_failed: request.now,
+            error: unreadable.to_string(),
+        };
+        let letter = DeadLetter {
+            id: &id.to_string(),
+            source: &self.name,
+            provider: self.provider.name(),
             verification: verified.kind(),
-            run: None,
-            recordedtime: request.now,
+            received: request.now,
+            body: request.body,
+            extra: Extra { kept_headers: &kept, traceparent: Some(&traceparent) },
+            foreign: None,
+            trail: &trail,
         };
-        let data = Data::Bytes {
-            content_type: Cow::Borrowed(content_type.unwrap_or("application/octet-stream")),
-            body: Cow::Borrowed(request.body),
-        };
-        let encoded = encode(Format::CloudEvents, &attributes, &data, Extra::default());
-        let _ = unreadable;
-        let record = Record {
-            topic: Arc::clone(&self.dead_letters),
-            partition: None,
-            key: attributes.identity().into_bytes(),
-            value: encoded.value,
-            headers: encoded.headers,
-            timestamp_ms: request.now.as_millisecond(),
-        };
-        Item { record, id: None }
+        Item { record: letter.record(Arc::clone(&self.dead_letters)), id: None }
+    }
+
+    fn kept_headers<'r>(&'r self, request: &Request<'r>) -> Vec<(&'r str, &'r [u8])> {
+        let value = |name: &'r http::HeaderName| Some((name.as_str(), request.headers.get(name)?.as_bytes()));
+        self.rules.kept_headers().iter().filter_map(value).collect()
     }
 }
 

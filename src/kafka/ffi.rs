@@ -1,7 +1,8 @@
 //! The only `unsafe` of the crate: calls that rdkafka does not wrap.
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
+use std::net::SocketAddr;
 
 use rdkafka::ClientContext;
 use rdkafka::bindings as rdsys;
@@ -54,5 +55,20 @@ pub(super) fn membership<C: ClientContext>(client: &Client<C>) -> Option<Members
             if member.is_null() { String::new() } else { CStr::from_ptr(member).to_string_lossy().into_owned() };
         rdsys::rd_kafka_consumer_group_metadata_destroy(metadata);
         Some(Membership { generation, member })
+    }
+}
+
+/// Have the mock cluster in this client tell clients `address` for its broker, and let groups begin at once instead of
+/// after three seconds. Without a mock cluster nothing happens.
+pub(super) fn arrange_mock<C: ClientContext>(client: &Client<C>, broker: i32, address: SocketAddr) {
+    let Ok(host) = CString::new(address.ip().to_string()) else { return };
+    // Sound: the mock cluster belongs to the client, which outlives the calls; the host is copied by the callee.
+    unsafe {
+        let cluster = rdsys::rd_kafka_handle_mock_cluster(client.native_ptr());
+        if cluster.is_null() {
+            return;
+        }
+        rdsys::rd_kafka_mock_broker_set_host_port(cluster, broker, host.as_ptr(), i32::from(address.port()));
+        rdsys::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
     }
 }

@@ -40,19 +40,32 @@ impl Reader {
     ///
     /// # Errors
     /// Kafka does not answer, or a topic does not exist.
-    pub fn read<'a>(&self, topics: impl IntoIterator<Item = &'a str>, from: From, patience: Duration) -> Result<(), String> {
+    pub fn read<'a>(
+        &self,
+        topics: impl IntoIterator<Item = &'a str>,
+        from: From,
+        patience: Duration,
+    ) -> Result<(), String> {
         let mut list = TopicPartitionList::new();
         for topic in topics {
-            let metadata = self.0.fetch_metadata(Some(topic), patience).map_err(|error| format!("kafka does not answer: {error}"))?;
+            let metadata = self
+                .0
+                .fetch_metadata(Some(topic), patience)
+                .map_err(|error| format!("kafka does not answer: {error}"))?;
             let partitions = metadata.topics().first().map(|topic| topic.partitions()).unwrap_or_default();
             if partitions.is_empty() {
-                return Err(format!("there is no topic {topic}; `hookstream topics list` shows those that hookstream uses"));
+                return Err(format!(
+                    "there is no topic {topic}; `hookstream topics list` shows those that hookstream uses"
+                ));
             }
             for partition in partitions {
                 let offset = match from {
                     From::Beginning => Offset::Beginning,
                     From::End => {
-                        let (_, end) = self.0.fetch_watermarks(topic, partition.id(), patience).map_err(|error| error.to_string())?;
+                        let (_, end) = self
+                            .0
+                            .fetch_watermarks(topic, partition.id(), patience)
+                            .map_err(|error| error.to_string())?;
                         Offset::Offset(end)
                     }
                 };

@@ -44,10 +44,7 @@ pub struct Rate {
 
 impl Rate {
     /// Where a provider publishes no limit: slow enough for any.
-    const DEFAULT: Rate = Rate {
-        per_second: 5.0,
-        burst: 5,
-    };
+    const DEFAULT: Rate = Rate { per_second: 5.0, burst: 5 };
 }
 
 /// How a request proves who sends it.
@@ -110,8 +107,7 @@ impl ApiSpec {
     pub(crate) fn compile(&self) -> Result<Api, Fault> {
         let hosts = self.hosts()?;
         let routes = self.records.iter().map(|(pattern, text)| {
-            let route = Route::parse(text, &hosts)
-                .map_err(|problem| Fault::new(pattern, problem).within("records"))?;
+            let route = Route::parse(text, &hosts).map_err(|problem| Fault::new(pattern, problem).within("records"))?;
             Ok((pattern.clone(), route))
         });
         let headers = self.headers.iter().map(|(name, value)| {
@@ -136,37 +132,22 @@ impl ApiSpec {
     fn hosts(&self) -> Result<Hosts, Fault> {
         let tenant = self.base.contains("{tenant}");
         if tenant && self.hosts.is_empty() {
-            return Err(Fault::new(
-                "hosts",
-                "is missing: a base with {tenant} needs the hosts that it may lead to",
-            ));
+            return Err(Fault::new("hosts", "is missing: a base with {tenant} needs the hosts that it may lead to"));
         }
         let base = Url::parse(&self.base.replace("{tenant}", "tenant.example"));
         let base = base.map_err(|error| Fault::new("base", format!("is not a URL: {error}")))?;
         let host = base.host_str().filter(|_| base.scheme() == "https");
-        let host = host
-            .ok_or_else(|| Fault::new("base", "must begin with https:// and a host"))?
-            .to_owned();
+        let host = host.ok_or_else(|| Fault::new("base", "must begin with https:// and a host"))?.to_owned();
         if self.hosts.is_empty() {
             return Ok(Arc::from([host]));
         }
-        if !tenant
-            && !self
-                .hosts
-                .iter()
-                .any(|pattern| host_matches(pattern, &host))
-        {
-            return Err(Fault::new(
-                "hosts",
-                format!("must cover the host of base, {host}"),
-            ));
+        if !tenant && !self.hosts.iter().any(|pattern| host_matches(pattern, &host)) {
+            return Err(Fault::new("hosts", format!("must cover the host of base, {host}")));
         }
         match self.hosts.iter().find(|pattern| !is_host_pattern(pattern)) {
             Some(pattern) => Err(Fault::new(
                 "hosts",
-                format!(
-                    "`{pattern}` must be a host name; * may stand for one whole label, not for the last two"
-                ),
+                format!("`{pattern}` must be a host name; * may stand for one whole label, not for the last two"),
             )),
             None => Ok(self.hosts.clone().into()),
         }
@@ -176,30 +157,15 @@ impl ApiSpec {
         match (self.auth.as_str(), self.auth.strip_prefix("header:")) {
             ("bearer", _) => Ok(Auth::Bearer),
             ("basic", _) => Ok(Auth::Basic),
-            (_, Some(name)) => header_name(name)
-                .map(Auth::Header)
-                .map_err(|problem| Fault::new("auth", problem)),
-            _ => Err(Fault::new(
-                "auth",
-                format!(
-                    "`{}` is unknown, expected bearer, basic or header:NAME",
-                    self.auth
-                ),
-            )),
+            (_, Some(name)) => header_name(name).map(Auth::Header).map_err(|problem| Fault::new("auth", problem)),
+            _ => Err(Fault::new("auth", format!("`{}` is unknown, expected bearer, basic or header:NAME", self.auth))),
         }
     }
 
     fn rate(&self) -> Result<Rate, Fault> {
         let rate = self.rate.unwrap_or(Rate::DEFAULT);
-        let sound = rate.per_second > 0.0
-            && rate.per_second <= 10_000.0
-            && (1..=10_000).contains(&rate.burst);
-        sound.then_some(rate).ok_or_else(|| {
-            Fault::new(
-                "rate",
-                "per_second and burst must lie above 0 and up to 10000",
-            )
-        })
+        let sound = rate.per_second > 0.0 && rate.per_second <= 10_000.0 && (1..=10_000).contains(&rate.burst);
+        sound.then_some(rate).ok_or_else(|| Fault::new("rate", "per_second and burst must lie above 0 and up to 10000"))
     }
 }
 
@@ -207,15 +173,10 @@ impl ApiSpec {
 fn is_host_pattern(pattern: &str) -> bool {
     let labels: Vec<_> = pattern.split('.').collect();
     let literal = |label: &&str| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     let (stars, last) = labels.split_at(labels.len().saturating_sub(2));
-    last.len() == 2
-        && last.iter().all(literal)
-        && stars.iter().all(|label| *label == "*" || literal(label))
+    last.len() == 2 && last.iter().all(literal) && stars.iter().all(|label| *label == "*" || literal(label))
 }
 
 fn host_matches(pattern: &str, host: &str) -> bool {
@@ -223,8 +184,7 @@ fn host_matches(pattern: &str, host: &str) -> bool {
     loop {
         match (pattern.next(), host.next()) {
             (None, None) => return true,
-            (Some(expected), Some(label))
-                if expected == label || (expected == "*" && !label.is_empty()) => {}
+            (Some(expected), Some(label)) if expected == label || (expected == "*" && !label.is_empty()) => {}
             _ => return false,
         }
     }
@@ -243,9 +203,7 @@ impl Api {
 
     /// Does an event of this type say that its record is gone? A 404 then needs no second try.
     pub fn is_deleted_type(&self, providertype: &str) -> bool {
-        self.deleted
-            .iter()
-            .any(|pattern| glob::matches(pattern, providertype))
+        self.deleted.iter().any(|pattern| glob::matches(pattern, providertype))
     }
 
     /// The base as the file gives it; may hold `{tenant}`.
@@ -301,16 +259,12 @@ impl Api {
 /// Refuse user info, ports, other schemes and other hosts.
 fn allowed(url: Url, hosts: &[String]) -> Result<Url, RouteError> {
     let host = url.host_str().unwrap_or_default();
-    let plain = url.scheme() == "https"
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.port().is_none();
+    let plain =
+        url.scheme() == "https" && url.username().is_empty() && url.password().is_none() && url.port().is_none();
     if plain && hosts.iter().any(|pattern| host_matches(pattern, host)) {
         return Ok(url);
     }
-    Err(RouteError::ForeignHost(
-        url.host_str().unwrap_or_default().to_owned(),
-    ))
+    Err(RouteError::ForeignHost(url.host_str().unwrap_or_default().to_owned()))
 }
 
 impl Route {
@@ -323,25 +277,17 @@ impl Route {
                 Source::Pointer(pointer) => pointers.push(pointer.clone()),
                 Source::Literal(_) => {}
                 _ => {
-                    return Err(format!(
-                        "`{text}` may hold JSON pointers only: headers are signed by nobody"
-                    ));
+                    return Err(format!("`{text}` may hold JSON pointers only: headers are signed by nobody"));
                 }
             }
         }
-        let relative = matches!(parts.first(), Some(Source::Literal(path)) if path.starts_with('/') && !path.starts_with("//"));
+        let relative =
+            matches!(parts.first(), Some(Source::Literal(path)) if path.starts_with('/') && !path.starts_with("//"));
         let absolute = matches!(parts.as_slice(), [Source::Pointer(_)]);
         if !relative && !absolute {
-            return Err(format!(
-                "`{text}` must begin with one `/`, or be a single {{/pointer}}"
-            ));
+            return Err(format!("`{text}` must begin with one `/`, or be a single {{/pointer}}"));
         }
-        Ok(Route {
-            parts,
-            pointers,
-            hosts: hosts.clone(),
-            text: text.to_owned(),
-        })
+        Ok(Route { parts, pointers, hosts: hosts.clone(), text: text.to_owned() })
     }
 
     /// The values that the route needs from the event's data.
@@ -359,16 +305,10 @@ impl Route {
     ///
     /// # Errors
     /// A value is missing or unfit, or the URL leads to a foreign host.
-    pub fn url(
-        &self,
-        base: &Url,
-        values: &dyn Fn(&Pointer) -> Option<Cow<'_, str>>,
-    ) -> Result<Url, RouteError> {
+    pub fn url(&self, base: &Url, values: &dyn Fn(&Pointer) -> Option<Cow<'_, str>>) -> Result<Url, RouteError> {
         let value = |pointer: &Pointer| {
             let found = values(pointer).filter(|value| !value.is_empty());
-            found
-                .map(Cow::into_owned)
-                .ok_or_else(|| RouteError::Missing(pointer.clone()))
+            found.map(Cow::into_owned).ok_or_else(|| RouteError::Missing(pointer.clone()))
         };
         if let [Source::Pointer(pointer)] = self.parts.as_slice() {
             let text = value(pointer)?;
@@ -389,26 +329,19 @@ impl Route {
                 _ => {}
             }
         }
-        base.join(&path)
-            .map_err(|error| RouteError::NotAUrl(error.to_string()))
+        base.join(&path).map_err(|error| RouteError::NotAUrl(error.to_string()))
     }
 }
 
 /// On `base` instead, if that one is none of the provider's own hosts.
 fn rebased(url: Url, base: &Url, hosts: &[String]) -> Result<Url, RouteError> {
-    let own = base
-        .host_str()
-        .is_some_and(|host| hosts.iter().any(|pattern| host_matches(pattern, host)));
+    let own = base.host_str().is_some_and(|host| hosts.iter().any(|pattern| host_matches(pattern, host)));
     if own {
         return Ok(url);
     }
-    let query = url
-        .query()
-        .map(|query| format!("?{query}"))
-        .unwrap_or_default();
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let path = format!("{}{}{query}", base.path().trim_end_matches('/'), url.path());
-    base.join(&path)
-        .map_err(|error| RouteError::NotAUrl(error.to_string()))
+    base.join(&path).map_err(|error| RouteError::NotAUrl(error.to_string()))
 }
 
 /// Everything but RFC 3986's unreserved characters.
@@ -445,39 +378,26 @@ mod tests {
 
     fn api(text: &str) -> Result<Api, String> {
         let spec: ApiSpec = toml::from_str(text).map_err(|error| error.to_string())?;
-        spec.compile()
-            .map_err(|fault| fault.in_file("api", text).to_string())
+        spec.compile().map_err(|fault| fault.in_file("api", text).to_string())
     }
 
     fn url(kind: &str, base: &str, value: &str) -> Result<String, RouteError> {
         let api = api(SHOP).unwrap();
         let base = Url::parse(base).unwrap();
-        api.route(kind)
-            .unwrap()
-            .url(&base, &|_| Some(Cow::Owned(value.to_owned())))
-            .map(String::from)
+        api.route(kind).unwrap().url(&base, &|_| Some(Cow::Owned(value.to_owned()))).map(String::from)
     }
 
     #[test]
     fn values_stay_inside_their_segment() {
         let base = "https://a.myshopify.com";
-        assert_eq!(
-            url("orders/create", base, "7").unwrap(),
-            "https://a.myshopify.com/orders/7.json?x=7"
-        );
+        assert_eq!(url("orders/create", base, "7").unwrap(), "https://a.myshopify.com/orders/7.json?x=7");
         let hostile = url("orders/create", base, "../x?y=/#@evil").unwrap();
         assert_eq!(
             hostile,
             "https://a.myshopify.com/orders/..%2Fx%3Fy%3D%2F%23%40evil.json?x=..%2Fx%3Fy%3D%2F%23%40evil"
         );
-        assert!(matches!(
-            url("orders/create", base, ".."),
-            Err(RouteError::Unfit(_))
-        ));
-        assert!(matches!(
-            url("orders/create", base, ""),
-            Err(RouteError::Missing(_))
-        ));
+        assert!(matches!(url("orders/create", base, ".."), Err(RouteError::Unfit(_))));
+        assert!(matches!(url("orders/create", base, ""), Err(RouteError::Missing(_))));
         assert_eq!(
             url("orders/create", "http://127.0.0.1:9/shop/", "7").unwrap(),
             "http://127.0.0.1:9/shop/orders/7.json?x=7"
@@ -487,17 +407,9 @@ mod tests {
     #[test]
     fn absolute_urls_stay_on_allowed_hosts() {
         let base = "https://a.myshopify.com";
+        assert_eq!(url("self", base, "https://b.myshopify.com/x?y=1").unwrap(), "https://b.myshopify.com/x?y=1");
         assert_eq!(
-            url("self", base, "https://b.myshopify.com/x?y=1").unwrap(),
-            "https://b.myshopify.com/x?y=1"
-        );
-        assert_eq!(
-            url(
-                "self",
-                "http://127.0.0.1:9/shop",
-                "https://b.myshopify.com/x?y=1"
-            )
-            .unwrap(),
+            url("self", "http://127.0.0.1:9/shop", "https://b.myshopify.com/x?y=1").unwrap(),
             "http://127.0.0.1:9/shop/x?y=1"
         );
         for foreign in [
@@ -511,24 +423,15 @@ mod tests {
             "https://169.254.169.254/",
             "file:///etc/passwd",
         ] {
-            assert!(
-                matches!(url("self", base, foreign), Err(RouteError::ForeignHost(_))),
-                "{foreign}"
-            );
+            assert!(matches!(url("self", base, foreign), Err(RouteError::ForeignHost(_))), "{foreign}");
         }
-        assert!(matches!(
-            url("self", base, "not a url"),
-            Err(RouteError::NotAUrl(_))
-        ));
+        assert!(matches!(url("self", base, "not a url"), Err(RouteError::NotAUrl(_))));
     }
 
     #[test]
     fn a_tenant_leads_nowhere_else() {
         let api = api(SHOP).unwrap();
-        assert_eq!(
-            api.base_url(Some("shop-1.myshopify.com")).unwrap().as_str(),
-            "https://shop-1.myshopify.com/"
-        );
+        assert_eq!(api.base_url(Some("shop-1.myshopify.com")).unwrap().as_str(), "https://shop-1.myshopify.com/");
         for tenant in [
             "evil.example",
             "evil.example/.myshopify.com",
@@ -549,27 +452,15 @@ mod tests {
         for (text, key) in [
             ("base = \"http://x.example\"", "base"),
             ("base = \"https://{tenant}\"", "hosts"),
-            (
-                "base = \"https://x.example\"\nhosts = [\"y.example\"]",
-                "hosts",
-            ),
+            ("base = \"https://x.example\"\nhosts = [\"y.example\"]", "hosts"),
             ("base = \"https://{tenant}\"\nhosts = [\"*.com\"]", "hosts"),
             ("base = \"https://{tenant}\"\nhosts = [\"*\"]", "hosts"),
-            (
-                "base = \"https://x.example\"\nrate = { per_second = 0, burst = 1 }",
-                "rate",
-            ),
+            ("base = \"https://x.example\"\nrate = { per_second = 0, burst = 1 }", "rate"),
         ] {
             let error = api(&format!("{base}{text}")).unwrap_err();
             assert!(error.contains(&format!("{key}: ")), "{text}: {error}");
         }
-        for route in [
-            "//evil.example/{/id}",
-            "x/{/id}",
-            "{/a}{/b}",
-            "/x/{header:X-Id}",
-            "",
-        ] {
+        for route in ["//evil.example/{/id}", "x/{/id}", "{/a}{/b}", "/x/{header:X-Id}", ""] {
             let text = format!(
                 "base = \"https://x.example\"\nauth = \"basic\"\ncredential = \"k\"\n[records]\n\"*\" = \"{route}\""
             );

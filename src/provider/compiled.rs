@@ -9,7 +9,7 @@ use super::bind::{self, Binding};
 use super::category;
 use super::error::{BindError, Fault, SpecError, from_toml};
 use super::glob::Globs;
-use super::read::{FactsSpec, Reader};
+use super::read::Reader;
 use super::rules::Rules;
 use super::sample::Sample;
 use super::spec::{BodyKind, Needs, Spec};
@@ -19,12 +19,7 @@ use super::verify::{Plan, header_name};
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(4);
 
 /// Headers that carry credentials and are therefore never kept.
-const NEVER_KEPT: [&str; 4] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "set-cookie",
-];
+const NEVER_KEPT: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
 
 /// One provider file, validated and compiled.
 #[derive(Debug, Clone)]
@@ -43,6 +38,7 @@ pub(crate) struct Compiled {
     pub(crate) categories: Globs<&'static str>,
     pub(crate) kept_headers: Vec<HeaderName>,
     pub(crate) api: Option<Api>,
+    pub(crate) unsigned_facts: Vec<&'static str>,
 }
 
 /// How a provider waits for an answer.
@@ -65,11 +61,7 @@ impl Provider {
         let spec: Spec = toml::from_str(text).map_err(|error| from_toml(&error, file, text))?;
         let table = toml::from_str(text).map_err(|error| from_toml(&error, file, text))?;
         let compiled = Compiled::new(&spec).map_err(|fault| fault.in_file(file, text))?;
-        Ok(Provider {
-            spec,
-            table,
-            compiled,
-        })
+        Ok(Provider { spec, table, compiled })
     }
 
     /// With one source's secrets, parameters and overrides: the rules that it runs per request.
@@ -162,16 +154,13 @@ impl Provider {
 
     /// All category patterns, the most specific first.
     pub fn categories(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        self.compiled
-            .categories
-            .iter()
-            .map(|(pattern, category)| (pattern, *category))
+        self.compiled.categories.iter().map(|(pattern, category)| (pattern, *category))
     }
 
     /// The facts that rest on headers which the scheme does not sign: whoever holds one signed body chooses them. Such
     /// a value may name an event; it never chooses a host, a credential or a parser.
-    pub fn unsigned_facts(&self) -> Vec<&'static str> {
-        unsigned_facts(&self.spec.event, &self.compiled.plans)
+    pub fn unsigned_facts(&self) -> &[&'static str] {
+        &self.compiled.unsigned_facts
     }
 
     /// Is the tenant covered by the signature? If not, it must be on the operator's list before it chooses a host.
@@ -192,27 +181,16 @@ impl Compiled {
     pub(crate) fn new(spec: &Spec) -> Result<Compiled, Fault> {
         check_name(&spec.name)?;
         let plans = plans(spec)?;
-        let api = spec
-            .api
-            .as_ref()
-            .map(|api| api.compile().map_err(|fault| fault.within("api")))
-            .transpose()?;
-        if let Some(api) = api
-            .as_ref()
-            .filter(|api| !spec.needs.credentials.contains_key(api.credential()))
-        {
+        let api = spec.api.as_ref().map(|api| api.compile().map_err(|fault| fault.within("api"))).transpose()?;
+        if let Some(api) = api.as_ref().filter(|api| !spec.needs.credentials.contains_key(api.credential())) {
             let problem = format!("`{}` is not among [needs] credentials", api.credential());
             return Err(Fault::new("credential", problem).within("api"));
         }
         if plans.iter().any(|plan| plan.needs_secret()) && spec.needs.secrets.is_none() {
-            return Err(
-                Fault::new("secrets", "is missing: the scheme cannot do without").within("needs"),
-            );
+            return Err(Fault::new("secrets", "is missing: the scheme cannot do without").within("needs"));
         }
         for (index, sample) in spec.samples.iter().enumerate() {
-            sample
-                .check()
-                .map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
+            sample.check().map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
         }
         for key in &spec.overridable {
             check_overridable(key, spec)?;
@@ -221,6 +199,7 @@ impl Compiled {
             reader: Reader::compile(spec)?,
             categories: category::compile(&spec.categories)?,
             kept_headers: kept_headers(spec, &plans)?,
+            unsigned_facts: unsigned_facts(spec, &plans),
             plans,
             api,
         })
@@ -232,45 +211,25 @@ fn check_name(name: &str) -> Result<(), Fault> {
     if (1..=64).contains(&name.len()) && name.bytes().all(fits) {
         return Ok(());
     }
-    Err(Fault::new(
-        "name",
-        format!("`{name}` must be 1 to 64 of a-z, 0-9 and -"),
-    ))
+    Err(Fault::new("name", format!("`{name}` must be 1 to 64 of a-z, 0-9 and -")))
 }
 
 /// Of several alternatives all but the last must say when they apply: the choice never falls through to a weaker one.
 fn plans(spec: &Spec) -> Result<Vec<Plan>, Fault> {
     let many = spec.verify.0.len() > 1;
     let within = |index: usize, fault: Fault| {
-        let fault = if many {
-            fault.within(&index.to_string())
-        } else {
-            fault
-        };
+        let fault = if many { fault.within(&index.to_string()) } else { fault };
         fault.within("verify")
     };
-    let plans = spec
-        .verify
-        .0
-        .iter()
-        .enumerate()
-        .map(|(index, verify)| verify.compile().map_err(|fault| within(index, fault)));
+    let plans =
+        spec.verify.0.iter().enumerate().map(|(index, verify)| verify.compile().map_err(|fault| within(index, fault)));
     let plans: Vec<_> = plans.collect::<Result<_, _>>()?;
-    let open = plans
-        .iter()
-        .rev()
-        .skip(1)
-        .rev()
-        .position(|plan| plan.when.is_none());
+    let open = plans.iter().rev().skip(1).rev().position(|plan| plan.when.is_none());
     match (open, plans.is_empty()) {
         (_, true) => Err(Fault::new("verify", "needs at least one way to verify")),
-        (Some(index), _) => Err(within(
-            index,
-            Fault::new(
-                "when",
-                "is missing: the header that chooses this alternative",
-            ),
-        )),
+        (Some(index), _) => {
+            Err(within(index, Fault::new("when", "is missing: the header that chooses this alternative")))
+        }
         (None, false) => Ok(plans),
     }
 }
@@ -278,14 +237,9 @@ fn plans(spec: &Spec) -> Result<Vec<Plan>, Fault> {
 fn kept_headers(spec: &Spec, plans: &[Plan]) -> Result<Vec<HeaderName>, Fault> {
     let keep = |text: &String| {
         let name = header_name(text).map_err(|problem| Fault::new("keep_headers", problem))?;
-        let secret = plans
-            .iter()
-            .any(|plan| plan.credential_header() == Some(&name));
+        let secret = plans.iter().any(|plan| plan.credential_header() == Some(&name));
         if secret || NEVER_KEPT.contains(&name.as_str()) {
-            return Err(Fault::new(
-                "keep_headers",
-                format!("`{text}` carries a credential and cannot be kept"),
-            ));
+            return Err(Fault::new("keep_headers", format!("`{text}` carries a credential and cannot be kept")));
         }
         Ok(name)
     };
@@ -296,19 +250,19 @@ fn check_overridable(key: &str, spec: &Spec) -> Result<(), Fault> {
     match key.split_once('.') {
         Some(("verify", name)) if !name.is_empty() && spec.verify.0.len() == 1 => Ok(()),
         Some(("event", name)) if !name.is_empty() => Ok(()),
-        _ => Err(Fault::new(
-            "overridable",
-            format!("`{key}` must be verify.KEY of a single [verify], or event.KEY"),
-        )),
+        _ => Err(Fault::new("overridable", format!("`{key}` must be verify.KEY of a single [verify], or event.KEY"))),
     }
 }
 
-fn unsigned_facts(facts: &FactsSpec, plans: &[Plan]) -> Vec<&'static str> {
-    let unsigned = |name: &HeaderName| plans.iter().any(|plan| !plan.signs_header(name));
-    facts
-        .by_name()
-        .into_iter()
-        .filter(|(_, headers)| headers.iter().any(|name| unsigned(name)))
-        .map(|(fact, _)| fact)
-        .collect()
+/// Each alternative is held against the facts that are read when it verified.
+fn unsigned_facts(spec: &Spec, plans: &[Plan]) -> Vec<&'static str> {
+    let mut unsigned = Vec::new();
+    for (facts, plan) in spec.facts().iter().zip(plans) {
+        for (fact, headers) in facts.by_name() {
+            if headers.iter().any(|name| !plan.signs_header(name)) && !unsigned.contains(&fact) {
+                unsigned.push(fact);
+            }
+        }
+    }
+    unsigned
 }

@@ -2,6 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod broker_facts;
+mod cloudevents_reader;
 mod envelope;
+mod providers;
+mod reference;
 mod scan;
 mod support;
+mod token;
+mod vectors;
