@@ -97,6 +97,7 @@ impl BarrierReader {
         mut each: impl FnMut(Stored),
     ) -> Result<i64, ReadError> {
         let kafka = |error: rdkafka::error::KafkaError| ReadError::Kafka(format!("{partition}: {error}"));
+        self.look(partition)?;
         let nonce = Ulid::new().to_string();
         let barrier = self.append(partition, &nonce)?;
         let mut start = TopicPartitionList::new();
@@ -113,6 +114,17 @@ impl BarrierReader {
         // Nothing to be done about a failure: the next read assigns anew.
         let _ = self.committed.unassign();
         result
+    }
+
+    /// See that the partition is there. Asked for here, the reader knows its leader; left to itself it looks once a second.
+    fn look(&self, partition: &Partition) -> Result<(), ReadError> {
+        let metadata = self.committed.fetch_metadata(Some(&partition.topic), STEP);
+        let metadata = metadata.map_err(|error| ReadError::Kafka(format!("{partition}: {error}")))?;
+        let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        if partitions.any(|other| other.id() == partition.number) {
+            return Ok(());
+        }
+        Err(ReadError::Kafka(format!("there is no partition {partition}; `hookstream topics apply` creates it")))
     }
 
     fn append(&self, partition: &Partition, nonce: &str) -> Result<i64, ReadError> {
