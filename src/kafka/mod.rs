@@ -1,9 +1,10 @@
 //! Kafka. Only this module names rdkafka.
 //!
 //! `client` holds every setting with its why; `producer` is the way in (raw topic, dead letters), with its bookkeeping
-//! in `deliveries`, `breaker` and `partitions`; `consumer` and `transaction` are the enricher's side; `reader` reads
+//! in `deliveries`, `breaker` and `partitions`; `consumer`, `transaction` and `barrier` are the enricher's side; `reader` reads
 //! without a group; `stand_in` is Kafka for `dev`; `ffi` is the one place with `unsafe`.
 
+pub mod barrier;
 mod breaker;
 pub mod client;
 mod consumer;
@@ -28,4 +29,4 @@ pub use partitions::partition_for;
 pub use producer::Producer;
 pub use reader::{From as ReadFrom, Reader};
 pub use stand_in::StandIn;
-pub use transaction::{Abort, Batch, Outcome as TransactionOutcome, Transactor};
+pub use transaction::{Abort, Batch, Outcome, Transactor};
