@@ -11,36 +11,27 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=providers");
     fs::write(out.join("providers.rs"), listing(&root.join("providers"))?)?;
     // A path that does not exist would run this script at every build.
-    if let Some(log) =
-        git(&root, &["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| root.join(log).exists())
-    {
+    if let Some(log) = git(&root, &["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| root.join(log).exists()) {
         println!("cargo::rerun-if-changed={log}");
     }
-    let revision =
-        git(&root, &["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+    let revision = git(&root, &["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=HOOKSTREAM_REVISION={revision}");
     Ok(())
 }
 
 /// Two constants of (file name, text) pairs, in the order of the names.
 fn listing(directory: &Path) -> io::Result<String> {
-    let mut files = fs::read_dir(directory)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<io::Result<Vec<_>>>()?;
+    let mut files = fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     files.sort();
     let (mut providers, mut vectors) = (String::new(), String::new());
     for path in files {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let list = match name.strip_suffix(".toml") {
             Some(stem) if stem.ends_with(".vectors") => &mut vectors,
             Some(_) => &mut providers,
             None => continue,
         };
-        let _ = write!(list, "    ({name:?}, include_str!({path:?})),\n");
+        let _ = writeln!(list, "    ({name:?}, include_str!({path:?})),");
     }
     let list = "&[(&str, &str)]";
     Ok(format!(
@@ -50,13 +41,6 @@ fn listing(directory: &Path) -> io::Result<String> {
 
 /// What git says, inside a checkout.
 fn git(root: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git")
-        .args(arguments)
-        .current_dir(root)
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = Command::new("git").args(arguments).current_dir(root).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -36,50 +36,29 @@ pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, Bind
         overridden(provider, &binding.overrides)?
     };
     let check = |plan: &Plan| {
-        if binding.accept_unsigned {
-            Ok(Check::None)
-        } else {
-            plan.bind(&binding.secrets)
-        }
+        if binding.accept_unsigned { Ok(Check::None) } else { plan.bind(&binding.secrets) }
     };
     let checks = compiled.plans.iter().map(check).collect::<Result<_, _>>()?;
-    Ok(Rules::new(
-        provider.type_prefix().to_owned(),
-        compiled,
-        checks,
-    ))
+    Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks))
 }
 
 fn check_secrets(needs: &Needs, binding: &Binding) -> Result<(), BindError> {
-    let fault = |problem: String| {
-        Err(BindError {
-            key: "secrets".to_owned(),
-            problem,
-        })
-    };
+    let fault = |problem: String| Err(BindError { key: "secrets".to_owned(), problem });
     let given = binding.secrets.len();
     match &needs.secrets {
-        _ if binding.accept_unsigned && given > 0 => fault(
-            "are given although accept_unsigned = true ignores them; keep one of the two"
-                .to_owned(),
-        ),
-        _ if binding.accept_unsigned => Ok(()),
-        Some(need) if given < need.min => fault(format!(
-            "needs at least {} (find it at: {}), or accept_unsigned = true",
-            need.min, need.place
-        )),
-        None if given > 0 => {
-            fault("are given, but this provider sends nothing to check them against".to_owned())
+        _ if binding.accept_unsigned && given > 0 => {
+            fault("are given although accept_unsigned = true ignores them; keep one of the two".to_owned())
         }
+        _ if binding.accept_unsigned => Ok(()),
+        Some(need) if given < need.min => {
+            fault(format!("needs at least {} (find it at: {}), or accept_unsigned = true", need.min, need.place))
+        }
+        None if given > 0 => fault("are given, but this provider sends nothing to check them against".to_owned()),
         None => Err(BindError {
             key: "accept_unsigned".to_owned(),
-            problem:
-                "this provider does not sign its requests; set it to true to take them all the same"
-                    .to_owned(),
+            problem: "this provider does not sign its requests; set it to true to take them all the same".to_owned(),
         }),
-        Some(_) if given > MAX_SECRETS => fault(format!(
-            "holds {given} secrets; at most {MAX_SECRETS} may be live"
-        )),
+        Some(_) if given > MAX_SECRETS => fault(format!("holds {given} secrets; at most {MAX_SECRETS} may be live")),
         Some(_) => Ok(()),
     }
 }
@@ -88,25 +67,16 @@ fn check_params(needs: &Needs, params: &BTreeMap<String, String>) -> Result<(), 
     let known: BTreeSet<_> = needs.params.keys().collect();
     if let Some(unknown) = params.keys().find(|name| !known.contains(name)) {
         let known: Vec<_> = known.into_iter().map(String::as_str).collect();
-        let known = if known.is_empty() {
-            "none".to_owned()
-        } else {
-            known.join(", ")
-        };
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         return Err(BindError {
             key: format!("params.{unknown}"),
             problem: format!("is unknown to this provider, which takes: {known}"),
         });
     }
-    match needs
-        .params
-        .iter()
-        .find(|(name, _)| params.get(*name).is_none_or(String::is_empty))
-    {
-        Some((name, place)) => Err(BindError {
-            key: format!("params.{name}"),
-            problem: format!("is missing (find it at: {place})"),
-        }),
+    match needs.params.iter().find(|(name, _)| params.get(*name).is_none_or(String::is_empty)) {
+        Some((name, place)) => {
+            Err(BindError { key: format!("params.{name}"), problem: format!("is missing (find it at: {place})") })
+        }
         None => Ok(()),
     }
 }
@@ -116,10 +86,7 @@ fn overridden(provider: &Provider, overrides: &toml::Table) -> Result<Compiled, 
     let mut table = provider.table().clone();
     for (section, values) in overrides {
         let Some(values) = values.as_table() else {
-            return Err(BindError {
-                key: section.clone(),
-                problem: "must be a table".to_owned(),
-            });
+            return Err(BindError { key: section.clone(), problem: "must be a table".to_owned() });
         };
         for (name, value) in values {
             let key = format!("{section}.{name}");
@@ -130,17 +97,11 @@ fn overridden(provider: &Provider, overrides: &toml::Table) -> Result<Compiled, 
             target.map(|target| target.insert(name.clone(), value.clone()));
         }
     }
-    let written = |problem: String| BindError {
-        key: "verify".to_owned(),
-        problem,
-    };
+    let written = |problem: String| BindError { key: "verify".to_owned(), problem };
     let text = toml::to_string(&table).map_err(|error| written(error.to_string()))?;
     let spec: Spec = toml::from_str(&text).map_err(|error| {
         let error = from_toml(&error, "", &text);
-        BindError {
-            key: error.key,
-            problem: error.problem,
-        }
+        BindError { key: error.key, problem: error.problem }
     })?;
     Ok(Compiled::new(&spec)?)
 }

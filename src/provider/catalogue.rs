@@ -35,8 +35,7 @@ impl Catalogue {
     /// The first fault, with file, line, key and what is allowed there.
     pub fn add(&mut self, file: &str, text: &str) -> Result<(), SpecError> {
         let provider = Provider::parse(file, text)?;
-        self.providers
-            .insert(provider.name().to_owned(), Arc::new(provider));
+        self.providers.insert(provider.name().to_owned(), Arc::new(provider));
         Ok(())
     }
 
@@ -64,21 +63,7 @@ mod tests {
     fn every_embedded_file_is_sound() {
         let catalogue = Catalogue::embedded().unwrap();
         let names: Vec<_> = catalogue.iter().map(|provider| provider.name()).collect();
-        assert_eq!(
-            names,
-            [
-                "generic",
-                "github",
-                "shopify",
-                "slack",
-                "standard-webhooks",
-                "stripe"
-            ]
-        );
-        assert!(
-            catalogue
-                .iter()
-                .all(|provider| !provider.samples().is_empty())
-        );
+        assert_eq!(names, ["generic", "github", "shopify", "slack", "standard-webhooks", "stripe"]);
+        assert!(catalogue.iter().all(|provider| !provider.samples().is_empty()));
     }
 }

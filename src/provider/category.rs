@@ -7,34 +7,19 @@ use super::glob::Globs;
 pub const CATEGORIES: [(&str, &str); 22] = [
     ("payment.succeeded", "Money was received."),
     ("payment.failed", "A payment was tried and failed."),
-    (
-        "payment.refunded",
-        "Money was given back, wholly or in part.",
-    ),
+    ("payment.refunded", "Money was given back, wholly or in part."),
     ("payment.disputed", "A payment is contested by its payer."),
     ("order.created", "Somebody ordered something."),
     ("order.updated", "An order changed, up to its cancellation."),
     ("shipment.updated", "A shipment was made or moved on."),
     ("stock.changed", "The number of items in stock changed."),
-    (
-        "subscription.changed",
-        "A subscription began, changed or ended.",
-    ),
+    ("subscription.changed", "A subscription began, changed or ended."),
     ("code.pushed", "Commits were pushed to a repository."),
-    (
-        "review.changed",
-        "A change to code was proposed, discussed, merged or closed.",
-    ),
-    (
-        "job.completed",
-        "A build, workflow or other job came to its end, good or bad.",
-    ),
+    ("review.changed", "A change to code was proposed, discussed, merged or closed."),
+    ("job.completed", "A build, workflow or other job came to its end, good or bad."),
     ("lead.created", "Somebody became a lead or contact."),
     ("user.registered", "Somebody opened an account."),
-    (
-        "ticket.created",
-        "Somebody asked for help or reported a fault.",
-    ),
+    ("ticket.created", "Somebody asked for help or reported a fault."),
     ("ticket.updated", "A ticket or issue changed."),
     ("message.received", "Somebody wrote a message."),
     ("message.delivered", "A message reached its addressee."),
@@ -48,23 +33,13 @@ pub const CATEGORIES: [(&str, &str); 22] = [
 pub(crate) fn compile<'a>(
     table: impl IntoIterator<Item = (&'a String, &'a String)>,
 ) -> Result<Globs<&'static str>, Fault> {
-    let entry = |(pattern, name): (&String, &String)| match CATEGORIES
-        .iter()
-        .find(|(known, _)| known == name)
-    {
+    let entry = |(pattern, name): (&String, &String)| match CATEGORIES.iter().find(|(known, _)| known == name) {
         Some((known, _)) => Ok((pattern.clone(), *known)),
         None => {
             let known: Vec<_> = CATEGORIES.iter().map(|(known, _)| *known).collect();
-            let problem = format!(
-                "unknown category `{name}`, expected one of {}",
-                known.join(", ")
-            );
+            let problem = format!("unknown category `{name}`, expected one of {}", known.join(", "));
             Err(Fault::new(pattern, problem).within("categories"))
         }
     };
-    table
-        .into_iter()
-        .map(entry)
-        .collect::<Result<Vec<_>, _>>()
-        .map(Globs::new)
+    table.into_iter().map(entry).collect::<Result<Vec<_>, _>>().map(Globs::new)
 }

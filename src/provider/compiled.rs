@@ -1,5 +1,6 @@
 //! A provider file, checked and compiled. It knows no secrets; [`Provider::bind`] adds them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -19,12 +20,7 @@ use super::verify::{Plan, header_name};
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(4);
 
 /// Headers that carry credentials and are therefore never kept.
-const NEVER_KEPT: [&str; 4] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "set-cookie",
-];
+const NEVER_KEPT: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
 
 /// One provider file, validated and compiled.
 #[derive(Debug, Clone)]
@@ -66,11 +62,7 @@ impl Provider {
         let spec: Spec = toml::from_str(text).map_err(|error| from_toml(&error, file, text))?;
         let table = toml::from_str(text).map_err(|error| from_toml(&error, file, text))?;
         let compiled = Compiled::new(&spec).map_err(|fault| fault.in_file(file, text))?;
-        Ok(Provider {
-            spec,
-            table,
-            compiled,
-        })
+        Ok(Provider { spec, table, compiled })
     }
 
     /// With one source's secrets, parameters and overrides: the rules that it runs per request.
@@ -163,10 +155,7 @@ impl Provider {
 
     /// All category patterns, the most specific first.
     pub fn categories(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        self.compiled
-            .categories
-            .iter()
-            .map(|(pattern, category)| (pattern, *category))
+        self.compiled.categories.iter().map(|(pattern, category)| (pattern, *category))
     }
 
     /// The facts that rest on headers which the scheme does not sign: whoever holds one signed body chooses them. Such
@@ -193,27 +182,16 @@ impl Compiled {
     pub(crate) fn new(spec: &Spec) -> Result<Compiled, Fault> {
         check_name(&spec.name)?;
         let plans = plans(spec)?;
-        let api = spec
-            .api
-            .as_ref()
-            .map(|api| api.compile().map_err(|fault| fault.within("api")))
-            .transpose()?;
-        if let Some(api) = api
-            .as_ref()
-            .filter(|api| !spec.needs.credentials.contains_key(api.credential()))
-        {
+        let api = spec.api.as_ref().map(|api| api.compile().map_err(|fault| fault.within("api"))).transpose()?;
+        if let Some(api) = api.as_ref().filter(|api| !spec.needs.credentials.contains_key(api.credential())) {
             let problem = format!("`{}` is not among [needs] credentials", api.credential());
             return Err(Fault::new("credential", problem).within("api"));
         }
         if plans.iter().any(|plan| plan.needs_secret()) && spec.needs.secrets.is_none() {
-            return Err(
-                Fault::new("secrets", "is missing: the scheme cannot do without").within("needs"),
-            );
+            return Err(Fault::new("secrets", "is missing: the scheme cannot do without").within("needs"));
         }
         for (index, sample) in spec.samples.iter().enumerate() {
-            sample
-                .check()
-                .map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
+            sample.check().map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
         }
         for key in &spec.overridable {
             check_overridable(key, spec)?;
@@ -234,74 +212,56 @@ fn check_name(name: &str) -> Result<(), Fault> {
     if (1..=64).contains(&name.len()) && name.bytes().all(fits) {
         return Ok(());
     }
-    Err(Fault::new(
-        "name",
-        format!("`{name}` must be 1 to 64 of a-z, 0-9 and -"),
-    ))
+    Err(Fault::new("name", format!("`{name}` must be 1 to 64 of a-z, 0-9 and -")))
 }
 
 /// Of several alternatives all but the last must say when they apply: the choice never falls through to a weaker one.
 fn plans(spec: &Spec) -> Result<Vec<Plan>, Fault> {
     let many = spec.verify.0.len() > 1;
     let within = |index: usize, fault: Fault| {
-        let fault = if many {
-            fault.within(&index.to_string())
-        } else {
-            fault
-        };
+        let fault = if many { fault.within(&index.to_string()) } else { fault };
         fault.within("verify")
     };
-    let plans = spec
-        .verify
-        .0
-        .iter()
-        .enumerate()
-        .map(|(index, verify)| verify.compile().map_err(|fault| within(index, fault)));
+    let plans =
+        spec.verify.0.iter().enumerate().map(|(index, verify)| verify.compile().map_err(|fault| within(index, fault)));
     let plans: Vec<_> = plans.collect::<Result<_, _>>()?;
-    let open = plans
-        .iter()
-        .rev()
-        .skip(1)
-        .rev()
-        .position(|plan| plan.when.is_none());
+    let open = plans.iter().rev().skip(1).rev().position(|plan| plan.when.is_none());
     match (open, plans.is_empty()) {
         (_, true) => Err(Fault::new("verify", "needs at least one way to verify")),
-        (Some(index), _) => Err(within(
-            index,
-            Fault::new(
-                "when",
-                "is missing: the header that chooses this alternative",
-            ),
-        )),
+        (Some(index), _) => {
+            Err(within(index, Fault::new("when", "is missing: the header that chooses this alternative")))
+        }
         (None, false) => Ok(plans),
     }
 }
 
+/// What the scheme reads and what the facts rest on, without being asked; the file adds others.
 fn kept_headers(spec: &Spec, plans: &[Plan]) -> Result<Vec<HeaderName>, Fault> {
-    let keep = |text: &String| {
-        let name = header_name(text).map_err(|problem| Fault::new("keep_headers", problem))?;
-        let secret = plans
-            .iter()
-            .any(|plan| plan.credential_header() == Some(&name));
-        if secret || NEVER_KEPT.contains(&name.as_str()) {
-            return Err(Fault::new(
-                "keep_headers",
-                format!("`{text}` carries a credential and cannot be kept"),
-            ));
-        }
-        Ok(name)
+    let secret = |name: &HeaderName| {
+        NEVER_KEPT.contains(&name.as_str()) || plans.iter().any(|plan| plan.credential_header() == Some(name))
     };
-    spec.keep_headers.iter().map(keep).collect()
+    let mut kept: Vec<HeaderName> = plans.iter().flat_map(Plan::proof_headers).cloned().collect();
+    for facts in spec.facts() {
+        kept.extend(facts.by_name().into_iter().flat_map(|(_, headers)| headers).cloned());
+    }
+    kept.retain(|name| !secret(name));
+    for text in &spec.keep_headers {
+        let name = header_name(text).map_err(|problem| Fault::new("keep_headers", problem))?;
+        if secret(&name) {
+            return Err(Fault::new("keep_headers", format!("`{text}` carries a credential and cannot be kept")));
+        }
+        kept.push(name);
+    }
+    let mut seen = BTreeSet::new();
+    kept.retain(|name| seen.insert(name.as_str().to_owned()));
+    Ok(kept)
 }
 
 fn check_overridable(key: &str, spec: &Spec) -> Result<(), Fault> {
     match key.split_once('.') {
         Some(("verify", name)) if !name.is_empty() && spec.verify.0.len() == 1 => Ok(()),
         Some(("event", name)) if !name.is_empty() => Ok(()),
-        _ => Err(Fault::new(
-            "overridable",
-            format!("`{key}` must be verify.KEY of a single [verify], or event.KEY"),
-        )),
+        _ => Err(Fault::new("overridable", format!("`{key}` must be verify.KEY of a single [verify], or event.KEY"))),
     }
 }
 

@@ -30,11 +30,7 @@ pub struct BindError {
 }
 
 fn key_prefix(key: &str) -> String {
-    if key.is_empty() {
-        String::new()
-    } else {
-        format!("{key}: ")
-    }
+    if key.is_empty() { String::new() } else { format!("{key}: ") }
 }
 
 /// Why a body could not be signed.
@@ -62,10 +58,7 @@ pub(crate) struct Fault {
 impl Fault {
     /// A fault of `key` itself.
     pub(crate) fn new(key: &str, problem: impl Into<String>) -> Fault {
-        Fault {
-            path: vec![key.to_owned()],
-            problem: problem.into(),
-        }
+        Fault { path: vec![key.to_owned()], problem: problem.into() }
     }
 
     /// The same fault, seen from the table that holds it.
@@ -76,9 +69,7 @@ impl Fault {
 
     /// With the file and the line in which the key stands; the line of its table when it stands nowhere.
     pub(crate) fn in_file(self, file: &str, text: &str) -> SpecError {
-        let offset = DeTable::parse(text)
-            .map(|table| offset_of(&table, &self.path))
-            .unwrap_or(0);
+        let offset = DeTable::parse(text).map(|table| offset_of(&table, &self.path)).unwrap_or(0);
         SpecError {
             file: file.to_owned(),
             line: line_of(text, offset),
@@ -90,10 +81,7 @@ impl Fault {
 
 impl From<Fault> for BindError {
     fn from(fault: Fault) -> BindError {
-        BindError {
-            key: fault.path.join("."),
-            problem: fault.problem,
-        }
+        BindError { key: fault.path.join("."), problem: fault.problem }
     }
 }
 
@@ -113,11 +101,7 @@ pub(crate) fn from_toml(error: &toml::de::Error, file: &str, text: &str) -> Spec
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    1 + text
-        .bytes()
-        .take(offset)
-        .filter(|&byte| byte == b'\n')
-        .count()
+    1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
 }
 
 /// Where the key at the end of `path` stands, or the last table on the way that does.
@@ -125,22 +109,15 @@ fn offset_of(table: &Spanned<DeTable<'_>>, path: &[String]) -> usize {
     let Some((first, rest)) = path.split_first() else {
         return table.span().start;
     };
-    let found = table
-        .get_ref()
-        .iter()
-        .find(|(key, _)| key.get_ref().as_ref() == first);
-    found.map_or(table.span().start, |(key, value)| {
-        offset_in(value, rest).unwrap_or(key.span().start)
-    })
+    let found = table.get_ref().iter().find(|(key, _)| key.get_ref().as_ref() == first);
+    found.map_or(table.span().start, |(key, value)| offset_in(value, rest).unwrap_or(key.span().start))
 }
 
 fn offset_in(value: &Spanned<DeValue<'_>>, path: &[String]) -> Option<usize> {
     let (first, rest) = path.split_first()?;
     match value.get_ref() {
         DeValue::Table(table) => {
-            let (key, inner) = table
-                .iter()
-                .find(|(key, _)| key.get_ref().as_ref() == first)?;
+            let (key, inner) = table.iter().find(|(key, _)| key.get_ref().as_ref() == first)?;
             Some(offset_in(inner, rest).unwrap_or(key.span().start))
         }
         DeValue::Array(items) => {
@@ -197,10 +174,7 @@ mod tests {
     fn a_fault_finds_its_line() {
         let at = |path: &[&str]| {
             let (last, outer) = path.split_last().unwrap();
-            let fault = outer
-                .iter()
-                .rev()
-                .fold(Fault::new(last, "wrong"), |fault, key| fault.within(key));
+            let fault = outer.iter().rev().fold(Fault::new(last, "wrong"), |fault, key| fault.within(key));
             fault.in_file("x.toml", TEXT).line
         };
         assert_eq!(at(&["verify", "scheme"]), 4);
@@ -211,9 +185,7 @@ mod tests {
 
     #[test]
     fn it_reads_as_one_line() {
-        let error = Fault::new("scheme", "is unknown")
-            .within("verify")
-            .in_file("x.toml", TEXT);
+        let error = Fault::new("scheme", "is unknown").within("verify").in_file("x.toml", TEXT);
         assert_eq!(error.to_string(), "x.toml:4: verify.scheme: is unknown");
     }
 }

@@ -11,33 +11,24 @@ impl<T> Globs<T> {
     /// More literal characters are more specific; among equals the alphabet decides, so that the order is one.
     pub(crate) fn new(entries: impl IntoIterator<Item = (String, T)>) -> Globs<T> {
         let mut entries: Vec<_> = entries.into_iter().collect();
-        entries
-            .sort_by(|(a, _), (b, _)| specificity(b).cmp(&specificity(a)).then_with(|| a.cmp(b)));
+        entries.sort_by(|(a, _), (b, _)| specificity(b).cmp(&specificity(a)).then_with(|| a.cmp(b)));
         Globs { entries }
     }
 
     /// The value of the most specific pattern that covers `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&T> {
-        self.entries
-            .iter()
-            .find(|(pattern, _)| matches(pattern, name))
-            .map(|(_, value)| value)
+        self.entries.iter().find(|(pattern, _)| matches(pattern, name)).map(|(_, value)| value)
     }
 
     /// All patterns with their values, most specific first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.entries
-            .iter()
-            .map(|(pattern, value)| (pattern.as_str(), value))
+        self.entries.iter().map(|(pattern, value)| (pattern.as_str(), value))
     }
 }
 
 /// A pattern without `*` is exact and beats every other.
 fn specificity(pattern: &str) -> (bool, usize) {
-    (
-        !pattern.contains('*'),
-        pattern.chars().filter(|&c| c != '*').count(),
-    )
+    (!pattern.contains('*'), pattern.chars().filter(|&c| c != '*').count())
 }
 
 /// Does `pattern` cover the whole of `name`? Linear in their lengths: the first and last piece are anchored, those
@@ -87,13 +78,7 @@ mod tests {
     #[test]
     fn the_most_specific_wins() {
         let globs = Globs::new(
-            [
-                ("*", 0),
-                ("invoice.*", 1),
-                ("invoice.paid", 2),
-                ("*.paid", 3),
-            ]
-            .map(|(p, v)| (p.to_owned(), v)),
+            [("*", 0), ("invoice.*", 1), ("invoice.paid", 2), ("*.paid", 3)].map(|(p, v)| (p.to_owned(), v)),
         );
         assert_eq!(globs.get("invoice.paid"), Some(&2));
         assert_eq!(globs.get("invoice.void"), Some(&1));

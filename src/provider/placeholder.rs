@@ -22,9 +22,7 @@ pub(crate) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
                 out.push(Piece::Hole(hole(&mut chars, text)?));
             }
             '}' => {
-                return Err(format!(
-                    "`{text}` has a `}}` without its `{{`; write `}}}}` for the character itself"
-                ));
+                return Err(format!("`{text}` has a `}}` without its `{{`; write `}}}}` for the character itself"));
             }
             c => literal.push(c),
         }
@@ -69,28 +67,13 @@ mod tests {
     #[test]
     fn literals_and_holes_alternate() {
         let found = pieces("v0:{timestamp}:{body}").unwrap();
-        assert_eq!(
-            found,
-            [
-                literal("v0:"),
-                hole("timestamp"),
-                literal(":"),
-                hole("body")
-            ]
-        );
+        assert_eq!(found, [literal("v0:"), hole("timestamp"), literal(":"), hole("body")]);
     }
 
     #[test]
     fn doubled_braces_are_braces() {
         let found = pieces(r#"{{"challenge":"{/challenge}"}}"#).unwrap();
-        assert_eq!(
-            found,
-            [
-                literal(r#"{"challenge":""#),
-                hole("/challenge"),
-                literal(r#""}"#)
-            ]
-        );
+        assert_eq!(found, [literal(r#"{"challenge":""#), hole("/challenge"), literal(r#""}"#)]);
     }
 
     #[test]

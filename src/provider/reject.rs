@@ -32,6 +32,8 @@ pub enum Reject {
     UnknownSource,
     /// The source exists; the method is not one it takes.
     MethodNotAllowed,
+    /// The client went away, or broke the framing, before the body was complete.
+    BodyIncomplete,
     /// The body did not arrive in time.
     BodyTimeout,
     /// The body is larger than the source allows.
@@ -46,7 +48,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, in the order of the docs.
-    pub const ALL: [Reject; 18] = [
+    pub const ALL: [Reject; 19] = [
         Reject::SignatureMissing,
         Reject::SignatureMalformed,
         Reject::SignatureMismatch,
@@ -60,6 +62,7 @@ impl Reject {
         Reject::AddressNotAllowed,
         Reject::UnknownSource,
         Reject::MethodNotAllowed,
+        Reject::BodyIncomplete,
         Reject::BodyTimeout,
         Reject::BodyTooLarge,
         Reject::UnsupportedEncoding,
@@ -83,6 +86,7 @@ impl Reject {
             Reject::AddressNotAllowed => "address_not_allowed",
             Reject::UnknownSource => "unknown_source",
             Reject::MethodNotAllowed => "method_not_allowed",
+            Reject::BodyIncomplete => "body_incomplete",
             Reject::BodyTimeout => "body_timeout",
             Reject::BodyTooLarge => "body_too_large",
             Reject::UnsupportedEncoding => "unsupported_encoding",
@@ -107,6 +111,7 @@ impl Reject {
             Reject::AddressNotAllowed => 403,
             Reject::UnknownSource => 404,
             Reject::MethodNotAllowed => 405,
+            Reject::BodyIncomplete => 400,
             Reject::BodyTimeout => 408,
             Reject::BodyTooLarge => 413,
             Reject::UnsupportedEncoding => 415,
@@ -130,9 +135,7 @@ impl Reject {
             Reject::SignedHeaderMissing => {
                 "A header whose value is part of the signed text is absent or was sent more than once."
             }
-            Reject::TimestampMissing => {
-                "The scheme signs a timestamp and the request carries none."
-            }
+            Reject::TimestampMissing => "The scheme signs a timestamp and the request carries none.",
             Reject::TimestampMalformed => {
                 "The signed timestamp cannot be read, or was sent more than once. Seconds and milliseconds are not told apart by guessing."
             }
@@ -149,27 +152,20 @@ impl Reject {
             }
             Reject::UnknownSource => "No source has this path.",
             Reject::MethodNotAllowed => "The path exists and takes other methods only.",
-            Reject::BodyTimeout => {
-                "The body was not there in time: 1.5 s before the provider stops waiting."
-            }
+            Reject::BodyIncomplete => "The client went away, or broke the framing, before the body was complete.",
+            Reject::BodyTimeout => "The body was not there in time: 1.5 s before the provider stops waiting.",
             Reject::BodyTooLarge => "The body is larger than the source's `max_body`.",
-            Reject::UnsupportedEncoding => {
-                "The body is compressed, and the provider file does not name that encoding."
-            }
+            Reject::UnsupportedEncoding => "The body is compressed, and the provider file does not name that encoding.",
             Reject::TooManyRequests => {
                 "Over the source's configured rate, or too many refused requests from one address."
             }
-            Reject::HeadersTooLarge => {
-                "The request headers are larger than the read buffer of 8 KiB."
-            }
+            Reject::HeadersTooLarge => "The request headers are larger than the read buffer of 8 KiB.",
         }
     }
 
     /// The reason with this word.
     pub fn parse(word: &str) -> Option<Reject> {
-        Reject::ALL
-            .into_iter()
-            .find(|reject| reject.as_str() == word)
+        Reject::ALL.into_iter().find(|reject| reject.as_str() == word)
     }
 }
 

@@ -20,11 +20,7 @@ pub struct Rules {
 
 impl Rules {
     pub(super) fn new(type_prefix: String, compiled: Compiled, checks: Vec<Check>) -> Rules {
-        Rules {
-            type_prefix,
-            compiled,
-            checks,
-        }
+        Rules { type_prefix, compiled, checks }
     }
 
     /// Does this request come from the provider? Looks at headers and raw bytes, parses nothing of the body.
@@ -38,36 +34,19 @@ impl Rules {
             .iter()
             .zip(&self.checks)
             .enumerate()
-            .find(|(_, (plan, _))| {
-                plan.when
-                    .as_ref()
-                    .is_none_or(|header| request.headers.contains_key(header))
-            });
+            .find(|(_, (plan, _))| plan.when.as_ref().is_none_or(|header| request.headers.contains_key(header)));
         let Some((alternative, (_, check))) = chosen else {
-            return Err(self
-                .compiled
-                .plans
-                .first()
-                .map_or(Reject::SignatureMissing, |plan| plan.absent()));
+            return Err(self.compiled.plans.first().map_or(Reject::SignatureMissing, |plan| plan.absent()));
         };
         let passed = check.verify(request)?;
-        Ok(Verified {
-            alternative,
-            secret: passed.secret,
-            kind: check.kind(),
-            signed_at: passed.signed_at,
-        })
+        Ok(Verified { alternative, secret: passed.secret, kind: check.kind(), signed_at: passed.signed_at })
     }
 
     /// Scan the verified body once: the event in it, or the handshake it is. `request` is the one that was verified.
     ///
     /// # Errors
     /// The body breaks a rule of the envelope; its bytes belong into the dead-letter topic.
-    pub fn read<'a>(
-        &self,
-        verified: &Verified,
-        request: &Request<'a>,
-    ) -> Result<Reading<'a>, Unreadable> {
+    pub fn read<'a>(&self, verified: &Verified, request: &Request<'a>) -> Result<Reading<'a>, Unreadable> {
         self.compiled.reader.read(verified.alternative, request)
     }
 
@@ -80,12 +59,7 @@ impl Rules {
     ///
     /// # Errors
     /// There is no secret, or a header that is part of the signed text is not among `headers`.
-    pub fn sign(
-        &self,
-        body: &[u8],
-        headers: &HeaderMap,
-        now: Timestamp,
-    ) -> Result<HeaderMap, SignError> {
+    pub fn sign(&self, body: &[u8], headers: &HeaderMap, now: Timestamp) -> Result<HeaderMap, SignError> {
         let check = self.checks.first().ok_or(SignError::NoSecret)?;
         check.sign(body, headers.clone(), now)
     }

@@ -56,29 +56,16 @@ pub struct Filled {
 impl Sample {
     /// Can it be sent? Checked when its file is read, for names and values do not depend on the moment.
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        let filling = Filling {
-            id: "id",
-            n: 1,
-            uuid: "0-0",
-            now: Timestamp::UNIX_EPOCH,
-        };
+        let filling = Filling { id: "id", n: 1, uuid: "0-0", now: Timestamp::UNIX_EPOCH };
         for (name, value) in &self.headers {
             if header(name, &filling.fill(value)).is_none() {
                 return Err(Fault::new(name, "is not a header").within("headers"));
             }
         }
-        let record = self
-            .record
-            .as_deref()
-            .map(|record| serde_json::from_str::<Value>(&filling.fill(record)));
-        let record = record
-            .transpose()
-            .map_err(|error| Fault::new("record", format!("is not JSON: {error}")))?;
+        let record = self.record.as_deref().map(|record| serde_json::from_str::<Value>(&filling.fill(record)));
+        let record = record.transpose().map_err(|error| Fault::new("record", format!("is not JSON: {error}")))?;
         match (&self.summary, record) {
-            (Some(_), None) => Err(Fault::new(
-                "summary",
-                "speaks of a record and there is none",
-            )),
+            (Some(_), None) => Err(Fault::new("summary", "speaks of a record and there is none")),
             (Some(_), Some(record)) if self.summarise(&record).is_none() => Err(Fault::new(
                 "summary",
                 "holds something that the record does not: {/pointer}, {count:/list}, {cents:/amount}, {short:/hash}",
@@ -89,10 +76,7 @@ impl Sample {
 
     /// The sample at this moment.
     pub fn fill(&self, filling: &Filling<'_>) -> Filled {
-        let headers = self
-            .headers
-            .iter()
-            .filter_map(|(name, value)| header(name, &filling.fill(value)));
+        let headers = self.headers.iter().filter_map(|(name, value)| header(name, &filling.fill(value)));
         Filled {
             headers: headers.collect(),
             body: filling.fill(&self.body).into_bytes(),
@@ -106,19 +90,12 @@ impl Sample {
             Piece::Literal(text) => Some(text),
             Piece::Hole(name) => value(&name, record),
         };
-        pieces(self.summary.as_deref()?)
-            .ok()?
-            .into_iter()
-            .map(phrase)
-            .collect()
+        pieces(self.summary.as_deref()?).ok()?.into_iter().map(phrase).collect()
     }
 }
 
 fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
-    Some((
-        HeaderName::try_from(name).ok()?,
-        HeaderValue::from_str(value).ok()?,
-    ))
+    Some((HeaderName::try_from(name).ok()?, HeaderValue::from_str(value).ok()?))
 }
 
 fn value(hole: &str, record: &Value) -> Option<String> {
@@ -127,9 +104,9 @@ fn value(hole: &str, record: &Value) -> Option<String> {
         ("", Value::String(text)) => Some(text.clone()),
         ("", Value::Number(number)) => Some(number.to_string()),
         ("count", Value::Array(items)) => Some(items.len().to_string()),
-        ("cents", Value::Number(amount)) => amount
-            .as_i64()
-            .map(|cents| format!("{}.{:02}", cents / 100, cents.abs() % 100)),
+        ("cents", Value::Number(amount)) => {
+            amount.as_i64().map(|cents| format!("{}.{:02}", cents / 100, cents.abs() % 100))
+        }
         ("short", Value::String(text)) => Some(format!("{}…", text.get(..4)?)),
         _ => None,
     }

@@ -53,12 +53,8 @@ pub(crate) struct Spec {
 impl Spec {
     /// The facts to read for each alternative of `[[verify]]`, in their order.
     pub(crate) fn facts(&self) -> Vec<FactsSpec> {
-        let facts = |verify: &VerifySpec| {
-            verify
-                .event
-                .as_ref()
-                .map_or_else(|| self.event.clone(), |own| own.or(&self.event))
-        };
+        let facts =
+            |verify: &VerifySpec| verify.event.as_ref().map_or_else(|| self.event.clone(), |own| own.or(&self.event));
         self.verify.0.iter().map(facts).collect()
     }
 }
@@ -112,10 +108,7 @@ pub(crate) struct AnswerSpec {
 
 impl Default for AnswerSpec {
     fn default() -> AnswerSpec {
-        AnswerSpec {
-            deadline: None,
-            redelivers: true,
-        }
+        AnswerSpec { deadline: None, redelivers: true }
     }
 }
 

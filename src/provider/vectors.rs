@@ -118,9 +118,7 @@ impl TryFrom<String> for Expect {
             "handshake" => Ok(Expect::Handshake),
             "unreadable" => Ok(Expect::Unreadable),
             other => Reject::parse(other).map(Expect::Reject).ok_or_else(|| {
-                format!(
-                    "`{other}` is neither ok, handshake, unreadable nor the name of a reject reason"
-                )
+                format!("`{other}` is neither ok, handshake, unreadable nor the name of a reject reason")
             }),
         }
     }
@@ -140,11 +138,7 @@ impl Vector {
     /// The settings of the source that the request is sent to.
     pub fn binding(&self) -> Binding {
         Binding {
-            secrets: self
-                .secrets
-                .iter()
-                .map(|secret| Secret::new(secret.clone().into_bytes()))
-                .collect(),
+            secrets: self.secrets.iter().map(|secret| Secret::new(secret.clone().into_bytes())).collect(),
             params: self.params.clone(),
             public_url: None,
             overrides: self.overrides.clone(),
@@ -157,9 +151,9 @@ impl Vector {
     /// # Errors
     /// It is no HTTP method.
     pub fn method(&self) -> Result<Method, String> {
-        self.method.as_deref().map_or(Ok(Method::POST), |method| {
-            method.parse().map_err(|_| format!("no method: {method}"))
-        })
+        self.method
+            .as_deref()
+            .map_or(Ok(Method::POST), |method| method.parse().map_err(|_| format!("no method: {method}")))
     }
 
     /// The request's headers.
@@ -169,9 +163,7 @@ impl Vector {
     pub fn header_map(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
-            let pair = HeaderName::try_from(name)
-                .ok()
-                .zip(HeaderValue::from_str(value).ok());
+            let pair = HeaderName::try_from(name).ok().zip(HeaderValue::from_str(value).ok());
             let (name, value) = pair.ok_or_else(|| format!("no header: {name}"))?;
             headers.append(name, value);
         }
@@ -184,9 +176,7 @@ impl Vector {
     /// It is not the base64 that it should be.
     pub fn bytes(&self) -> Result<Vec<u8>, String> {
         match &self.body_base64 {
-            Some(text) => STANDARD
-                .decode(text)
-                .map_err(|error| format!("body_base64: {error}")),
+            Some(text) => STANDARD.decode(text).map_err(|error| format!("body_base64: {error}")),
             None => Ok(self.body.clone().into_bytes()),
         }
     }
@@ -201,17 +191,10 @@ impl Vector {
     /// # Errors
     /// How the verdict differs from the expected one.
     pub fn check(&self, provider: &Provider) -> Result<(), String> {
-        let rules = provider
-            .bind(&self.binding())
-            .map_err(|error| error.to_string())?;
+        let rules = provider.bind(&self.binding()).map_err(|error| error.to_string())?;
         let (method, headers, body) = (self.method()?, self.header_map()?, self.bytes()?);
-        let request = Request {
-            method: &method,
-            headers: &headers,
-            query: &self.query,
-            body: &body,
-            now: self.clock(),
-        };
+        let request =
+            Request { method: &method, headers: &headers, query: &self.query, body: &body, now: self.clock() };
         if let Some(reply) = rules.handshake(&request) {
             return self.check_reply(&reply);
         }
@@ -219,10 +202,7 @@ impl Vector {
             Err(reject) => return self.check_verdict(Expect::Reject(reject)),
             Ok(verified) => verified,
         };
-        if self
-            .secret
-            .is_some_and(|secret| secret != verified.secret())
-        {
+        if self.secret.is_some_and(|secret| secret != verified.secret()) {
             return Err(format!("secret {} matched", verified.secret()));
         }
         match rules.read(&verified, &request) {
@@ -239,21 +219,13 @@ impl Vector {
     }
 
     fn check_verdict(&self, found: Expect) -> Result<(), String> {
-        if found == self.expect {
-            Ok(())
-        } else {
-            Err(format!("expected {:?}, found {found:?}", self.expect))
-        }
+        if found == self.expect { Ok(()) } else { Err(format!("expected {:?}, found {found:?}", self.expect)) }
     }
 
     fn check_reply(&self, reply: &Reply) -> Result<(), String> {
         self.check_verdict(Expect::Handshake)?;
         let body = String::from_utf8_lossy(&reply.body).into_owned();
-        let found = ExpectedReply {
-            status: reply.status,
-            content_type: reply.content_type.clone(),
-            body,
-        };
+        let found = ExpectedReply { status: reply.status, content_type: reply.content_type.clone(), body };
         if self.reply.as_ref() == Some(&found) {
             Ok(())
         } else {
@@ -263,22 +235,13 @@ impl Vector {
 
     /// Compare every fact; one that the vector does not name must be absent.
     fn check_facts(&self, facts: &Facts<'_>) -> Result<(), String> {
-        let time = self
-            .time
-            .as_deref()
-            .map(str::parse::<Timestamp>)
-            .transpose()
-            .map_err(|error| error.to_string())?;
+        let time = self.time.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| error.to_string())?;
         if facts.time != time {
             return Err(format!("time: expected {time:?}, found {:?}", facts.time));
         }
         for (name, expected, found) in [
             ("id", &self.id, facts.id.as_deref()),
-            (
-                "type",
-                &self.providertype,
-                Some(facts.providertype.as_ref()),
-            ),
+            ("type", &self.providertype, Some(facts.providertype.as_ref())),
             ("subject", &self.subject, facts.subject.as_deref()),
             ("tenant", &self.tenant, facts.tenant.as_deref()),
         ] {

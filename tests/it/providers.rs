@@ -4,9 +4,7 @@ use std::sync::LazyLock;
 
 use hookstream::config::Secret;
 use hookstream::event::Data;
-use hookstream::provider::{
-    Binding, Catalogue, Facts, Filling, Provider, Reading, Reject, Request, Rules, Sample,
-};
+use hookstream::provider::{Binding, Catalogue, Facts, Filling, Provider, Reading, Reject, Request, Rules, Sample};
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -15,12 +13,8 @@ const NOW: i64 = 1_700_000_000;
 const SECRET: &str = "whsec_ZmFrZSBzZWNyZXQgb2YgdGhpcyB0ZXN0";
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::embedded().unwrap());
-static ALL: LazyLock<Vec<(&'static Provider, Rules)>> = LazyLock::new(|| {
-    CATALOGUE
-        .iter()
-        .map(|provider| (provider.as_ref(), rules(provider)))
-        .collect()
-});
+static ALL: LazyLock<Vec<(&'static Provider, Rules)>> =
+    LazyLock::new(|| CATALOGUE.iter().map(|provider| (provider.as_ref(), rules(provider))).collect());
 
 fn now() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
@@ -31,37 +25,18 @@ fn secret(text: &str) -> Secret {
 }
 
 fn rules(provider: &Provider) -> Rules {
-    provider
-        .bind(&Binding {
-            secrets: vec![secret(SECRET)],
-            ..Binding::default()
-        })
-        .unwrap()
+    provider.bind(&Binding { secrets: vec![secret(SECRET)], ..Binding::default() }).unwrap()
 }
 
 fn request<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Request<'a> {
-    Request {
-        method: &Method::POST,
-        headers,
-        query: "",
-        body,
-        now: now(),
-    }
+    Request { method: &Method::POST, headers, query: "", body, now: now() }
 }
 
 /// The sample, signed as its provider would.
 fn signed(rules: &Rules, sample: &Sample) -> (HeaderMap, Vec<u8>) {
-    let filling = Filling {
-        id: "dev_1",
-        n: 1,
-        uuid: "7f3a0c1d-cc78-11e3-81ab-4c9367dc0958",
-        now: now(),
-    };
+    let filling = Filling { id: "dev_1", n: 1, uuid: "7f3a0c1d-cc78-11e3-81ab-4c9367dc0958", now: now() };
     let filled = sample.fill(&filling);
-    (
-        rules.sign(&filled.body, &filled.headers, now()).unwrap(),
-        filled.body,
-    )
+    (rules.sign(&filled.body, &filled.headers, now()).unwrap(), filled.body)
 }
 
 fn only_event(reading: Reading<'_>) -> Option<Facts<'_>> {
@@ -80,31 +55,14 @@ fn every_sample_is_what_its_provider_sends() {
             let request = request(&headers, &body);
             let verified = rules.verify(&request).unwrap();
             let Some(facts) = only_event(rules.read(&verified, &request).unwrap()) else {
-                seen.push((
-                    provider.name(),
-                    sample.providertype.as_str(),
-                    "handshake".to_owned(),
-                ));
+                seen.push((provider.name(), sample.providertype.as_str(), "handshake".to_owned()));
                 continue;
             };
             assert_eq!(facts.providertype, sample.providertype.as_str());
-            assert_eq!(
-                facts.time.map(|time| time.as_second()),
-                Some(NOW),
-                "{}",
-                provider.name()
-            );
+            assert_eq!(facts.time.map(|time| time.as_second()), Some(NOW), "{}", provider.name());
             assert_eq!(facts.data, Data::Json(&body));
-            assert!(
-                provider.category(&facts.providertype).is_some(),
-                "{}",
-                facts.providertype
-            );
-            seen.push((
-                provider.name(),
-                sample.providertype.as_str(),
-                facts.id.unwrap_or_default().into_owned(),
-            ));
+            assert!(provider.category(&facts.providertype).is_some(), "{}", facts.providertype);
+            seen.push((provider.name(), sample.providertype.as_str(), facts.id.unwrap_or_default().into_owned()));
         }
     }
     let uuid = "7f3a0c1d-cc78-11e3-81ab-4c9367dc0958";
@@ -117,61 +75,29 @@ fn every_sample_is_what_its_provider_sends() {
         ("standard-webhooks", "user.created", "msg_dev_1"),
         ("stripe", "invoice.paid", "evt_dev_1"),
     ];
-    assert_eq!(
-        seen,
-        expected.map(|(provider, kind, id)| (provider, kind, id.to_owned()))
-    );
+    assert_eq!(seen, expected.map(|(provider, kind, id)| (provider, kind, id.to_owned())));
 }
 
 #[test]
 fn records_have_routes_and_summaries() {
-    let summaries = ALL
-        .iter()
-        .flat_map(|(provider, _)| provider.samples())
-        .filter_map(|sample| {
-            let filling = Filling {
-                id: "dev_1",
-                n: 1,
-                uuid: "",
-                now: now(),
-            };
-            let record = serde_json::from_str(&sample.fill(&filling).record?).unwrap();
-            sample.summarise(&record)
-        });
+    let summaries = ALL.iter().flat_map(|(provider, _)| provider.samples()).filter_map(|sample| {
+        let filling = Filling { id: "dev_1", n: 1, uuid: "", now: now() };
+        let record = serde_json::from_str(&sample.fill(&filling).record?).unwrap();
+        sample.summarise(&record)
+    });
     let summaries: Vec<_> = summaries.collect();
-    assert_eq!(
-        summaries,
-        [
-            "commit 9c1e…, 3 files",
-            "order #1001, 2 line items",
-            "invoice in_dev_1, paid 42.00"
-        ]
-    );
+    assert_eq!(summaries, ["commit 9c1e…, 3 files", "order #1001, 2 line items", "invoice in_dev_1, paid 42.00"]);
     for (provider, _) in ALL.iter() {
-        for sample in provider
-            .samples()
-            .iter()
-            .filter(|sample| sample.record.is_some())
-        {
-            assert!(
-                provider
-                    .api()
-                    .unwrap()
-                    .route(&sample.providertype)
-                    .is_some(),
-                "{}",
-                sample.providertype
-            );
+        for sample in provider.samples().iter().filter(|sample| sample.record.is_some()) {
+            assert!(provider.api().unwrap().route(&sample.providertype).is_some(), "{}", sample.providertype);
         }
     }
 }
 
 #[test]
 fn what_nobody_signs_is_known() {
-    let unsigned: Vec<_> = ALL
-        .iter()
-        .map(|(provider, _)| (provider.name(), provider.unsigned_facts().to_vec()))
-        .collect();
+    let unsigned: Vec<_> =
+        ALL.iter().map(|(provider, _)| (provider.name(), provider.unsigned_facts().to_vec())).collect();
     let expected = [
         ("generic", vec!["type"]),
         ("github", vec!["id", "type"]),
@@ -182,6 +108,16 @@ fn what_nobody_signs_is_known() {
     ];
     assert_eq!(unsigned, expected);
     assert!(!CATALOGUE.get("shopify").unwrap().tenant_is_signed());
+}
+
+#[test]
+fn a_stored_record_can_be_verified_again() {
+    for (provider, rules) in ALL.iter() {
+        let (headers, body) = signed(rules, &provider.samples()[0]);
+        let kept = rules.kept_headers().iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
+        let kept: HeaderMap = kept.collect();
+        assert!(rules.verify(&request(&kept, &body)).is_ok(), "{}", provider.name());
+    }
 }
 
 proptest! {
@@ -275,56 +211,20 @@ fn a_faulty_file_says_file_line_key_and_what_is_allowed() {
             "hmac-md5",
             "x.toml:7: verify.scheme: unknown variant `hmac-md5`, expected one of `hmac-sha1`, `hmac-sha256`",
         ),
-        (
-            "\"X-Sig\"",
-            "\"X Sig\"",
-            "x.toml:8: verify.header: `X Sig` is not a header name",
-        ),
-        (
-            "header = \"X-Sig\"",
-            "",
-            "x.toml:6: verify.header: is missing",
-        ),
-        (
-            "\"/type\"",
-            "\"type\"",
-            "x.toml:10: event.type: `type` is none of header:NAME",
-        ),
-        (
-            "type = \"/type\"",
-            "id = \"/id\"",
-            "x.toml:9: event.type: is missing",
-        ),
-        (
-            "where",
-            "place",
-            "x.toml:5: needs.secrets.place: unknown field `place`, expected `min` or `where`",
-        ),
-        (
-            "[needs]\nsecrets = { min = 1, where = \"there\" }",
-            "",
-            "x.toml:1: needs.secrets: is missing",
-        ),
-        (
-            "[event]",
-            "signed = \"{timestamp}\"\n[event]",
-            "x.toml:9: verify.signed: `{timestamp}` must contain {body}",
-        ),
+        ("\"X-Sig\"", "\"X Sig\"", "x.toml:8: verify.header: `X Sig` is not a header name"),
+        ("header = \"X-Sig\"", "", "x.toml:6: verify.header: is missing"),
+        ("\"/type\"", "\"type\"", "x.toml:10: event.type: `type` is none of header:NAME"),
+        ("type = \"/type\"", "id = \"/id\"", "x.toml:9: event.type: is missing"),
+        ("where", "place", "x.toml:5: needs.secrets.place: unknown field `place`, expected `min` or `where`"),
+        ("[needs]\nsecrets = { min = 1, where = \"there\" }", "", "x.toml:1: needs.secrets: is missing"),
+        ("[event]", "signed = \"{timestamp}\"\n[event]", "x.toml:9: verify.signed: `{timestamp}` must contain {body}"),
         (
             "[event]",
             "signed = \"{timestamp}{body}\"\n[event]",
             "x.toml:9: verify.signed: has a {timestamp}, but neither",
         ),
-        (
-            "[event]",
-            "timestamp_header = \"X-T\"\n[event]",
-            "x.toml:6: verify.signed: must contain {timestamp}",
-        ),
-        (
-            "[event]",
-            "tolerance = \"5m\"\n[event]",
-            "x.toml:9: verify.tolerance: has no meaning here",
-        ),
+        ("[event]", "timestamp_header = \"X-T\"\n[event]", "x.toml:6: verify.signed: must contain {timestamp}"),
+        ("[event]", "tolerance = \"5m\"\n[event]", "x.toml:9: verify.tolerance: has no meaning here"),
         (
             "[event]",
             "tolerance = \"5 minutes\"\n[event]",
@@ -345,87 +245,42 @@ fn a_faulty_file_says_file_line_key_and_what_is_allowed() {
             "body = \"xml\"\n[needs]",
             "x.toml:4: body: unknown variant `xml`, expected one of `json`, `form`, `bytes`",
         ),
-        (
-            "[needs]",
-            "body = \"bytes\"\n[needs]",
-            "x.toml:4: body: bytes have no fields",
-        ),
+        ("[needs]", "body = \"bytes\"\n[needs]", "x.toml:4: body: bytes have no fields"),
         ("[event]", "[event", "x.toml:9:"),
     ] {
         let error = parse(&SOUND.replace(from, to)).unwrap_err();
-        assert!(
-            error.starts_with(expected),
-            "{to}\n   {error}\nis not {expected}"
-        );
+        assert!(error.starts_with(expected), "{to}\n   {error}\nis not {expected}");
     }
     let error = Provider::parse("x.toml", "").unwrap_err();
     assert_eq!(error.to_string(), "x.toml:1: missing field `name`");
-    let error = parse(
-        &SOUND
-            .replace("[verify]", "[[verify]]")
-            .replace("[event]", "[[verify]]\nscheme = \"none\"\n[event]"),
-    );
-    assert!(
-        error
-            .unwrap_err()
-            .starts_with("x.toml:6: verify.0.when: is missing")
-    );
+    let error =
+        parse(&SOUND.replace("[verify]", "[[verify]]").replace("[event]", "[[verify]]\nscheme = \"none\"\n[event]"));
+    assert!(error.unwrap_err().starts_with("x.toml:6: verify.0.when: is missing"));
 }
 
 #[test]
 fn a_source_without_what_its_scheme_needs_does_not_start() {
-    let error = |provider: &str, binding: &Binding| {
-        CATALOGUE
-            .get(provider)
-            .unwrap()
-            .bind(binding)
-            .err()
-            .unwrap()
-            .to_string()
-    };
-    let with = |text: &str| Binding {
-        secrets: vec![secret(text)],
-        ..Binding::default()
-    };
+    let error =
+        |provider: &str, binding: &Binding| CATALOGUE.get(provider).unwrap().bind(binding).err().unwrap().to_string();
+    let with = |text: &str| Binding { secrets: vec![secret(text)], ..Binding::default() };
     let none = Binding::default();
-    assert!(
-        error("stripe", &none)
-            .starts_with("secrets: needs at least 1 (find it at: Developers → Webhooks")
-    );
+    assert!(error("stripe", &none).starts_with("secrets: needs at least 1 (find it at: Developers → Webhooks"));
     assert!(error("stripe", &with("")).starts_with("secrets: secret 1 is empty"));
     assert!(
         error("stripe", &with("whsec_x\n"))
             .starts_with("secrets: secret 1 begins or ends with a space or a line break")
     );
     let bad = error("standard-webhooks", &with("whsec_not base64"));
-    assert!(
-        bad.contains("is not `whsec_` and base64") && !bad.contains("not base64,\""),
-        "{bad}"
-    );
-    let both = Binding {
-        accept_unsigned: true,
-        ..with(SECRET)
-    };
+    assert!(bad.contains("is not `whsec_` and base64") && !bad.contains("not base64,\""), "{bad}");
+    let both = Binding { accept_unsigned: true, ..with(SECRET) };
     assert!(error("stripe", &both).starts_with("secrets: are given although accept_unsigned"));
-    let many = Binding {
-        secrets: vec![secret("s"); 11],
-        ..Binding::default()
-    };
+    let many = Binding { secrets: vec![secret("s"); 11], ..Binding::default() };
     assert!(error("stripe", &many).starts_with("secrets: holds 11 secrets"));
-    let params = Binding {
-        params: [("webhook_id".to_owned(), "1".to_owned())].into(),
-        ..with(SECRET)
-    };
+    let params = Binding { params: [("webhook_id".to_owned(), "1".to_owned())].into(), ..with(SECRET) };
     assert!(error("stripe", &params).starts_with("params.webhook_id: is unknown"));
-    let overrides = |text: &str| Binding {
-        overrides: text.parse().unwrap(),
-        ..with(SECRET)
-    };
+    let overrides = |text: &str| Binding { overrides: text.parse().unwrap(), ..with(SECRET) };
     let refused = error("stripe", &overrides("verify.header = \"X\""));
-    assert!(
-        refused.starts_with("verify.header: cannot be set: Stripe says all of it"),
-        "{refused}"
-    );
+    assert!(refused.starts_with("verify.header: cannot be set: Stripe says all of it"), "{refused}");
     assert!(
         error("generic", &overrides("verify.when = \"X\""))
             .starts_with("verify.when: cannot be set, only verify.scheme")
@@ -438,26 +293,17 @@ fn a_source_without_what_its_scheme_needs_does_not_start() {
         error("generic", &overrides("verify.timestamp_header = \"X-T\""))
             .starts_with("verify.signed: must contain {timestamp}")
     );
-    assert!(
-        error("generic", &overrides("event.id = \"OrderId\""))
-            .starts_with("event.id: `OrderId` is none of")
-    );
+    assert!(error("generic", &overrides("event.id = \"OrderId\"")).starts_with("event.id: `OrderId` is none of"));
 }
 
 #[test]
 fn an_operators_file_takes_the_place_of_ours() {
     let mut catalogue = Catalogue::embedded().unwrap();
     let text = format!("name = \"stripe\"\ntitle = \"Ours\"\ndocs = \"d\"\n{SOUND}");
-    catalogue
-        .add("/etc/hookstream/providers/stripe.toml", &text)
-        .unwrap();
+    catalogue.add("/etc/hookstream/providers/stripe.toml", &text).unwrap();
     assert_eq!(catalogue.get("stripe").unwrap().title(), "Ours");
     assert!(
-        catalogue
-            .add("bad.toml", "name = 1")
-            .unwrap_err()
-            .to_string()
-            .starts_with("bad.toml:1: name: invalid type")
+        catalogue.add("bad.toml", "name = 1").unwrap_err().to_string().starts_with("bad.toml:1: name: invalid type")
     );
 }
 
@@ -469,23 +315,11 @@ fn unsigned_challenges_are_answered_without_looking_at_the_body() {
     let rules = rules(&provider);
     let headers = HeaderMap::new();
     let get = |method: &Method, query: &str| {
-        rules.handshake(&Request {
-            method,
-            headers: &headers,
-            query,
-            body: b"",
-            now: now(),
-        })
+        rules.handshake(&Request { method, headers: &headers, query, body: b"", now: now() })
     };
     let reply = get(&Method::GET, "mode=subscribe&challenge=a%22b").unwrap();
-    assert_eq!(
-        (reply.status, reply.body.as_slice()),
-        (201, br#"{"c":"a\"b"}"#.as_slice())
-    );
-    assert_eq!(
-        reply.headers,
-        [("X-Echo".to_owned(), "subscribe".to_owned())]
-    );
+    assert_eq!((reply.status, reply.body.as_slice()), (201, br#"{"c":"a\"b"}"#.as_slice()));
+    assert_eq!(reply.headers, [("X-Echo".to_owned(), "subscribe".to_owned())]);
     assert_eq!(get(&Method::GET, "mode=subscribe"), None);
     assert_eq!(get(&Method::GET, "mode=other&challenge=1"), None);
     assert_eq!(get(&Method::POST, "mode=subscribe&challenge=1"), None);
@@ -504,17 +338,9 @@ fn forms_become_objects_and_keep_their_bytes() {
     let body = b"type=message.sent&id=1";
     let headers = rules.sign(body, &HeaderMap::new(), now()).unwrap();
     let request = request(&headers, body);
-    let facts = only_event(
-        rules
-            .read(&rules.verify(&request).unwrap(), &request)
-            .unwrap(),
-    )
-    .unwrap();
+    let facts = only_event(rules.read(&rules.verify(&request).unwrap(), &request).unwrap()).unwrap();
     assert_eq!(facts.providertype, "message.sent");
-    assert_eq!(
-        facts.data.text(),
-        Some(&br#"{"type":"message.sent","id":"1"}"#[..])
-    );
+    assert_eq!(facts.data.text(), Some(&br#"{"type":"message.sent","id":"1"}"#[..]));
 }
 
 #[test]
@@ -526,18 +352,7 @@ fn bytes_are_carried_unread() {
     headers.insert("x-kind", HeaderValue::from_static("a.b"));
     let headers = rules.sign(b"<x/>", &headers, now()).unwrap();
     let request = request(&headers, b"<x/>");
-    let facts = only_event(
-        rules
-            .read(&rules.verify(&request).unwrap(), &request)
-            .unwrap(),
-    )
-    .unwrap();
+    let facts = only_event(rules.read(&rules.verify(&request).unwrap(), &request).unwrap()).unwrap();
     assert_eq!(facts.providertype, "a.b");
-    assert_eq!(
-        facts.data,
-        Data::Bytes {
-            content_type: "application/xml".into(),
-            body: b"<x/>".as_slice().into()
-        }
-    );
+    assert_eq!(facts.data, Data::Bytes { content_type: "application/xml".into(), body: b"<x/>".as_slice().into() });
 }

@@ -27,61 +27,28 @@ fn every_vector_gets_its_verdict() {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} vectors disagree:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} vectors disagree:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
 fn every_provider_is_proven_both_ways() {
     let files = files();
     for provider in Catalogue::embedded().unwrap().iter() {
-        let file = files
-            .get(provider.name())
-            .unwrap_or_else(|| panic!("{} has no vectors", provider.name()));
-        let reasons: BTreeSet<_> = file
-            .vectors
-            .iter()
-            .filter_map(|vector| reason(vector.expect))
-            .collect();
-        let positive = file
-            .vectors
-            .iter()
-            .any(|vector| vector.expect == Expect::Ok);
-        assert!(
-            positive && !reasons.is_empty(),
-            "{} lacks positive or negative vectors",
-            provider.name()
-        );
+        let file = files.get(provider.name()).unwrap_or_else(|| panic!("{} has no vectors", provider.name()));
+        let reasons: BTreeSet<_> = file.vectors.iter().filter_map(|vector| reason(vector.expect)).collect();
+        let positive = file.vectors.iter().any(|vector| vector.expect == Expect::Ok);
+        assert!(positive && !reasons.is_empty(), "{} lacks positive or negative vectors", provider.name());
         for reject in rejects_of(provider.name()) {
-            assert!(
-                reasons.contains(reject.as_str()),
-                "{} has no vector for {reject}",
-                provider.name()
-            );
+            assert!(reasons.contains(reject.as_str()), "{} has no vector for {reject}", provider.name());
         }
     }
-    assert_eq!(
-        files.len(),
-        Catalogue::embedded().unwrap().iter().count(),
-        "vectors without a provider"
-    );
+    assert_eq!(files.len(), Catalogue::embedded().unwrap().iter().count(), "vectors without a provider");
 }
 
 /// Every reason that the provider's scheme can give.
 fn rejects_of(provider: &str) -> Vec<Reject> {
-    let mut rejects = vec![
-        Reject::SignatureMissing,
-        Reject::SignatureMalformed,
-        Reject::SignatureMismatch,
-    ];
-    if matches!(
-        provider,
-        "stripe" | "slack" | "standard-webhooks" | "generic"
-    ) {
+    let mut rejects = vec![Reject::SignatureMissing, Reject::SignatureMalformed, Reject::SignatureMismatch];
+    if matches!(provider, "stripe" | "slack" | "standard-webhooks" | "generic") {
         rejects.extend([
             Reject::TimestampMissing,
             Reject::TimestampMalformed,
@@ -109,16 +76,8 @@ fn names_are_unique_and_sources_are_given() {
     for (provider, file) in files() {
         let mut names = BTreeSet::new();
         for vector in &file.vectors {
-            assert!(
-                names.insert(&vector.name),
-                "{provider}: {} stands there twice",
-                vector.name
-            );
-            assert!(
-                !vector.source.is_empty(),
-                "{provider}: {} has no source",
-                vector.name
-            );
+            assert!(names.insert(&vector.name), "{provider}: {} stands there twice", vector.name);
+            assert!(!vector.source.is_empty(), "{provider}: {} has no source", vector.name);
         }
     }
 }
@@ -127,11 +86,7 @@ fn names_are_unique_and_sources_are_given() {
 fn the_generator_writes_these_files() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/generate.py");
     match Command::new("python3").args([script, "--check"]).output() {
-        Ok(output) => assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        ),
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
         Err(error) => eprintln!("skipped: python3 cannot be run ({error})"),
     }
 }

@@ -77,10 +77,7 @@ impl<'de> Deserialize<'de> for TimeSpec {
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TimeSpec, E> {
                 let at = SourceSpec::try_from(text.to_owned()).map_err(E::custom)?;
-                Ok(TimeSpec {
-                    at,
-                    format: TimeFormat::Rfc3339,
-                })
+                Ok(TimeSpec { at, format: TimeFormat::Rfc3339 })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TimeSpec, A::Error> {
@@ -97,17 +94,9 @@ impl FactsSpec {
     /// Each fact with the headers that have a say in it.
     pub(crate) fn by_name(&self) -> [(&'static str, Vec<&HeaderName>); 5] {
         fn headers(list: &OneOrMany<SourceSpec>) -> Vec<&HeaderName> {
-            list.0
-                .iter()
-                .flat_map(|source| source.0.headers())
-                .collect()
+            list.0.iter().flat_map(|source| source.source.headers()).collect()
         }
-        let times = self
-            .time
-            .0
-            .iter()
-            .flat_map(|time| time.at.0.headers())
-            .collect();
+        let times = self.time.0.iter().flat_map(|time| time.at.source.headers()).collect();
         [
             ("id", headers(&self.id)),
             ("type", headers(&self.kind)),
@@ -117,14 +106,23 @@ impl FactsSpec {
         ]
     }
 
+    /// Each fact with its places as the file spells them.
+    pub(crate) fn texts(&self) -> [(&'static str, Vec<String>); 5] {
+        let texts = |list: &OneOrMany<SourceSpec>| list.0.iter().map(|source| source.text.clone()).collect();
+        let time = |time: &TimeSpec| format!("{} ({})", time.at.text, time.format.as_str());
+        [
+            ("id", texts(&self.id)),
+            ("type", texts(&self.kind)),
+            ("time", self.time.0.iter().map(time).collect()),
+            ("subject", texts(&self.subject)),
+            ("tenant", texts(&self.tenant)),
+        ]
+    }
+
     /// These facts, with those of `other` where these say nothing.
     pub(crate) fn or(&self, other: &FactsSpec) -> FactsSpec {
         fn either<T: Clone>(one: &OneOrMany<T>, other: &OneOrMany<T>) -> OneOrMany<T> {
-            if one.0.is_empty() {
-                other.clone()
-            } else {
-                one.clone()
-            }
+            if one.0.is_empty() { other.clone() } else { one.clone() }
         }
         FactsSpec {
             id: either(&self.id, &other.id),
@@ -149,26 +147,19 @@ pub(crate) struct Places {
 impl Places {
     /// `slot` gives each pointer its place in the scan.
     pub(crate) fn new(spec: &FactsSpec, slot: &mut dyn FnMut(&Pointer) -> usize) -> Places {
-        let mut places =
-            |list: &OneOrMany<SourceSpec>| list.0.iter().map(|source| source.0.map(slot)).collect();
+        let mut places = |list: &OneOrMany<SourceSpec>| list.0.iter().map(|source| source.source.map(slot)).collect();
         Places {
             id: places(&spec.id),
             kind: places(&spec.kind),
             subject: places(&spec.subject),
             tenant: places(&spec.tenant),
-            time: spec
-                .time
-                .0
-                .iter()
-                .map(|time| (time.at.0.map(slot), time.format))
-                .collect(),
+            time: spec.time.0.iter().map(|time| (time.at.source.map(slot), time.format)).collect(),
         }
     }
 
     /// The facts of one event; its data is put in by the caller.
     pub(crate) fn read<'a>(&self, input: Input<'a, '_>) -> Facts<'a> {
-        let time =
-            |(source, format): &(Source<usize>, TimeFormat)| format.parse(&source.text(input)?);
+        let time = |(source, format): &(Source<usize>, TimeFormat)| format.parse(&source.text(input)?);
         Facts {
             id: first_id(&self.id, input),
             providertype: first(&self.kind, input).unwrap_or(Cow::Borrowed(UNKNOWN_TYPE)),

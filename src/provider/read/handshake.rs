@@ -69,11 +69,17 @@ pub(crate) struct Handshake {
 }
 
 impl HandshakeSpec {
+    /// The rule in words, for the docs.
+    pub(crate) fn describe(&self) -> String {
+        let method = self.method.as_deref().map(|method| format!("{method} with ")).unwrap_or_default();
+        let equals = self.equals.as_deref().map(|value| format!(" = `{value}`")).unwrap_or_default();
+        let signed = if self.signed { "signed" } else { "unsigned" };
+        let body = if self.reply.body.is_empty() { "no body".to_owned() } else { format!("`{}`", self.reply.body) };
+        format!("{method}`{}`{equals} ({signed}) → {} and {body}", self.when.text, self.reply.status)
+    }
+
     /// `slot` gives each pointer its place in the scan.
-    pub(crate) fn compile(
-        &self,
-        slot: &mut dyn FnMut(&Pointer) -> usize,
-    ) -> Result<Handshake, Fault> {
+    pub(crate) fn compile(&self, slot: &mut dyn FnMut(&Pointer) -> usize) -> Result<Handshake, Fault> {
         let reply = &self.reply;
         if !(200..300).contains(&reply.status) {
             return Err(Fault::new("status", "must be from 200 to 299").within("reply"));
@@ -84,8 +90,7 @@ impl HandshakeSpec {
             slot(pointer)
         };
         let mut text = |key: &str, template: &str| {
-            let parts =
-                join(template).map_err(|problem| Fault::new(key, problem).within("reply"))?;
+            let parts = join(template).map_err(|problem| Fault::new(key, problem).within("reply"))?;
             Ok::<_, Fault>(Source::Join(parts).map(&mut seen))
         };
         let body = text("body", &reply.body)?;
@@ -94,18 +99,11 @@ impl HandshakeSpec {
             Ok((name.clone(), text("headers", value)?))
         });
         let headers = headers.collect::<Result<_, Fault>>()?;
-        let when = self.when.0.map(&mut seen);
+        let when = self.when.source.map(&mut seen);
         if pointed && !self.signed {
-            return Err(Fault::new(
-                "signed",
-                "a body that is not verified is not read: use header: and query: only",
-            ));
+            return Err(Fault::new("signed", "a body that is not verified is not read: use header: and query: only"));
         }
-        let method = self
-            .method
-            .as_deref()
-            .map(|method| method.parse())
-            .transpose();
+        let method = self.method.as_deref().map(|method| method.parse()).transpose();
         let method = method.map_err(|_| Fault::new("method", "is not an HTTP method"))?;
         let (status, content_type) = (reply.status, reply.content_type.clone());
         Ok(Handshake {
@@ -124,24 +122,14 @@ impl HandshakeSpec {
 impl Handshake {
     /// The reply, if this request is such a handshake. A part of the reply that the request does not hold: it is not.
     pub(crate) fn reply(&self, method: &http::Method, input: Input<'_, '_>) -> Option<Reply> {
-        if self
-            .method
-            .as_ref()
-            .is_some_and(|expected| expected != method)
-        {
+        if self.method.as_ref().is_some_and(|expected| expected != method) {
             return None;
         }
         let value = self.when.text(input)?;
-        if self
-            .equals
-            .as_ref()
-            .is_some_and(|expected| *expected != value)
-        {
+        if self.equals.as_ref().is_some_and(|expected| *expected != value) {
             return None;
         }
-        let header = |(name, value): &(String, Source<usize>)| {
-            Some((name.clone(), value.text(input)?.into_owned()))
-        };
+        let header = |(name, value): &(String, Source<usize>)| Some((name.clone(), value.text(input)?.into_owned()));
         Some(Reply {
             status: self.status,
             content_type: self.content_type.clone(),
@@ -155,10 +143,7 @@ impl Handshake {
         let Source::Join(parts) = &self.body else {
             return None;
         };
-        let json = self
-            .content_type
-            .as_ref()
-            .is_some_and(|kind| kind.contains("json"));
+        let json = self.content_type.as_ref().is_some_and(|kind| kind.contains("json"));
         let mut out = String::new();
         for part in parts {
             match part {

@@ -42,63 +42,35 @@ impl Reader {
     pub(crate) fn compile(spec: &Spec) -> Result<Reader, Fault> {
         let mut pointers: Vec<Pointer> = Vec::new();
         let mut slot = |pointer: &Pointer| {
-            pointers
-                .iter()
-                .position(|known| known == pointer)
-                .unwrap_or_else(|| {
-                    pointers.push(pointer.clone());
-                    pointers.len() - 1
-                })
+            pointers.iter().position(|known| known == pointer).unwrap_or_else(|| {
+                pointers.push(pointer.clone());
+                pointers.len() - 1
+            })
         };
         if spec.event.kind.0.is_empty() {
-            return Err(
-                Fault::new("type", "is missing: where the event type stands").within("event"),
-            );
+            return Err(Fault::new("type", "is missing: where the event type stands").within("event"));
         }
-        let places = spec
-            .facts()
-            .iter()
-            .map(|facts| Places::new(facts, &mut slot))
-            .collect();
+        let places = spec.facts().iter().map(|facts| Places::new(facts, &mut slot)).collect();
         let handshakes = spec.handshake.iter().enumerate().map(|(index, handshake)| {
-            handshake
-                .compile(&mut slot)
-                .map_err(|fault| fault.within(&index.to_string()).within("handshake"))
+            handshake.compile(&mut slot).map_err(|fault| fault.within(&index.to_string()).within("handshake"))
         });
         let handshakes = handshakes.collect::<Result<_, _>>()?;
         if spec.body == BodyKind::Bytes && !pointers.is_empty() {
-            return Err(Fault::new(
-                "body",
-                "bytes have no fields: pointers need json or form",
-            ));
+            return Err(Fault::new("body", "bytes have no fields: pointers need json or form"));
         }
         let content_type = spec.content_type.clone();
-        Ok(Reader {
-            kind: spec.body,
-            content_type,
-            wanted: Wanted::new(&pointers),
-            places,
-            handshakes,
-        })
+        Ok(Reader { kind: spec.body, content_type, wanted: Wanted::new(&pointers), places, handshakes })
     }
 
     /// Handshakes that come without a signature.
     pub(crate) fn unsigned_handshake(&self, request: &Request<'_>) -> Option<Reply> {
-        let input = Input {
-            found: None,
-            headers: request.headers,
-            query: request.query,
-        };
+        let input = Input { found: None, headers: request.headers, query: request.query };
         let mut unsigned = self.handshakes.iter().filter(|handshake| !handshake.signed);
         unsigned.find_map(|handshake| handshake.reply(request.method, input))
     }
 
     /// The facts as the alternative says that verified the request.
-    pub(crate) fn read<'a>(
-        &self,
-        alternative: usize,
-        request: &Request<'a>,
-    ) -> Result<Reading<'a>, Unreadable> {
+    pub(crate) fn read<'a>(&self, alternative: usize, request: &Request<'a>) -> Result<Reading<'a>, Unreadable> {
         let data = match self.kind {
             BodyKind::Json => Data::json(request.body),
             BodyKind::Form => Data::form(request.body)?,
@@ -106,17 +78,9 @@ impl Reader {
         };
         match data {
             Data::Json(json) => self.scanned(alternative, json, request, data),
-            Data::Derived {
-                json: Cow::Borrowed(json),
-                ..
-            } => self.scanned(alternative, json, request, data),
-            Data::Derived {
-                json: Cow::Owned(ref json),
-                ..
-            } => {
-                let reading = self
-                    .scanned(alternative, json, request, Data::None)?
-                    .detached();
+            Data::Derived { json: Cow::Borrowed(json), .. } => self.scanned(alternative, json, request, data),
+            Data::Derived { json: Cow::Owned(ref json), .. } => {
+                let reading = self.scanned(alternative, json, request, Data::None)?.detached();
                 Ok(Reading::with_data(reading, data))
             }
             Data::Bytes { .. } | Data::None => Ok(self.found(alternative, None, request, data)),
@@ -127,10 +91,7 @@ impl Reader {
         if body.is_empty() {
             return Data::None;
         }
-        Data::Bytes {
-            content_type: Cow::Owned(self.content_type.clone()),
-            body: Cow::Borrowed(body),
-        }
+        Data::Bytes { content_type: Cow::Owned(self.content_type.clone()), body: Cow::Borrowed(body) }
     }
 
     fn scanned<'a>(
@@ -151,25 +112,13 @@ impl Reader {
         request: &Request<'a>,
         data: Data<'a>,
     ) -> Reading<'a> {
-        let input = Input {
-            found,
-            headers: request.headers,
-            query: request.query,
-        };
+        let input = Input { found, headers: request.headers, query: request.query };
         let mut signed = self.handshakes.iter().filter(|handshake| handshake.signed);
         if let Some(reply) = signed.find_map(|handshake| handshake.reply(request.method, input)) {
             return Reading::Handshake(reply);
         }
         let places = self.places.get(alternative).or(self.places.first());
-        Reading::Events(
-            places
-                .map(|places| Facts {
-                    data,
-                    ..places.read(input)
-                })
-                .into_iter()
-                .collect(),
-        )
+        Reading::Events(places.map(|places| Facts { data, ..places.read(input) }).into_iter().collect())
     }
 
     /// Can an event of this provider have an id of its own?
@@ -183,9 +132,7 @@ impl Reading<'_> {
     fn detached(self) -> Reading<'static> {
         match self {
             Reading::Handshake(reply) => Reading::Handshake(reply),
-            Reading::Events(events) => {
-                Reading::Events(events.into_iter().map(Facts::detached).collect())
-            }
+            Reading::Events(events) => Reading::Events(events.into_iter().map(Facts::detached).collect()),
         }
     }
 
@@ -193,15 +140,9 @@ impl Reading<'_> {
     fn with_data<'a>(reading: Reading<'a>, data: Data<'a>) -> Reading<'a> {
         match reading {
             Reading::Handshake(reply) => Reading::Handshake(reply),
-            Reading::Events(events) => Reading::Events(
-                events
-                    .into_iter()
-                    .map(|facts| Facts {
-                        data: data.clone(),
-                        ..facts
-                    })
-                    .collect(),
-            ),
+            Reading::Events(events) => {
+                Reading::Events(events.into_iter().map(|facts| Facts { data: data.clone(), ..facts }).collect())
+            }
         }
     }
 }

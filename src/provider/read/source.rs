@@ -44,12 +44,8 @@ impl<P> Source<P> {
             Source::Query(name) => Source::Query(name.clone()),
             Source::Pointer(at) => Source::Pointer(pointer(at)),
             Source::Literal(text) => Source::Literal(text.clone()),
-            Source::Join(parts) => {
-                Source::Join(parts.iter().map(|part| part.map(pointer)).collect())
-            }
-            Source::Hash(parts) => {
-                Source::Hash(parts.iter().map(|part| part.map(pointer)).collect())
-            }
+            Source::Join(parts) => Source::Join(parts.iter().map(|part| part.map(pointer)).collect()),
+            Source::Hash(parts) => Source::Hash(parts.iter().map(|part| part.map(pointer)).collect()),
         }
     }
 
@@ -57,9 +53,7 @@ impl<P> Source<P> {
     pub(crate) fn headers(&self) -> Vec<&HeaderName> {
         match self {
             Source::Header(name) => vec![name],
-            Source::Join(parts) | Source::Hash(parts) => {
-                parts.iter().flat_map(Source::headers).collect()
-            }
+            Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::headers).collect(),
             Source::Query(_) | Source::Pointer(_) | Source::Literal(_) => Vec::new(),
         }
     }
@@ -73,11 +67,9 @@ impl Source<usize> {
             Source::Query(name) => query(input.query, name),
             Source::Pointer(slot) => input.found?.text(*slot),
             Source::Literal(text) => Some(Cow::Owned(text.clone())),
-            Source::Join(parts) => parts
-                .iter()
-                .map(|part| part.text(input))
-                .collect::<Option<String>>()
-                .map(Cow::Owned),
+            Source::Join(parts) => {
+                parts.iter().map(|part| part.text(input)).collect::<Option<String>>().map(Cow::Owned)
+            }
             Source::Hash(parts) => hash(parts, input).map(Cow::Owned),
         }
         .filter(|text| !text.is_empty())
@@ -86,15 +78,11 @@ impl Source<usize> {
 
 /// A header sent twice says nothing: which of them was meant?
 fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
-    std::str::from_utf8(only(headers, name)?.as_bytes())
-        .ok()
-        .map(|text| Cow::Borrowed(text.trim()))
+    std::str::from_utf8(only(headers, name)?.as_bytes()).ok().map(|text| Cow::Borrowed(text.trim()))
 }
 
 fn query<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    url::form_urlencoded::parse(query.as_bytes())
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value)
+    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 fn hash(parts: &[Source<usize>], input: Input<'_, '_>) -> Option<String> {
@@ -125,41 +113,36 @@ pub(crate) fn first<'a>(sources: &[Source<usize>], input: Input<'a, '_>) -> Opti
 }
 
 /// The first of `sources` that exists, as a key. Too long: its hash, the same for every copy.
-pub(crate) fn first_id<'a>(
-    sources: &[Source<usize>],
-    input: Input<'a, '_>,
-) -> Option<Cow<'a, str>> {
+pub(crate) fn first_id<'a>(sources: &[Source<usize>], input: Input<'a, '_>) -> Option<Cow<'a, str>> {
     let found = clean(sources.iter().find_map(|source| source.text(input))?);
     if found.len() <= MAX_TEXT {
         Some(found)
     } else {
-        Some(Cow::Owned(short_hex(
-            Sha256::new().chain_update(found.as_bytes()),
-        )))
+        Some(Cow::Owned(short_hex(Sha256::new().chain_update(found.as_bytes()))))
     }
 }
 
 /// A source as files spell it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct SourceSpec(pub(crate) Source<Pointer>);
+pub(crate) struct SourceSpec {
+    pub(crate) source: Source<Pointer>,
+    /// As it was written.
+    pub(crate) text: String,
+}
 
 impl TryFrom<String> for SourceSpec {
     type Error = String;
 
     fn try_from(text: String) -> Result<SourceSpec, String> {
-        if let Some(parts) = text.strip_prefix("hash:") {
-            return parts
-                .split(',')
-                .map(|part| place(part.trim()))
-                .collect::<Result<_, _>>()
-                .map(Source::Hash)
-                .map(SourceSpec);
-        }
-        if text.contains(['{', '}']) {
-            return join(&text).map(Source::Join).map(SourceSpec);
-        }
-        place(&text).map(SourceSpec)
+        let source = if let Some(parts) = text.strip_prefix("hash:") {
+            Source::Hash(parts.split(',').map(|part| place(part.trim())).collect::<Result<_, _>>()?)
+        } else if text.contains(['{', '}']) {
+            Source::Join(join(&text)?)
+        } else {
+            place(&text)?
+        };
+        Ok(SourceSpec { source, text })
     }
 }
 
@@ -180,10 +163,7 @@ fn place(text: &str) -> Result<Source<Pointer>, String> {
         return Ok(Source::Query(name.to_owned()));
     }
     if text.starts_with('/') {
-        return text
-            .parse()
-            .map(Source::Pointer)
-            .map_err(|error: crate::event::PointerError| error.to_string());
+        return text.parse().map(Source::Pointer).map_err(|error: crate::event::PointerError| error.to_string());
     }
     Err(format!(
         "`{text}` is none of header:NAME, query:NAME, /a/json/pointer, hash:PLACE,PLACE and a text with {{PLACE}} in it"
@@ -199,13 +179,10 @@ mod tests {
     use crate::event::{Pointer, Wanted, scan};
 
     fn compile(text: &str, pointers: &mut Vec<Pointer>) -> Source<usize> {
-        SourceSpec::try_from(text.to_owned())
-            .unwrap()
-            .0
-            .map(&mut |pointer| {
-                pointers.push(pointer.clone());
-                pointers.len() - 1
-            })
+        SourceSpec::try_from(text.to_owned()).unwrap().source.map(&mut |pointer| {
+            pointers.push(pointer.clone());
+            pointers.len() - 1
+        })
     }
 
     fn read(text: &str, body: &str) -> Option<String> {
@@ -216,11 +193,7 @@ mod tests {
         headers.insert("x-event", HeaderValue::from_static("push"));
         headers.append("x-twice", HeaderValue::from_static("a"));
         headers.append("x-twice", HeaderValue::from_static("b"));
-        let input = Input {
-            found: Some(&found),
-            headers: &headers,
-            query: "a=b%20c&a=d",
-        };
+        let input = Input { found: Some(&found), headers: &headers, query: "a=b%20c&a=d" };
         first(&sources, input).map(|text| text.into_owned())
     }
 
@@ -231,20 +204,10 @@ mod tests {
         assert_eq!(read("/n", body).as_deref(), Some("10.50"));
         assert_eq!(read("header:X-Event", body).as_deref(), Some("push"));
         assert_eq!(read("query:a", body).as_deref(), Some("b c"));
-        assert_eq!(
-            read("{header:X-Event}.{/action}", body).as_deref(),
-            Some("push.opened")
-        );
-        for absent in [
-            "/no",
-            "/empty",
-            "/other",
-            "header:X-Other",
-            "header:X-Twice",
-            "query:b",
-            "{/id}.{/no}",
-            "hash:/no,/other",
-        ] {
+        assert_eq!(read("{header:X-Event}.{/action}", body).as_deref(), Some("push.opened"));
+        for absent in
+            ["/no", "/empty", "/other", "header:X-Other", "header:X-Twice", "query:b", "{/id}.{/no}", "hash:/no,/other"]
+        {
             assert_eq!(read(absent, body), None, "{absent}");
         }
     }
@@ -255,12 +218,7 @@ mod tests {
         let some = hash(r#"{"a":"xy","b":"z"}"#).unwrap();
         assert_eq!(some.len(), 32);
         assert_eq!(hash(r#"{"b":"z", "a":"\u0078y"}"#).as_ref(), Some(&some));
-        for other in [
-            r#"{"a":"x","b":"yz"}"#,
-            r#"{"a":"xyz"}"#,
-            r#"{"b":"xyz"}"#,
-            r#"{"a":"xy","b":"Z"}"#,
-        ] {
+        for other in [r#"{"a":"x","b":"yz"}"#, r#"{"a":"xyz"}"#, r#"{"b":"xyz"}"#, r#"{"a":"xy","b":"Z"}"#] {
             assert_ne!(hash(other).as_ref(), Some(&some), "{other}");
         }
     }
@@ -271,29 +229,14 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-id", HeaderValue::from_str(&long).unwrap());
         let sources = [compile("header:X-Id", &mut Vec::new())];
-        let input = Input {
-            found: None,
-            headers: &headers,
-            query: "",
-        };
+        let input = Input { found: None, headers: &headers, query: "" };
         assert_eq!(first(&sources, input), None);
         assert_eq!(first_id(&sources, input).unwrap().len(), 32);
     }
 
     #[test]
     fn what_is_no_place_is_refused() {
-        for text in [
-            "",
-            "id",
-            "header:",
-            "header:a b",
-            "query:",
-            "{id}",
-            "{/id",
-            "hash:",
-            "hash:id",
-            "/~2",
-        ] {
+        for text in ["", "id", "header:", "header:a b", "query:", "{id}", "{/id", "hash:", "hash:id", "/~2"] {
             assert!(SourceSpec::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

@@ -44,9 +44,7 @@ pub(crate) struct Parsed<'a> {
 impl Format {
     /// Does the header also carry the timestamp?
     pub(crate) fn has_timestamp(&self) -> bool {
-        self.fields
-            .iter()
-            .any(|field| field.holds == Holds::Timestamp)
+        self.fields.iter().any(|field| field.holds == Holds::Timestamp)
     }
 
     /// The same format with several values in one header, `separator` between them.
@@ -55,14 +53,9 @@ impl Format {
             return Err("is given by the format already".to_owned());
         }
         if !SEPARATORS.contains(separator) {
-            return Err(format!(
-                "`{separator}` is not one of `,` `;` `&` `|` and the space"
-            ));
+            return Err(format!("`{separator}` is not one of `,` `;` `&` `|` and the space"));
         }
-        Ok(Format {
-            separator: Some(separator),
-            ..self
-        })
+        Ok(Format { separator: Some(separator), ..self })
     }
 
     /// Add what one header value holds. Fields of other names are passed over: providers add schemes.
@@ -89,15 +82,9 @@ impl Format {
     /// Fields are told apart by their prefix, or by their place when none has one.
     fn field<'a>(&self, place: usize, item: &'a str) -> Option<(Holds, &'a str)> {
         if self.is_positional() {
-            return self
-                .fields
-                .get(place)
-                .or(self.fields.last())
-                .map(|field| (field.holds, item));
+            return self.fields.get(place).or(self.fields.last()).map(|field| (field.holds, item));
         }
-        self.fields
-            .iter()
-            .find_map(|field| Some((field.holds, item.strip_prefix(field.prefix.as_str())?)))
+        self.fields.iter().find_map(|field| Some((field.holds, item.strip_prefix(field.prefix.as_str())?)))
     }
 
     fn is_positional(&self) -> bool {
@@ -127,15 +114,8 @@ impl Format {
 impl Default for Format {
     /// The signature alone.
     fn default() -> Format {
-        let field = Field {
-            prefix: String::new(),
-            holds: Holds::Signature,
-        };
-        Format {
-            text: "{signature}".to_owned(),
-            fields: vec![field],
-            separator: None,
-        }
+        let field = Field { prefix: String::new(), holds: Holds::Signature };
+        Format { text: "{signature}".to_owned(), fields: vec![field], separator: None }
     }
 }
 
@@ -156,22 +136,16 @@ impl TryFrom<String> for Format {
             };
             if !fields.is_empty() {
                 let between = prefix.chars().next().filter(|&c| SEPARATORS.contains(c));
-                separator = Some(between.ok_or_else(|| {
-                    format!("`{text}` needs one of `,` `;` `&` `|` or a space between its fields")
-                })?);
+                separator =
+                    Some(between.ok_or_else(|| {
+                        format!("`{text}` needs one of `,` `;` `&` `|` or a space between its fields")
+                    })?);
                 prefix.remove(0);
             }
-            fields.push(Field {
-                prefix: std::mem::take(&mut prefix),
-                holds: holds(&name)?,
-            });
+            fields.push(Field { prefix: std::mem::take(&mut prefix), holds: holds(&name)? });
         }
         check(&text, &fields, &prefix)?;
-        Ok(Format {
-            text,
-            fields,
-            separator,
-        })
+        Ok(Format { text, fields, separator })
     }
 }
 
@@ -180,9 +154,7 @@ fn holds(name: &str) -> Result<Holds, String> {
     match name {
         "signature" | "token" => Ok(Holds::Signature),
         "timestamp" => Ok(Holds::Timestamp),
-        _ => Err(format!(
-            "unknown field {{{name}}}, expected {{signature}}, {{timestamp}} or {{token}}"
-        )),
+        _ => Err(format!("unknown field {{{name}}}, expected {{signature}}, {{timestamp}} or {{token}}")),
     }
 }
 
@@ -192,14 +164,9 @@ fn check(text: &str, fields: &[Field], rest: &str) -> Result<(), String> {
         return Err(format!("nothing may follow the last field of `{text}`"));
     }
     if count(Holds::Signature) != 1 || count(Holds::Timestamp) > 1 {
-        return Err(format!(
-            "`{text}` must hold {{signature}} or {{token}} once and {{timestamp}} at most once"
-        ));
+        return Err(format!("`{text}` must hold {{signature}} or {{token}} once and {{timestamp}} at most once"));
     }
-    let bare = fields
-        .iter()
-        .filter(|field| field.prefix.is_empty())
-        .count();
+    let bare = fields.iter().filter(|field| field.prefix.is_empty()).count();
     if fields.len() == 2 && (bare == 1 || fields[0].prefix == fields[1].prefix && bare == 0) {
         return Err(format!("the fields of `{text}` cannot be told apart"));
     }
@@ -226,35 +193,17 @@ mod tests {
     #[test]
     fn one_value_with_and_without_a_prefix() {
         assert_eq!(read(&format("{signature}"), "abc"), (None, vec!["abc"]));
-        assert_eq!(
-            read(&format("sha256={signature}"), "sha256=abc"),
-            (None, vec!["abc"])
-        );
-        assert_eq!(
-            read(&format("sha256={signature}"), "sha1=abc"),
-            (None, vec![])
-        );
-        assert_eq!(
-            read(&format("Bearer {token}"), "Bearer abc"),
-            (None, vec!["abc"])
-        );
+        assert_eq!(read(&format("sha256={signature}"), "sha256=abc"), (None, vec!["abc"]));
+        assert_eq!(read(&format("sha256={signature}"), "sha1=abc"), (None, vec![]));
+        assert_eq!(read(&format("Bearer {token}"), "Bearer abc"), (None, vec!["abc"]));
     }
 
     #[test]
     fn fields_by_name_may_repeat_and_strangers_are_passed_over() {
         let stripe = format("t={timestamp},v1={signature}");
-        assert_eq!(
-            read(&stripe, "t=17,v1=aa,v0=bb, v1=cc"),
-            (Some("17"), vec!["aa", "cc"])
-        );
+        assert_eq!(read(&stripe, "t=17,v1=aa,v0=bb, v1=cc"), (Some("17"), vec!["aa", "cc"]));
         assert_eq!(read(&stripe, "v1=aa"), (None, vec!["aa"]));
-        assert_eq!(
-            read(
-                &format("ts={timestamp};h1={signature}"),
-                "ts=17;h1=aa;h1=bb"
-            ),
-            (Some("17"), vec!["aa", "bb"])
-        );
+        assert_eq!(read(&format("ts={timestamp};h1={signature}"), "ts=17;h1=aa;h1=bb"), (Some("17"), vec!["aa", "bb"]));
         assert_eq!(stripe.write("17", "aa"), "t=17,v1=aa");
     }
 
@@ -268,10 +217,7 @@ mod tests {
     #[test]
     fn a_list_of_values() {
         let standard = format("v1,{signature}").listed(' ').unwrap();
-        assert_eq!(
-            read(&standard, "v1,aa v1a,bb v1,cc"),
-            (None, vec!["aa", "cc"])
-        );
+        assert_eq!(read(&standard, "v1,aa v1a,bb v1,cc"), (None, vec!["aa", "cc"]));
         assert!(format("t={timestamp},v1={signature}").listed(' ').is_err());
         assert!(format("{signature}").listed('x').is_err());
     }
@@ -280,15 +226,9 @@ mod tests {
     fn repeated_timestamps_and_endless_signatures_are_malformed() {
         let stripe = format("t={timestamp},v1={signature}");
         let mut parsed = Parsed::default();
-        assert_eq!(
-            stripe.read("t=1,t=2,v1=aa", &mut parsed),
-            Err(Reject::TimestampMalformed)
-        );
+        assert_eq!(stripe.read("t=1,t=2,v1=aa", &mut parsed), Err(Reject::TimestampMalformed));
         let many = vec!["v1=aa"; MAX_SIGNATURES + 1].join(",");
-        assert_eq!(
-            stripe.read(&many, &mut Parsed::default()),
-            Err(Reject::SignatureMalformed)
-        );
+        assert_eq!(stripe.read(&many, &mut Parsed::default()), Err(Reject::SignatureMalformed));
     }
 
     #[test]

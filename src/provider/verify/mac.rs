@@ -104,12 +104,7 @@ impl Tag {
 
     /// Is this one of `claimed`? Every candidate is looked at in full, whatever the earlier ones were.
     pub(crate) fn is_among(&self, claimed: &[Tag]) -> bool {
-        claimed
-            .iter()
-            .fold(Choice::from(0), |found, tag| {
-                found | self.bytes().ct_eq(tag.bytes())
-            })
-            .into()
+        claimed.iter().fold(Choice::from(0), |found, tag| found | self.bytes().ct_eq(tag.bytes())).into()
     }
 }
 
@@ -127,10 +122,7 @@ mod tests {
     /// The well-known examples of the encyclopaedia's HMAC page, made by hand with openssl as well.
     #[test]
     fn known_tags() {
-        assert_eq!(
-            hex::encode(tag(Hash::Sha1).bytes()),
-            "de7c9b85b8b78aa6bc8a7a36f70a90701c9db4d9"
-        );
+        assert_eq!(hex::encode(tag(Hash::Sha1).bytes()), "de7c9b85b8b78aa6bc8a7a36f70a90701c9db4d9");
         assert_eq!(
             hex::encode(tag(Hash::Sha256).bytes()),
             "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"

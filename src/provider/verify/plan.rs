@@ -77,12 +77,7 @@ pub(crate) enum Proof {
 impl VerifySpec {
     /// Check the table and compile it. Keys that the scheme has no use for are faults: they would promise something.
     pub(crate) fn compile(&self) -> Result<Plan, Fault> {
-        let when = self
-            .when
-            .as_deref()
-            .map(header_name)
-            .transpose()
-            .map_err(|problem| Fault::new("when", problem))?;
+        let when = self.when.as_deref().map(header_name).transpose().map_err(|problem| Fault::new("when", problem))?;
         let proof = match self.scheme {
             Scheme::HmacSha1 => self.hmac(Hash::Sha1),
             Scheme::HmacSha256 => self.hmac(Hash::Sha256),
@@ -90,26 +85,18 @@ impl VerifySpec {
             Scheme::HmacSha512 => self.hmac(Hash::Sha512),
             Scheme::Token => self.token(),
             Scheme::Basic => self.basic(),
-            Scheme::None => self
-                .unused(&["header", "format", "separator"])
-                .map(|()| Proof::None),
+            Scheme::None => self.unused(&["header", "format", "separator"]).map(|()| Proof::None),
         }?;
         if !matches!(proof, Proof::Hmac(_)) {
             self.unused(&HMAC_ONLY)?;
         }
-        Ok(Plan {
-            when,
-            proof,
-            name: self.scheme.as_str(),
-        })
+        Ok(Plan { when, proof, name: self.scheme.as_str() })
     }
 
     fn hmac(&self, hash: Hash) -> Result<Proof, Fault> {
         let mut format = self.format.clone().unwrap_or_default();
         if let Some(separator) = self.separator {
-            format = format
-                .listed(separator)
-                .map_err(|problem| Fault::new("separator", problem))?;
+            format = format.listed(separator).map_err(|problem| Fault::new("separator", problem))?;
         }
         let signed = self.signed.clone().unwrap_or_default();
         Ok(Proof::Hmac(Box::new(HmacPlan {
@@ -125,18 +112,11 @@ impl VerifySpec {
 
     /// A timestamp is worth something only when it is signed and checked: both or neither.
     fn clock(&self, format: &Format, signed: &Template) -> Result<Option<Clock>, Fault> {
-        let header = self
-            .timestamp_header
-            .as_deref()
-            .map(header_name)
-            .transpose();
+        let header = self.timestamp_header.as_deref().map(header_name).transpose();
         let header = header.map_err(|problem| Fault::new("timestamp_header", problem))?;
         match (&header, format.has_timestamp(), signed.has_timestamp()) {
             (Some(_), true, _) => {
-                return Err(Fault::new(
-                    "timestamp_header",
-                    "the format names a {timestamp} already; keep one of them",
-                ));
+                return Err(Fault::new("timestamp_header", "the format names a {timestamp} already; keep one of them"));
             }
             (None, false, false) => return self.unused(&CLOCK_ONLY).map(|()| None),
             (None, false, true) => {
@@ -146,21 +126,14 @@ impl VerifySpec {
                 ));
             }
             (_, _, false) => {
-                return Err(Fault::new(
-                    "signed",
-                    "must contain {timestamp}: one that is not signed proves nothing",
-                ));
+                return Err(Fault::new("signed", "must contain {timestamp}: one that is not signed proves nothing"));
             }
             (_, _, true) => {}
         }
         let past = self.tolerance.map_or(DEFAULT_TOLERANCE, signed_duration);
         let future = self.future.map_or(past, signed_duration);
         let format = self.timestamp_format.unwrap_or_default();
-        Ok(Some(Clock {
-            header,
-            format,
-            window: Window { past, future },
-        }))
+        Ok(Some(Clock { header, format, window: Window { past, future } }))
     }
 
     fn token(&self) -> Result<Proof, Fault> {
@@ -169,24 +142,17 @@ impl VerifySpec {
         if format.has_timestamp() {
             return Err(Fault::new("format", "a token has no {timestamp}"));
         }
-        Ok(Proof::Token(TokenPlan {
-            header: self.header_or(None)?,
-            carried: Carried::Verbatim(format),
-        }))
+        Ok(Proof::Token(TokenPlan { header: self.header_or(None)?, carried: Carried::Verbatim(format) }))
     }
 
     fn basic(&self) -> Result<Proof, Fault> {
         self.unused(&["format", "separator"])?;
-        Ok(Proof::Token(TokenPlan {
-            header: self.header_or(Some("authorization"))?,
-            carried: Carried::Basic,
-        }))
+        Ok(Proof::Token(TokenPlan { header: self.header_or(Some("authorization"))?, carried: Carried::Basic }))
     }
 
     fn header_or(&self, default: Option<&str>) -> Result<HeaderName, Fault> {
         let name = self.header.as_deref().or(default);
-        let name = name
-            .ok_or_else(|| Fault::new("header", "is missing: the header that carries the proof"))?;
+        let name = name.ok_or_else(|| Fault::new("header", "is missing: the header that carries the proof"))?;
         header_name(name).map_err(|problem| Fault::new("header", problem))
     }
 
@@ -206,25 +172,15 @@ impl VerifySpec {
             _ => false,
         };
         match keys.iter().find(given) {
-            Some(key) => Err(Fault::new(
-                key,
-                format!("has no meaning here (scheme {})", self.scheme.as_str()),
-            )),
+            Some(key) => Err(Fault::new(key, format!("has no meaning here (scheme {})", self.scheme.as_str()))),
             None => Ok(()),
         }
     }
 }
 
 const CLOCK_ONLY: [&str; 3] = ["timestamp_format", "tolerance", "future"];
-const HMAC_ONLY: [&str; 7] = [
-    "signed",
-    "encoding",
-    "secret",
-    "timestamp_header",
-    "timestamp_format",
-    "tolerance",
-    "future",
-];
+const HMAC_ONLY: [&str; 7] =
+    ["signed", "encoding", "secret", "timestamp_header", "timestamp_format", "tolerance", "future"];
 
 /// Periods are at most a year, far inside the range.
 fn signed_duration(period: Period) -> SignedDuration {
@@ -260,6 +216,16 @@ impl Plan {
         self.name
     }
 
+    /// The scheme in words, for the docs.
+    pub(crate) fn describe(&self) -> String {
+        let when = self.when.as_ref().map(|header| format!("with `{header}`: ")).unwrap_or_default();
+        match &self.proof {
+            Proof::Hmac(plan) => format!("{when}{}", plan.describe(self.name)),
+            Proof::Token(plan) => format!("{when}{} in `{}`; the body is not covered", self.name, plan.header),
+            Proof::None => format!("{when}nothing: requests are not signed"),
+        }
+    }
+
     /// Is the value of this header covered by the signature?
     pub(crate) fn signs_header(&self, name: &HeaderName) -> bool {
         match &self.proof {
@@ -271,6 +237,14 @@ impl Plan {
     /// Does it verify anything?
     pub(crate) fn needs_secret(&self) -> bool {
         !matches!(self.proof, Proof::None)
+    }
+
+    /// The headers without which a stored record could not be verified again.
+    pub(crate) fn proof_headers(&self) -> Vec<&HeaderName> {
+        match &self.proof {
+            Proof::Hmac(plan) => plan.headers(),
+            Proof::Token(_) | Proof::None => Vec::new(),
+        }
     }
 
     /// The header that carries a shared secret in clear, which must never be kept.
@@ -302,19 +276,11 @@ impl Check {
         match self {
             Check::Hmac(hmac) => hmac.verify(request),
             Check::Token(token) => token.verify(request),
-            Check::None => Ok(Passed {
-                secret: 0,
-                signed_at: None,
-            }),
+            Check::None => Ok(Passed { secret: 0, signed_at: None }),
         }
     }
 
-    pub(crate) fn sign(
-        &self,
-        body: &[u8],
-        headers: HeaderMap,
-        now: Timestamp,
-    ) -> Result<HeaderMap, SignError> {
+    pub(crate) fn sign(&self, body: &[u8], headers: HeaderMap, now: Timestamp) -> Result<HeaderMap, SignError> {
         match self {
             Check::Hmac(hmac) => hmac.sign(body, headers, now),
             Check::Token(token) => token.sign(headers),

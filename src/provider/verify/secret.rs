@@ -30,36 +30,27 @@ impl SecretForm {
         if bytes.is_empty() {
             return Err("is empty");
         }
-        if bytes.first().is_some_and(u8::is_ascii_whitespace)
-            || bytes.last().is_some_and(u8::is_ascii_whitespace)
-        {
+        if bytes.first().is_some_and(u8::is_ascii_whitespace) || bytes.last().is_some_and(u8::is_ascii_whitespace) {
             return Err("begins or ends with a space or a line break; remove it");
         }
         let key = match self {
             SecretForm::Plain => bytes.to_vec(),
-            SecretForm::Base64 => STANDARD
-                .decode(bytes)
-                .map_err(|_| "is not base64, which this provider hands out")?,
-            SecretForm::Hex => hex::decode(bytes)
-                .map_err(|_| "is not hexadecimal, which this provider hands out")?,
+            SecretForm::Base64 => STANDARD.decode(bytes).map_err(|_| "is not base64, which this provider hands out")?,
+            SecretForm::Hex => hex::decode(bytes).map_err(|_| "is not hexadecimal, which this provider hands out")?,
             SecretForm::Whsec => STANDARD
                 .decode(bytes.strip_prefix(b"whsec_").unwrap_or(bytes))
                 .map_err(|_| "is not `whsec_` and base64, which this provider hands out")?,
         };
-        if key.is_empty() {
-            Err("holds no key")
-        } else {
-            Ok(Zeroizing::new(key))
-        }
+        if key.is_empty() { Err("holds no key") } else { Ok(Zeroizing::new(key)) }
     }
 
-    /// As the file spells it.
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// For the docs.
+    pub(crate) const fn describe(self) -> &'static str {
         match self {
-            SecretForm::Plain => "plain",
-            SecretForm::Base64 => "base64",
-            SecretForm::Hex => "hex",
-            SecretForm::Whsec => "whsec",
+            SecretForm::Plain => "used as it stands",
+            SecretForm::Base64 => "decoded as base64",
+            SecretForm::Hex => "decoded as hexadecimal",
+            SecretForm::Whsec => "decoded as base64 after `whsec_`",
         }
     }
 }
@@ -70,16 +61,12 @@ mod tests {
     use crate::config::Secret;
 
     fn decode(form: SecretForm, text: &str) -> Result<Vec<u8>, &'static str> {
-        form.decode(&Secret::new(text.as_bytes().to_vec()))
-            .map(|key| key.to_vec())
+        form.decode(&Secret::new(text.as_bytes().to_vec())).map(|key| key.to_vec())
     }
 
     #[test]
     fn the_same_text_is_another_key_in_another_form() {
-        assert_eq!(
-            decode(SecretForm::Plain, "whsec_a2V5"),
-            Ok(b"whsec_a2V5".to_vec())
-        );
+        assert_eq!(decode(SecretForm::Plain, "whsec_a2V5"), Ok(b"whsec_a2V5".to_vec()));
         assert_eq!(decode(SecretForm::Whsec, "whsec_a2V5"), Ok(b"key".to_vec()));
         assert_eq!(decode(SecretForm::Whsec, "a2V5"), Ok(b"key".to_vec()));
         assert_eq!(decode(SecretForm::Base64, "a2V5"), Ok(b"key".to_vec()));

@@ -47,11 +47,7 @@ impl Template {
     /// Is every signed header there, once? Two of a name would leave open which of them was signed.
     pub(crate) fn check_headers(&self, headers: &HeaderMap) -> Result<(), Reject> {
         let all = self.headers().all(|name| only(headers, name).is_some());
-        if all {
-            Ok(())
-        } else {
-            Err(Reject::SignedHeaderMissing)
-        }
+        if all { Ok(()) } else { Err(Reject::SignedHeaderMissing) }
     }
 
     /// Hand the signed bytes to `sink`, part by part; nothing is copied.
@@ -61,9 +57,7 @@ impl Template {
                 Part::Literal(text) => sink(text.as_bytes()),
                 Part::Body => sink(message.body),
                 Part::Timestamp => sink(message.timestamp.as_bytes()),
-                Part::Header(name) => {
-                    sink(only(message.headers, name).map_or(b"", HeaderValue::as_bytes))
-                }
+                Part::Header(name) => sink(only(message.headers, name).map_or(b"", HeaderValue::as_bytes)),
             }
         }
     }
@@ -83,10 +77,7 @@ pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a 
 impl Default for Template {
     /// The body alone.
     fn default() -> Template {
-        Template {
-            parts: vec![Part::Body],
-            text: "{body}".to_owned(),
-        }
+        Template { parts: vec![Part::Body], text: "{body}".to_owned() }
     }
 }
 
@@ -94,14 +85,9 @@ impl TryFrom<String> for Template {
     type Error = String;
 
     fn try_from(text: String) -> Result<Template, String> {
-        let parts = pieces(&text)?
-            .into_iter()
-            .map(part)
-            .collect::<Result<Vec<_>, _>>()?;
+        let parts = pieces(&text)?.into_iter().map(part).collect::<Result<Vec<_>, _>>()?;
         if !parts.contains(&Part::Body) {
-            return Err(format!(
-                "`{text}` must contain {{body}}: otherwise anybody may change the body"
-            ));
+            return Err(format!("`{text}` must contain {{body}}: otherwise anybody may change the body"));
         }
         Ok(Template { parts, text })
     }
@@ -116,9 +102,7 @@ fn part(piece: Piece) -> Result<Part, String> {
         ("body", _) => Ok(Part::Body),
         ("timestamp", _) => Ok(Part::Timestamp),
         (_, Some(header)) => header_name(header).map(Part::Header),
-        _ => Err(format!(
-            "unknown part {{{name}}}, expected {{body}}, {{timestamp}} or {{header:NAME}}"
-        )),
+        _ => Err(format!("unknown part {{{name}}}, expected {{body}}, {{timestamp}} or {{header:NAME}}")),
     }
 }
 
@@ -140,14 +124,7 @@ mod tests {
 
     fn fed(template: &Template, headers: &HeaderMap) -> Vec<u8> {
         let mut out = Vec::new();
-        template.feed(
-            &Message {
-                body: b"{}",
-                timestamp: "17",
-                headers,
-            },
-            &mut |bytes| out.extend_from_slice(bytes),
-        );
+        template.feed(&Message { body: b"{}", timestamp: "17", headers }, &mut |bytes| out.extend_from_slice(bytes));
         out
     }
 
@@ -159,22 +136,12 @@ mod tests {
         assert_eq!(template.check_headers(&headers), Ok(()));
         assert_eq!(fed(&template, &headers), b"v0:msg_1.17.{}");
         headers.append("webhook-id", HeaderValue::from_static("msg_2"));
-        assert_eq!(
-            template.check_headers(&headers),
-            Err(Reject::SignedHeaderMissing)
-        );
+        assert_eq!(template.check_headers(&headers), Err(Reject::SignedHeaderMissing));
     }
 
     #[test]
     fn unknown_parts_and_unsigned_bodies_are_refused() {
-        for text in [
-            "{timestamp}",
-            "",
-            "{body}{nonsense}",
-            "{body}{header:}",
-            "{body}{header:a b}",
-            "{body",
-        ] {
+        for text in ["{timestamp}", "", "{body}{nonsense}", "{body}{header:}", "{body}{header:a b}", "{body"] {
             assert!(Template::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

@@ -21,6 +21,15 @@ pub(crate) enum TimeFormat {
 }
 
 impl TimeFormat {
+    /// As the file spells it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            TimeFormat::Unix => "unix",
+            TimeFormat::UnixMs => "unix_ms",
+            TimeFormat::Rfc3339 => "rfc3339",
+        }
+    }
+
     /// `None` when the text is not of this format or lies outside the years −9999 to 9999.
     pub(crate) fn parse(self, text: &str) -> Option<Timestamp> {
         match self {
@@ -57,9 +66,7 @@ fn unix(text: &str) -> Option<Timestamp> {
 
 fn civil(text: &str) -> Option<Timestamp> {
     let time: jiff::civil::DateTime = text.parse().ok()?;
-    time.to_zoned(jiff::tz::TimeZone::UTC)
-        .ok()
-        .map(|zoned| zoned.timestamp())
+    time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// How far a signed timestamp may lie from the clock of this machine.
@@ -98,33 +105,15 @@ mod tests {
         let expected: Timestamp = "2023-11-14T22:13:20.123Z".parse().unwrap();
         assert_eq!(TimeFormat::Unix.parse("1700000000.123"), Some(expected));
         assert_eq!(TimeFormat::UnixMs.parse("1700000000123"), Some(expected));
-        assert_eq!(
-            TimeFormat::Rfc3339.parse("2023-11-14T23:13:20.123+01:00"),
-            Some(expected)
-        );
-        assert_eq!(
-            TimeFormat::Rfc3339.parse("2023-11-14T22:13:20.123"),
-            Some(expected)
-        );
+        assert_eq!(TimeFormat::Rfc3339.parse("2023-11-14T23:13:20.123+01:00"), Some(expected));
+        assert_eq!(TimeFormat::Rfc3339.parse("2023-11-14T22:13:20.123"), Some(expected));
     }
 
     #[test]
     fn what_only_looks_like_a_number_is_none() {
-        for text in [
-            "",
-            "+1",
-            "-1",
-            " 1",
-            "1 ",
-            "1e3",
-            "0x1",
-            "1.",
-            ".5",
-            "1.2.3",
-            "1.-2",
-            "99999999999999999999",
-            "NaN",
-        ] {
+        for text in
+            ["", "+1", "-1", " 1", "1 ", "1e3", "0x1", "1.", ".5", "1.2.3", "1.-2", "99999999999999999999", "NaN"]
+        {
             assert_eq!(TimeFormat::Unix.parse(text), None, "{text}");
             assert_eq!(TimeFormat::UnixMs.parse(text), None, "{text}");
         }
@@ -132,24 +121,15 @@ mod tests {
 
     #[test]
     fn the_window_includes_its_bounds() {
-        let window = Window {
-            past: SignedDuration::from_secs(300),
-            future: SignedDuration::from_secs(60),
-        };
+        let window = Window { past: SignedDuration::from_secs(300), future: SignedDuration::from_secs(60) };
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let check = |offset: i64| window.check(now + SignedDuration::from_secs(offset), now);
         assert_eq!(check(-300), Ok(()));
         assert_eq!(check(-301), Err(Reject::TimestampTooOld));
         assert_eq!(check(60), Ok(()));
         assert_eq!(check(61), Err(Reject::TimestampInFuture));
-        assert_eq!(
-            window.check(Timestamp::MIN, Timestamp::MAX),
-            Err(Reject::TimestampTooOld)
-        );
-        assert_eq!(
-            window.check(Timestamp::MAX, Timestamp::MIN),
-            Err(Reject::TimestampInFuture)
-        );
+        assert_eq!(window.check(Timestamp::MIN, Timestamp::MAX), Err(Reject::TimestampTooOld));
+        assert_eq!(window.check(Timestamp::MAX, Timestamp::MIN), Err(Reject::TimestampInFuture));
     }
 
     proptest! {

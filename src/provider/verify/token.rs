@@ -42,24 +42,15 @@ pub(crate) struct Token {
 impl Token {
     pub(crate) fn new(plan: &TokenPlan, secrets: &[Secret]) -> Result<Token, Fault> {
         let digest = |(index, secret): (usize, &Secret)| {
-            let fault =
-                |problem: &str| Fault::new("secrets", format!("secret {} {problem}", index + 1));
+            let fault = |problem: &str| Fault::new("secrets", format!("secret {} {problem}", index + 1));
             let bytes = SecretForm::Plain.decode(secret).map_err(fault)?;
             if matches!(plan.carried, Carried::Basic) && !bytes.contains(&b':') {
                 return Err(fault("must be `user:password`"));
             }
             Ok(digest(&bytes))
         };
-        let digests = secrets
-            .iter()
-            .enumerate()
-            .map(digest)
-            .collect::<Result<_, _>>()?;
-        Ok(Token {
-            plan: plan.clone(),
-            digests,
-            first: secrets.first().cloned(),
-        })
+        let digests = secrets.iter().enumerate().map(digest).collect::<Result<_, _>>()?;
+        Ok(Token { plan: plan.clone(), digests, first: secrets.first().cloned() })
     }
 
     /// Digests are compared, so that neither content nor length of a secret shows in the time this takes.
@@ -68,30 +59,17 @@ impl Token {
             return Err(Reject::TokenMissing);
         }
         let value = only(request.headers, &self.plan.header).and_then(|value| value.to_str().ok());
-        let claimed = value
-            .and_then(|text| self.plan.carried.read(text))
-            .ok_or(Reject::TokenMismatch)?;
+        let claimed = value.and_then(|text| self.plan.carried.read(text)).ok_or(Reject::TokenMismatch)?;
         let claimed = digest(&claimed);
         let matching = |known: &[u8; 32]| bool::from(known.ct_eq(&claimed));
-        let secret = self
-            .digests
-            .iter()
-            .position(matching)
-            .ok_or(Reject::TokenMismatch)?;
-        Ok(Passed {
-            secret,
-            signed_at: None,
-        })
+        let secret = self.digests.iter().position(matching).ok_or(Reject::TokenMismatch)?;
+        Ok(Passed { secret, signed_at: None })
     }
 
     /// The headers with the token added.
     pub(crate) fn sign(&self, mut headers: HeaderMap) -> Result<HeaderMap, SignError> {
         let secret = self.first.as_ref().ok_or(SignError::NoSecret)?;
-        let mut value = self
-            .plan
-            .carried
-            .write(secret)
-            .ok_or(SignError::NotAHeaderValue)?;
+        let mut value = self.plan.carried.write(secret).ok_or(SignError::NotAHeaderValue)?;
         value.set_sensitive(true);
         headers.insert(&self.plan.header, value);
         Ok(headers)
@@ -108,27 +86,19 @@ impl Carried {
             Carried::Verbatim(format) => {
                 let mut parsed = Parsed::default();
                 format.read(value, &mut parsed).ok()?;
-                parsed
-                    .signatures
-                    .first()
-                    .map(|token| token.as_bytes().to_vec())
+                parsed.signatures.first().map(|token| token.as_bytes().to_vec())
             }
             Carried::Basic => {
                 let (scheme, credentials) = value.split_once(' ')?;
                 let basic = scheme.eq_ignore_ascii_case("basic");
-                STANDARD
-                    .decode(credentials.trim_matches(' '))
-                    .ok()
-                    .filter(|_| basic)
+                STANDARD.decode(credentials.trim_matches(' ')).ok().filter(|_| basic)
             }
         }
     }
 
     fn write(&self, secret: &Secret) -> Option<HeaderValue> {
         let text = match self {
-            Carried::Verbatim(format) => {
-                format.write("", std::str::from_utf8(secret.expose()).ok()?)
-            }
+            Carried::Verbatim(format) => format.write("", std::str::from_utf8(secret.expose()).ok()?),
             Carried::Basic => format!("Basic {}", STANDARD.encode(secret.expose())),
         };
         HeaderValue::from_str(&text).ok()
