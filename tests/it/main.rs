@@ -4,6 +4,7 @@
 mod broker_facts;
 mod cloudevents_reader;
 mod data_schemas;
+mod enrich;
 mod envelope;
 mod providers;
 mod reference;

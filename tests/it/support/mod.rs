@@ -1,4 +1,6 @@
 //! What several integration tests need: real Kafka, and a way to say that a test was skipped.
 
+pub(crate) mod api;
 pub(crate) mod kafka;
 mod skip;
+pub(crate) mod stage;
