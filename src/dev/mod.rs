@@ -168,7 +168,7 @@ async fn create_topics(config: &Arc<Config>, stand_in: Option<&StandIn>) -> Resu
 async fn await_ready(everything: &Everything, shutdown: &Shutdown) -> bool {
     let end = tokio::time::Instant::now() + READY;
     let mut look = tokio::time::interval(Duration::from_millis(20));
-    while everything.ready().is_err() {
+    while everything.ready().is_err() || !everything.enricher.reads_all() {
         tokio::select! {
             _ = look.tick() => if tokio::time::Instant::now() > end { return false },
             () = shutdown.requested() => return false,
