@@ -9,7 +9,7 @@ use super::bind::{self, Binding};
 use super::category;
 use super::error::{BindError, Fault, SpecError, from_toml};
 use super::glob::Globs;
-use super::read::{FactsSpec, Reader};
+use super::read::Reader;
 use super::rules::Rules;
 use super::sample::Sample;
 use super::spec::{BodyKind, Needs, Spec};
@@ -38,6 +38,7 @@ pub(crate) struct Compiled {
     pub(crate) categories: Globs<&'static str>,
     pub(crate) kept_headers: Vec<HeaderName>,
     pub(crate) api: Option<Api>,
+    pub(crate) unsigned_facts: Vec<&'static str>,
 }
 
 /// How a provider waits for an answer.
@@ -158,8 +159,8 @@ impl Provider {
 
     /// The facts that rest on headers which the scheme does not sign: whoever holds one signed body chooses them. Such
     /// a value may name an event; it never chooses a host, a credential or a parser.
-    pub fn unsigned_facts(&self) -> Vec<&'static str> {
-        unsigned_facts(&self.spec.event, &self.compiled.plans)
+    pub fn unsigned_facts(&self) -> &[&'static str] {
+        &self.compiled.unsigned_facts
     }
 
     /// Is the tenant covered by the signature? If not, it must be on the operator's list before it chooses a host.
@@ -198,6 +199,7 @@ impl Compiled {
             reader: Reader::compile(spec)?,
             categories: category::compile(&spec.categories)?,
             kept_headers: kept_headers(spec, &plans)?,
+            unsigned_facts: unsigned_facts(spec, &plans),
             plans,
             api,
         })
@@ -252,12 +254,15 @@ fn check_overridable(key: &str, spec: &Spec) -> Result<(), Fault> {
     }
 }
 
-fn unsigned_facts(facts: &FactsSpec, plans: &[Plan]) -> Vec<&'static str> {
-    let unsigned = |name: &HeaderName| plans.iter().any(|plan| !plan.signs_header(name));
-    facts
-        .by_name()
-        .into_iter()
-        .filter(|(_, headers)| headers.iter().any(|name| unsigned(name)))
-        .map(|(fact, _)| fact)
-        .collect()
+/// Each alternative is held against the facts that are read when it verified.
+fn unsigned_facts(spec: &Spec, plans: &[Plan]) -> Vec<&'static str> {
+    let mut unsigned = Vec::new();
+    for (facts, plan) in spec.facts().iter().zip(plans) {
+        for (fact, headers) in facts.by_name() {
+            if headers.iter().any(|name| !plan.signs_header(name)) && !unsigned.contains(&fact) {
+                unsigned.push(fact);
+            }
+        }
+    }
+    unsigned
 }

@@ -15,6 +15,7 @@ mod reject;
 mod rules;
 mod sample;
 mod spec;
+pub mod vectors;
 mod verify;
 
 pub use api::{Api, Auth, Rate, Route, RouteError};

@@ -79,6 +79,11 @@ impl Rules {
         &self.compiled.kept_headers
     }
 
+    /// The facts that rest on headers which the scheme does not sign, see [`super::Provider::unsigned_facts`].
+    pub fn unsigned_facts(&self) -> &[&'static str] {
+        &self.compiled.unsigned_facts
+    }
+
     /// Can its events have an id? Without one every delivery is an event of its own and nothing is deduplicated.
     pub fn has_id(&self) -> bool {
         self.compiled.reader.has_id()

@@ -50,6 +50,15 @@ pub(crate) struct Spec {
     pub(crate) unverified: Vec<String>,
 }
 
+impl Spec {
+    /// The facts to read for each alternative of `[[verify]]`, in their order.
+    pub(crate) fn facts(&self) -> Vec<FactsSpec> {
+        let facts =
+            |verify: &VerifySpec| verify.event.as_ref().map_or_else(|| self.event.clone(), |own| own.or(&self.event));
+        self.verify.0.iter().map(facts).collect()
+    }
+}
+
 /// What a body of this provider is, whatever its Content-Type header says: nobody signs that one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -4,6 +4,8 @@
 mod broker_facts;
 mod cloudevents_reader;
 mod envelope;
+mod providers;
 mod scan;
 mod support;
 mod token;
+mod vectors;

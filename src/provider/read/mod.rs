@@ -50,11 +50,7 @@ impl Reader {
         if spec.event.kind.0.is_empty() {
             return Err(Fault::new("type", "is missing: where the event type stands").within("event"));
         }
-        let alternatives = spec.verify.0.iter();
-        let places = alternatives
-            .map(|verify| verify.event.as_ref().map_or_else(|| spec.event.clone(), |event| event.or(&spec.event)))
-            .map(|facts| Places::new(&facts, &mut slot))
-            .collect();
+        let places = spec.facts().iter().map(|facts| Places::new(facts, &mut slot)).collect();
         let handshakes = spec.handshake.iter().enumerate().map(|(index, handshake)| {
             handshake.compile(&mut slot).map_err(|fault| fault.within(&index.to_string()).within("handshake"))
         });

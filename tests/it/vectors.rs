@@ -1,0 +1,104 @@
+//! Every vector of every provider against the pure function. The same vectors go over HTTP elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use hookstream::provider::vectors::{Expect, Vectors};
+use hookstream::provider::{Catalogue, Reject, embedded_vectors};
+
+fn files() -> BTreeMap<String, Vectors> {
+    let parse = |(file, text): &(&str, &str)| {
+        let vectors = Vectors::parse(file, text).unwrap();
+        assert_eq!(format!("{}.vectors.toml", vectors.provider), *file);
+        (vectors.provider.clone(), vectors)
+    };
+    embedded_vectors().iter().map(parse).collect()
+}
+
+#[test]
+fn every_vector_gets_its_verdict() {
+    let catalogue = Catalogue::embedded().unwrap();
+    let mut wrong = Vec::new();
+    for (name, file) in files() {
+        let provider = catalogue.get(&name).unwrap();
+        for vector in &file.vectors {
+            if let Err(problem) = vector.check(provider) {
+                wrong.push(format!("{name}: {}: {problem}", vector.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} vectors disagree:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_provider_is_proven_both_ways() {
+    let files = files();
+    for provider in Catalogue::embedded().unwrap().iter() {
+        let file = files.get(provider.name()).unwrap_or_else(|| panic!("{} has no vectors", provider.name()));
+        let reasons: BTreeSet<_> = file.vectors.iter().filter_map(|vector| reason(vector.expect)).collect();
+        let positive = file.vectors.iter().any(|vector| vector.expect == Expect::Ok);
+        assert!(positive && !reasons.is_empty(), "{} lacks positive or negative vectors", provider.name());
+        for reject in rejects_of(provider.name()) {
+            assert!(reasons.contains(reject.as_str()), "{} has no vector for {reject}", provider.name());
+        }
+    }
+    assert_eq!(files.len(), Catalogue::embedded().unwrap().iter().count(), "vectors without a provider");
+}
+
+/// Every reason that the provider's scheme can give.
+fn rejects_of(provider: &str) -> Vec<Reject> {
+    let mut rejects = vec![Reject::SignatureMissing, Reject::SignatureMalformed, Reject::SignatureMismatch];
+    if matches!(provider, "stripe" | "slack" | "standard-webhooks" | "generic") {
+        rejects.extend([
+            Reject::TimestampMissing,
+            Reject::TimestampMalformed,
+            Reject::TimestampTooOld,
+            Reject::TimestampInFuture,
+        ]);
+    }
+    match provider {
+        "standard-webhooks" => rejects.push(Reject::SignedHeaderMissing),
+        "generic" => rejects.extend([Reject::TokenMissing, Reject::TokenMismatch]),
+        _ => {}
+    }
+    rejects
+}
+
+fn reason(expect: Expect) -> Option<&'static str> {
+    match expect {
+        Expect::Reject(reject) => Some(reject.as_str()),
+        Expect::Ok | Expect::Handshake | Expect::Unreadable => None,
+    }
+}
+
+#[test]
+fn names_are_unique_and_sources_are_given() {
+    for (provider, file) in files() {
+        let mut names = BTreeSet::new();
+        for vector in &file.vectors {
+            assert!(names.insert(&vector.name), "{provider}: {} stands there twice", vector.name);
+            assert!(!vector.source.is_empty(), "{provider}: {} has no source", vector.name);
+        }
+    }
+}
+
+#[test]
+fn the_generator_writes_these_files() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/generate.py");
+    match Command::new("python3").args([script, "--check"]).output() {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => eprintln!("skipped: python3 cannot be run ({error})"),
+    }
+}
+
+#[test]
+fn a_faulty_vector_file_says_where() {
+    let error = Vectors::parse(
+        "x.vectors.toml",
+        "provider = \"x\"\nurl = \"u\"\n[[vectors]]\nname = \"n\"\nsource = \"s\"\nexpect = \"fine\"\n",
+    );
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "x.vectors.toml:6: vectors.0.expect: `fine` is neither ok, handshake, unreadable nor the name of a reject reason"
+    );
+}
