@@ -1,18 +1,19 @@
 //! A transaction as the enricher commits it: outputs, ids and offsets together, or nothing of it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer;
 use rdkafka::producer::Producer;
+use rdkafka::types::RDKafkaErrorCode;
 
 use super::{append, await_assignment, committed, keys, member, outsider, send_offsets, transactional};
 use crate::support::kafka::{self, Cluster, Isolation, PATIENCE};
 
 const LONG: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_millis(300);
 
 #[test]
 fn outputs_and_offsets_are_committed_together_or_not_at_all() {
@@ -68,7 +69,7 @@ fn committed_offsets_wait_for_an_open_transaction() {
         assert_eq!(committed(&hasty, &raw, PATIENCE).unwrap(), Offset::Offset(3), "read_uncommitted does not wait");
         let patient = outsider(kafka, &group, Isolation::Committed);
         let error = committed(&patient, &raw, SHORT).unwrap_err();
-        println!("as long as it is open: {error}");
+        assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::OperationTimedOut), "{error}");
 
         let answer = std::thread::scope(|scope| {
             let waiting = scope.spawn(|| committed(&patient, &raw, PATIENCE));
@@ -85,7 +86,7 @@ fn committed_offsets_wait_for_an_open_transaction() {
 
 /// Set for the process that opens a transaction and is killed in it.
 const VICTIM: &str = "HOOKSTREAM_TEST_VICTIM";
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3);
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn open_a_transaction_and_wait(bootstrap: &str, topics: &str) {
     let kafka = Cluster::external(bootstrap.to_owned());
@@ -96,7 +97,7 @@ fn open_a_transaction_and_wait(bootstrap: &str, topics: &str) {
     producer.begin_transaction().unwrap();
     append(&producer, enriched, 0, "never decided");
     send_offsets(&producer, &consumer.group_metadata().unwrap(), raw, 9).unwrap();
-    println!("opened\n");
+    std::io::stdout().write_all(b"opened\n").unwrap();
     let _ = std::io::stdin().read(&mut [0]);
 }
 
@@ -111,7 +112,7 @@ fn a_killed_producers_transaction_ends_with_its_timeout() {
     let (raw, enriched) = (kafka.create_topic("raw", 1), kafka.create_topic("enriched", 1));
     let (group, id) = (kafka.unique("group"), kafka.unique("killed"));
     let mut victim = Command::new(std::env::current_exe().unwrap())
-        .args(["a_killed_producers_transaction_ends_with_its_timeout", "--nocapture"])
+        .args(["a_killed_producers_transaction_ends_with_its_timeout"])
         .env(VICTIM, format!("{} {raw} {enriched} {group} {id}", kafka.bootstrap()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -126,7 +127,6 @@ fn a_killed_producers_transaction_ends_with_its_timeout() {
     let asking = outsider(kafka, &group, Isolation::Committed);
     assert_eq!(committed(&asking, &raw, PATIENCE).unwrap(), Offset::Invalid);
     let waited = opened.elapsed();
-    println!("stable after {waited:?} of a transaction.timeout.ms of {TRANSACTION_TIMEOUT:?}");
     assert!(waited > TRANSACTION_TIMEOUT / 2, "the answer waited for the timeout: {waited:?}");
     assert_eq!(keys(kafka, &enriched, Isolation::Committed), [""; 0]);
     assert_eq!(keys(kafka, &enriched, Isolation::Uncommitted), ["never decided"]);

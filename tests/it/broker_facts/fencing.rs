@@ -32,7 +32,6 @@ fn an_old_generation_and_a_former_member_are_refused() {
     let producer = transactional(kafka, &id, LONG);
     producer.begin_transaction().unwrap();
     let error = send_offsets(&producer, &before, &raw, 5).unwrap_err();
-    println!("old generation: {error}");
     assert_eq!(code(&error), RDKafkaErrorCode::IllegalGeneration);
     producer.abort_transaction(PATIENCE).unwrap();
 
@@ -40,7 +39,6 @@ fn an_old_generation_and_a_former_member_are_refused() {
     drop(zombie);
     producer.begin_transaction().unwrap();
     let error = send_offsets(&producer, &last, &raw, 6).unwrap_err();
-    println!("former member: {error}");
     assert_eq!(code(&error), RDKafkaErrorCode::UnknownMemberId);
     producer.abort_transaction(PATIENCE).unwrap();
 
@@ -93,7 +91,6 @@ fn a_successor_ends_the_open_transaction_of_its_id() {
     assert_eq!(seen[0].key.as_deref(), Some(&b"barrier"[..]), "aborted long before its timeout");
 
     let error = predecessor.commit_transaction(PATIENCE).unwrap_err();
-    println!("the predecessor: {error}");
     assert!(matches!(code(&error), RDKafkaErrorCode::Fenced | RDKafkaErrorCode::Fatal), "{error:?}");
     assert!(predecessor.client().fatal_error().is_some());
 

@@ -147,9 +147,7 @@ impl Cluster {
 
     /// What a client of this cluster must set, without credentials.
     pub(crate) fn client(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.bootstrap);
-        config
+        client_of(&self.bootstrap)
     }
 
     /// The same for one of the secured cluster's users: names and values as for `[kafka.properties]`.
@@ -175,9 +173,7 @@ impl Cluster {
 
     /// A client with every right.
     pub(crate) fn admin_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.internal);
-        config
+        client_of(&self.internal)
     }
 
     /// A name nobody else in this process or cluster uses, for topics, groups and transactional ids.
@@ -236,6 +232,16 @@ impl Cluster {
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the tests look at Kafka with clients of their own, not with hookstream's"
+)]
+fn client_of(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    config
 }
 
 /// Remove the directory when this process ends, however it ends. The nodes are being killed at the same moment.

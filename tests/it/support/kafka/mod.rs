@@ -2,6 +2,7 @@
 //!
 //! `HOOKSTREAM_TEST_KAFKA=host:port` uses a cluster that runs already; `HOOKSTREAM_TEST_KAFKA_VERSION`
 //! picks the version otherwise (`jars.rs`). A cluster ends with the test binary, however that ends.
+#![allow(dead_code, unused_imports, reason = "a tool box: a test that goes takes no tool with it")]
 
 mod cluster;
 mod jars;

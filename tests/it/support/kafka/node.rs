@@ -121,7 +121,7 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{Read, Write};
 
     use rustix::process::test_kill_process;
 
@@ -135,12 +135,13 @@ mod tests {
     fn a_child_ends_with_a_killed_test_binary() {
         if std::env::var_os(HOLDER).is_some() {
             let running = Running::start(Command::new("sleep").arg("600"), Path::new("/dev/null"));
-            println!("child={}\n", running.child.as_raw_nonzero());
+            let line = format!("child={}\n", running.child.as_raw_nonzero());
+            std::io::stdout().write_all(line.as_bytes()).expect("say so");
             let _ = std::io::stdin().read(&mut [0]);
             return;
         }
         let mut holder = Command::new(std::env::current_exe().expect("the path of this binary"))
-            .args(["a_child_ends_with_a_killed_test_binary", "--nocapture"])
+            .args(["a_child_ends_with_a_killed_test_binary"])
             .env(HOLDER, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

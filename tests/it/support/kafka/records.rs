@@ -87,7 +87,7 @@ impl Cluster {
             .create()
             .expect("create a consumer");
         let mut partitions = TopicPartitionList::new();
-        for partition in 0..self.partition_count(topic) {
+        for partition in 0..partition_count(&consumer, topic) {
             partitions.add_partition_offset(topic, partition, Offset::Beginning).expect("a valid offset");
         }
         consumer.assign(&partitions).expect("assign");
@@ -97,8 +97,7 @@ impl Cluster {
     /// The number of partitions the topic has now.
     pub(crate) fn partition_count(&self, topic: &str) -> i32 {
         let client: BaseConsumer = self.admin_config().create().expect("create a client");
-        let metadata = client.fetch_metadata(Some(topic), PATIENCE).expect("fetch metadata");
-        metadata.topics()[0].partitions().len() as i32
+        partition_count(&client, topic)
     }
 
     /// Read from the beginning until `enough` says so; panics with what came if that takes too long.
@@ -130,7 +129,7 @@ impl Cluster {
     /// All records that are visible now at this isolation, by partition and offset.
     pub(crate) fn read_all(&self, topic: &str, isolation: Isolation) -> Vec<Seen> {
         let reader = self.reader(topic, isolation);
-        let mut unfinished: BTreeSet<i32> = (0..self.partition_count(topic)).collect();
+        let mut unfinished: BTreeSet<i32> = (0..partition_count(&reader, topic)).collect();
         let deadline = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
         while !unfinished.is_empty() {
@@ -149,11 +148,16 @@ impl Cluster {
     }
 }
 
+fn partition_count(client: &BaseConsumer, topic: &str) -> i32 {
+    let metadata = client.fetch_metadata(Some(topic), PATIENCE).expect("fetch metadata");
+    metadata.topics()[0].partitions().len() as i32
+}
+
 /// Poll `condition` until it holds; panics with `what` when it does not in time.
 pub(crate) fn await_that(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::park_timeout(Duration::from_millis(20));
     }
 }
