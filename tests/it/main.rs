@@ -4,6 +4,7 @@
 mod broker_facts;
 mod cloudevents_reader;
 mod envelope;
+mod gateway;
 mod providers;
 mod scan;
 mod support;
