@@ -2,3 +2,4 @@
 //! happens when Kafka, a client or the process itself goes away.
 
 mod admission;
+mod vectors;
