@@ -21,6 +21,8 @@ pub(super) async fn run(mut config: Config, arguments: &Serve, shutdown: Shutdow
     let gateway = Gateway::start(&config, &metrics)?;
     let public = gateway::bind(config.gateway.listen).await?;
     let operators = Operators::start(&config, &metrics, Arc::clone(&gateway) as _).await?;
+    config.gateway.listen = public.local_addr().map_err(|error| error.to_string())?;
+    config.admin.listen = operators.address;
     say_limits(&config);
     let phase = watch::Sender::new(Phase::Serving);
     let listeners = gateway::Listeners { public, phase };

@@ -6,6 +6,7 @@ mod cloudevents_reader;
 mod data_schemas;
 mod enrich;
 mod envelope;
+mod gateway;
 mod providers;
 mod reference;
 mod scan;
