@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use crate::cli::{Cli, Dev};
 use crate::command::{Failure, Operators};
 use crate::config::Config;
-use crate::enrich::Enricher;
+use crate::enrich::{self, Progress};
 use crate::gateway::{self, Gateway, Outcome};
 use crate::http::Phase;
 use crate::http::admin::Operations;
@@ -39,7 +39,7 @@ const READY: Duration = Duration::from_secs(20);
 /// What runs, as operators see it.
 struct Everything {
     gateway: Arc<Gateway>,
-    enricher: Arc<Enricher>,
+    enricher: Arc<Progress>,
     addresses: Value,
     sources: Value,
     topics: Value,
@@ -97,7 +97,11 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
 
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
     let gateway = Gateway::start(&config, &metrics)?;
-    let enricher = Enricher::start(&config, &metrics, shutdown.clone())?;
+    let enricher = Arc::new(Progress::default());
+    let enriching = {
+        let (config, metrics, progress, shutdown) = (Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&enricher), shutdown.clone());
+        tokio::spawn(async move { enrich::run(&config, &metrics, progress, shutdown).await })
+    };
     let everything = Arc::new(Everything {
         gateway: Arc::clone(&gateway),
         enricher: Arc::clone(&enricher),
@@ -106,7 +110,7 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
         topics: topics::desired(&config).iter().map(|topic| json!(topic.name)).collect(),
     });
     let operators = Operators::on(admin, &config, &metrics, Arc::clone(&everything) as _)?;
-    let mut show = Show::new(arguments, &config, &gateway, stand_in.is_none());
+    let mut show = Show::new(arguments, &config, &gateway, &enricher, stand_in.is_none());
     show.banner()?;
     let phase = watch::Sender::new(Phase::Serving);
     let serving = {
@@ -119,8 +123,7 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
 
     shutdown.hurry();
     let unsettled = serving.await.map_err(|error| error.to_string())?;
-    let stopping = Arc::clone(&enricher);
-    tokio::task::spawn_blocking(move || stopping.join()).await.map_err(|error| error.to_string())?;
+    enriching.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     operators.stop().await;
     show.farewell(gateway.journal.received(), gateway.journal.ended(Outcome::Accepted), unsettled)?;
     Ok(ExitCode::SUCCESS)

@@ -5,19 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::secrets;
 use super::sources::providers;
-use super::table::{Enriched, Table};
+use super::table::Table;
 use crate::cli::Dev;
 use crate::command::{Output, Sender, print};
 use crate::config::Config;
-use crate::event;
+use crate::enrich::{Progress, Settled};
 use crate::gateway::{Fate, Gateway, Outcome};
-use crate::kafka::{Polled, ReadFrom, Reader, Stored};
 use crate::provider::Provider;
 use crate::shutdown::Shutdown;
 
@@ -33,12 +32,13 @@ pub(super) struct Show {
     secrets: Vec<(String, String)>,
     config: Arc<Config>,
     gateway: Arc<Gateway>,
+    enricher: Arc<Progress>,
     /// What is said beside a fate that a sample was meant to have: by source and outcome.
     notes: HashMap<(String, Outcome), &'static str>,
 }
 
 impl Show {
-    pub(super) fn new(arguments: &Dev, config: &Arc<Config>, gateway: &Arc<Gateway>, real_kafka: bool) -> Self {
+    pub(super) fn new(arguments: &Dev, config: &Arc<Config>, gateway: &Arc<Gateway>, enricher: &Arc<Progress>, real_kafka: bool) -> Self {
         let given = |provider: &Provider| arguments.secret.iter().find(|(name, _)| name == provider.name()).map(|(_, secret)| secret.clone());
         let known = |provider: &Provider| secrets::secret(provider).expose_text().unwrap_or_default().to_owned();
         let shown = |provider: &Provider| (provider.name().to_owned(), given(provider).unwrap_or_else(|| known(provider)));
@@ -50,6 +50,7 @@ impl Show {
             secrets: if arguments.print_secrets { providers(&config.catalogue).into_iter().map(shown).collect() } else { Vec::new() },
             config: Arc::clone(config),
             gateway: Arc::clone(gateway),
+            enricher: Arc::clone(enricher),
             notes: HashMap::new(),
         }
     }
@@ -105,10 +106,10 @@ impl Show {
     /// Send the samples, then show what comes until told to stop.
     pub(super) async fn run(&mut self, shutdown: &Shutdown, samples: bool) -> Result<(), String> {
         let mut fates = self.gateway.journal.watch();
-        let mut records = self.watch_enriched(shutdown)?;
+        let mut settled = self.enricher.watch();
         if samples {
             self.samples(&mut fates).await?;
-            self.settle(&mut fates, &mut records).await?;
+            self.settle(&mut fates, &mut settled).await?;
             self.sum()?;
         }
         self.next_steps()?;
@@ -116,7 +117,7 @@ impl Show {
             tokio::select! {
                 () = shutdown.requested() => return Ok(()),
                 fate = fates.recv() => self.fate(fate)?,
-                Some(event) = records.recv() => self.table.enriched(&event)?,
+                event = settled.recv() => self.settled(event)?,
             }
         }
     }
@@ -154,29 +155,53 @@ impl Show {
         self.fate(fate)
     }
 
-    fn fate(&mut self, fate: Result<Fate, broadcast::error::RecvError>) -> Result<(), String> {
+    fn fate(&mut self, fate: Result<Fate, RecvError>) -> Result<(), String> {
         match fate {
             Ok(fate) => {
                 let source = fate.source.as_deref().unwrap_or_default().to_owned();
                 let note = self.notes.get(&(source, fate.outcome)).copied();
                 self.table.fate(&fate, note)
             }
-            Err(broadcast::error::RecvError::Lagged(missed)) => self.say(&format!("      … {missed} more")),
-            Err(broadcast::error::RecvError::Closed) => Ok(()),
+            Err(RecvError::Lagged(missed)) => self.say(&format!("      … {missed} more")),
+            Err(RecvError::Closed) => Ok(()),
         }
     }
 
-    /// Wait until every accepted event has its record, or the time is over.
-    async fn settle(&mut self, fates: &mut broadcast::Receiver<Fate>, records: &mut mpsc::Receiver<Enriched>) -> Result<(), String> {
+    fn settled(&mut self, event: Result<Settled, RecvError>) -> Result<(), String> {
+        match event {
+            Ok(event) => {
+                let summary = self.summary(&event);
+                self.table.settled(&event, summary.as_deref())
+            }
+            Err(RecvError::Lagged(missed)) => self.say(&format!("      … {missed} more")),
+            Err(RecvError::Closed) => Ok(()),
+        }
+    }
+
+    /// What the record holds, in the words of the sample that it belongs to.
+    fn summary(&self, event: &Settled) -> Option<String> {
+        let record: Value = serde_json::from_slice(event.record.as_ref()?).ok()?;
+        let provider = &self.config.sources.get(&*event.source)?.provider;
+        provider.samples().iter().find_map(|sample| sample.summarise(&record))
+    }
+
+    /// Wait until every accepted event is finished, or the time is over.
+    async fn settle(
+        &mut self,
+        fates: &mut broadcast::Receiver<Fate>,
+        settled: &mut broadcast::Receiver<Settled>,
+    ) -> Result<(), String> {
         let end = tokio::time::Instant::now() + SETTLE;
-        while self.table.enriched < self.gateway.journal.ended(Outcome::Accepted) {
-            tokio::select! {
-                event = records.recv() => match event {
-                    Some(event) => self.table.enriched(&event)?,
-                    None => return Ok(()),
-                },
-                fate = fates.recv() => self.fate(fate)?,
-                () = tokio::time::sleep(end.saturating_duration_since(tokio::time::Instant::now())) => return Ok(()),
+        while self.table.finished < self.gateway.journal.ended(Outcome::Accepted) {
+            let next = async {
+                tokio::select! {
+                    event = settled.recv() => self.settled(event),
+                    fate = fates.recv() => self.fate(fate),
+                }
+            };
+            match tokio::time::timeout_at(end, next).await {
+                Ok(shown) => shown?,
+                Err(_) => return Ok(()),
             }
         }
         Ok(())
@@ -189,15 +214,15 @@ impl Show {
         let accepted = journal.ended(Outcome::Accepted);
         if self.json {
             let counts: serde_json::Map<String, Value> = counts.iter().map(|(outcome, count)| (outcome.as_str().to_owned(), json!(count))).collect();
-            return print(&json!({ "received": journal.received(), "counts": counts, "enriched": self.table.enriched }).to_string());
+            return print(&json!({ "received": journal.received(), "counts": counts, "finished": self.table.finished }).to_string());
         }
         let parts: Vec<String> = counts.iter().filter(|(_, count)| *count > 0).map(|(outcome, count)| format!("{count} {}", outcome.as_str())).collect();
         let in_flight = journal.received().saturating_sub(ended);
         self.say(&format!(
-            "\n  {} received = {} + {in_flight} in flight; {} of {accepted} enriched or passed on, once\n",
+            "\n  {} received = {} + {in_flight} in flight; {} of {accepted} enriched or passed on, once each\n",
             journal.received(),
             parts.join(" + "),
-            self.table.enriched
+            self.table.finished
         ))
     }
 
@@ -235,29 +260,6 @@ impl Show {
         let open = if unsettled == 0 { "0 lost".to_owned() } else { format!("{unsettled} not acknowledged, and answered so") };
         self.say(&format!("  stopped: {received} received, {stored} stored, {open}, {kept}. Next: hookstream init stripe > hookstream.toml"))
     }
-
-    /// Follow the enriched topics, through the front door that everybody has.
-    fn watch_enriched(&self, shutdown: &Shutdown) -> Result<mpsc::Receiver<Enriched>, String> {
-        let (sender, receiver) = mpsc::channel(1_024);
-        let reader = Reader::open(&self.config.kafka, false)?;
-        let (config, shutdown, from) = (Arc::clone(&self.config), shutdown.clone(), if self.real_kafka { ReadFrom::End } else { ReadFrom::Beginning });
-        let topics: Vec<String> = config.sources.keys().map(|name| config.kafka.topics.enriched_topic(name)).collect();
-        reader.read(topics.iter().map(String::as_str), from, Duration::from_secs(10))?;
-        std::thread::Builder::new()
-            .name("dev-reader".to_owned())
-            .spawn(move || {
-                while !shutdown.is_requested() {
-                    if let Polled::Record(record) = reader.poll(Duration::from_millis(50))
-                        && let Some(event) = enriched(&record, &config)
-                        && sender.blocking_send(event).is_err()
-                    {
-                        return;
-                    }
-                }
-            })
-            .map_err(|error| error.to_string())?;
-        Ok(receiver)
-    }
 }
 
 /// The sources in the order in which people know them.
@@ -266,23 +268,4 @@ fn ordered(config: &Config) -> Vec<&str> {
     let known: Vec<&str> = by_provider.filter(|name| config.sources.contains_key(*name)).collect();
     let others = config.sources.keys().map(String::as_str).filter(|name| !known.contains(name));
     known.iter().copied().chain(others).collect()
-}
-
-fn enriched(record: &Stored, config: &Config) -> Option<Enriched> {
-    let headers: Vec<(&str, &[u8])> = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-    let envelope = event::decode(&headers, &record.value).ok()?;
-    let attributes = envelope.attributes();
-    let source = attributes.source_name().to_owned();
-    let data: Value = serde_json::from_slice(envelope.data().text()?).ok()?;
-    let kind = attributes.providertype.as_deref().unwrap_or_default().to_owned();
-    let provider = &config.sources.get(&source)?.provider;
-    let sample = provider.samples().iter().find(|sample| sample.providertype == kind);
-    Some(Enriched {
-        at: Timestamp::now(),
-        id: attributes.id.clone().into_owned(),
-        status: data.pointer("/enrichment/status").and_then(Value::as_str).unwrap_or("?").to_owned(),
-        summary: sample.and_then(|sample| sample.summarise(data.get("record")?)),
-        source,
-        kind,
-    })
 }

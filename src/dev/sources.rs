@@ -18,16 +18,13 @@ const FIRST: [&str; 6] = ["stripe", "github", "shopify", "slack", "standard-webh
 ///
 /// # Errors
 /// A secret that a scheme cannot use.
-pub(super) fn built_in(arguments: &Dev, catalogue: &Catalogue, sandbox: &Sandbox, kafka: &str, real: bool) -> Result<Config, ConfigError> {
+pub(super) fn built_in(arguments: &Dev, catalogue: &Catalogue, sandbox: &Sandbox, kafka: &str) -> Result<Config, ConfigError> {
     let mut file = File::default();
     file.gateway.listen = arguments.listen;
     file.gateway.public_url.clone_from(&arguments.public_url);
-    file.gateway.drain_delay.0 = std::time::Duration::ZERO;
     file.admin.listen = arguments.admin;
     kafka.clone_into(&mut file.kafka.bootstrap_servers);
-    if !real {
-        file.kafka.topics.replication = 1;
-    }
+    // One broker is what people have at hand; a cluster takes it as well.
     file.kafka.topics.replication = 1;
     for provider in providers(catalogue) {
         file.sources.insert(provider.name().to_owned(), source(arguments, provider, sandbox));

@@ -66,7 +66,9 @@ impl BarrierReader {
     pub fn open(kafka: &KafkaConfig, group: &str) -> Result<Self, String> {
         let wrong = |error| format!("kafka reader: {error}");
         Ok(Self {
-            committed: client_config(kafka, Role::Group { group })?.create_with_context(LoggingContext).map_err(wrong)?,
+            committed: client_config(kafka, Role::Group { group })?
+                .create_with_context(LoggingContext)
+                .map_err(wrong)?,
             uncommitted: client_config(kafka, Role::UncommittedReader)?
                 .create_with_context(LoggingContext)
                 .map_err(wrong)?,

@@ -1,12 +1,13 @@
 //! Kafka. Only this module names rdkafka.
 //!
 //! `client` holds every setting with its why; `producer` is the way in (raw topic, dead letters), with its bookkeeping
-//! in `deliveries`, `breaker` and `partitions`; `consumer` and `transaction` are the enricher's side; `reader` reads
-//! without a group; `stand_in` is Kafka for `dev`; `topics`, `acl` and
-//! `print` say what the cluster must hold, `admin` sees to it; `ffi` is the one place with `unsafe`.
+//! in `deliveries`, `breaker` and `partitions`; `consumer`, `transaction` and `barrier` are the enricher's side; `reader` reads
+//! without a group; `stand_in` is Kafka for `dev`; `topics`,
+//! `acl`, `admin` and `print` are about what the cluster must hold; `ffi` is the one place with `unsafe`.
 
 pub mod acl;
 pub mod admin;
+pub mod barrier;
 mod breaker;
 pub mod client;
 mod consumer;
@@ -33,4 +34,4 @@ pub use partitions::partition_for;
 pub use producer::Producer;
 pub use reader::{From as ReadFrom, Reader};
 pub use stand_in::StandIn;
-pub use transaction::{Abort, Batch, Outcome as TransactionOutcome, Transactor};
+pub use transaction::{Abort, Batch, Outcome, Transactor};
