@@ -115,7 +115,7 @@ fn list(text: &mut String, title: &str, items: &[String]) {
     }
 }
 
-fn table<'a>(text: &mut String, title: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) {
+fn table<'a, 'b>(text: &mut String, title: &str, entries: impl Iterator<Item = (&'a str, &'b str)>) {
     let mut entries: Vec<_> = entries.collect();
     if entries.is_empty() {
         return;
