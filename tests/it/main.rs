@@ -8,6 +8,8 @@ mod envelope;
 mod providers;
 mod reference;
 mod scan;
+mod secured;
 mod support;
 mod token;
+mod topics;
 mod vectors;
