@@ -10,6 +10,8 @@ mod gateway;
 mod providers;
 mod reference;
 mod scan;
+mod secured;
 mod support;
 mod token;
+mod topics;
 mod vectors;
