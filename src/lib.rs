@@ -1,7 +1,18 @@
-//! hookstream: webhooks into Kafka, verified, in one envelope, none lost; the full records beside them.
+//! hookstream: webhooks into Kafka, verified, in one envelope, none lost; the full records beside them, once each.
 //!
-//! The modules stand in the order of the data.
+//! The modules stand in the order of the data: a provider's rules (`provider`) read a request into an event (`event`);
+//! the gateway (`gateway`, on `http`) makes it durable (`kafka`); the enricher (`enrich`) puts the full record beside
+//! it. `command` composes these, `config` and `telemetry` serve all.
 
+pub mod cli;
+pub mod command;
 pub mod config;
+#[path = "dev/secrets.rs"]
+pub mod dev;
 pub mod event;
+pub mod gateway;
+pub mod http;
+pub mod kafka;
 pub mod provider;
+pub mod shutdown;
+pub mod telemetry;

@@ -1,5 +1,323 @@
-//! The configuration file and what it holds.
+//! The configuration: one file, overridden by the environment, validated once at start.
+//!
+//! `file` is what people write; `Config` is what the program uses. After [`Config::load`] no string is parsed again.
 
+mod environment;
+pub mod file;
+mod properties;
 mod secret;
+mod source;
+mod topics;
+mod value;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::provider::Catalogue;
+pub use file::{KeyBy, LogFormat};
+pub use properties::Properties;
 pub use secret::Secret;
+pub use source::SourceConfig;
+pub use topics::{RETRY_DELAYS, TopicsConfig};
+pub use value::{Bytes, Length, SecretRef};
+
+/// A wrong configuration: the process ends with code 78 and this message.
+#[derive(Debug)]
+pub struct ConfigError {
+    /// The file, or the variable, that is wrong.
+    pub origin: String,
+    /// What is wrong and what is allowed, with the key.
+    pub message: String,
+}
+
+impl ConfigError {
+    fn new(origin: impl fmt::Display, message: impl fmt::Display) -> Self {
+        Self { origin: origin.to_string(), message: message.to_string().trim_end().to_owned() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.origin, self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Everything the program was told, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// The public side.
+    pub gateway: GatewayConfig,
+    /// The operators' side.
+    pub admin: AdminConfig,
+    /// Kafka and the topics.
+    pub kafka: KafkaConfig,
+    /// The enricher.
+    pub enrich: EnrichConfig,
+    /// Logging.
+    pub log: file::Log,
+    /// The sources by name.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// Every provider known.
+    pub catalogue: Catalogue,
+}
+
+/// `[gateway]`, checked.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// The public address.
+    pub listen: SocketAddr,
+    /// The URL providers know, without a trailing slash.
+    pub public_url: Option<String>,
+    /// Who may say in X-Forwarded-For where a request came from.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Open connections at most.
+    pub max_connections: usize,
+    /// Bytes of bodies in memory at most.
+    pub max_body_bytes_in_flight: usize,
+    /// Time for a request's headers.
+    pub header_timeout: Duration,
+    /// Failed requests per address and second.
+    pub failed_requests_per_second: u32,
+    /// How long SIGTERM leaves the listener open.
+    pub drain_delay: Duration,
+}
+
+/// `[admin]`, checked.
+#[derive(Clone, Debug)]
+pub struct AdminConfig {
+    /// The operators' address.
+    pub listen: SocketAddr,
+    /// Further host names that may be asked for.
+    pub hosts: Vec<String>,
+}
+
+/// `[kafka]`, checked.
+#[derive(Clone, Debug)]
+pub struct KafkaConfig {
+    /// `host:port` list.
+    pub bootstrap_servers: String,
+    /// Topic names and settings.
+    pub topics: TopicsConfig,
+    /// Properties for every client.
+    pub properties: Properties,
+    /// Properties for producers.
+    pub producer: Properties,
+    /// Properties for consumers.
+    pub consumer: Properties,
+}
+
+/// `[enrich]`, checked.
+#[derive(Clone, Debug)]
+pub struct EnrichConfig {
+    /// The consumer group, with the prefix.
+    pub group: String,
+    /// The transactional id, with prefix and instance name.
+    pub transactional_id: String,
+    /// How long ids are remembered.
+    pub window: Duration,
+    /// How long a record may stay undecided.
+    pub time_budget: Duration,
+    /// Requests under way per source.
+    pub concurrency: usize,
+    /// The largest record taken, in bytes.
+    pub max_record: usize,
+    /// Attempts before the dead letter.
+    pub max_attempts: u32,
+}
+
+impl Config {
+    /// Read, override and check the configuration.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with file, line, key and what is allowed.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let advice =
+                "name another with --config FILE or HOOKSTREAM_CONFIG, or write one with the example in the README";
+            ConfigError::new(path.display(), format!("cannot read the configuration: {error}; {advice}"))
+        })?;
+        Self::parse(path, &text, std::env::vars())
+    }
+
+    /// The same from a text and a given environment; provider files are still read from disk.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let origin = path.display().to_string();
+        // The file alone first: its errors then carry line and column.
+        let file: file::File = toml::from_str(text).map_err(|error| ConfigError::new(&origin, error))?;
+        Self::from_file(path, environment::overridden(file, text, variables)?)
+    }
+
+    /// The same from what a file would say; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_file(path: &Path, file: file::File) -> Result<Self, ConfigError> {
+        Self::check(path, file).map_err(|error| match error {
+            Fault::Here(message) => ConfigError::new(path.display(), message),
+            Fault::Elsewhere(error) => error,
+        })
+    }
+
+    fn check(path: &Path, file: file::File) -> Result<Self, Fault> {
+        let mut catalogue = Catalogue::embedded().map_err(|error| ConfigError::new("built-in providers", error))?;
+        if let Some(dir) = &file.providers_dir {
+            let dir = path.parent().unwrap_or(Path::new(".")).join(dir);
+            add_providers(&mut catalogue, &dir)?;
+        }
+        let topics = TopicsConfig::new(&file.kafka.topics)?;
+        if file.enrich.window.0 > topics.retention {
+            return Err(
+                "enrich.window is longer than kafka.topics.retention; ids would outlive the events they stand for"
+                    .to_owned()
+                    .into(),
+            );
+        }
+        let public_url = file.gateway.public_url.as_deref().map(public_url).transpose()?;
+        let mut sources = BTreeMap::new();
+        for (name, source) in &file.sources {
+            let source = SourceConfig::new(name, source, &catalogue, &topics, public_url.as_deref())
+                .map_err(|message| format!("[sources.{name}] {message}"))?;
+            sources.insert(name.clone(), source);
+        }
+        paths_are_distinct(&sources)?;
+        let instance = file.enrich.instance.clone().unwrap_or_else(|| {
+            let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            format!("{host}-{}", file.admin.listen.port())
+        });
+        let group = topics.prefixed(&file.enrich.group);
+        Ok(Self {
+            path: path.to_owned(),
+            gateway: GatewayConfig {
+                listen: file.gateway.listen,
+                public_url,
+                trusted_proxies: file.gateway.trusted_proxies,
+                max_connections: at_least_one("gateway.max_connections", file.gateway.max_connections)?,
+                max_body_bytes_in_flight: size(
+                    "gateway.max_body_bytes_in_flight",
+                    file.gateway.max_body_bytes_in_flight,
+                )?,
+                header_timeout: file.gateway.header_timeout.0,
+                failed_requests_per_second: file.gateway.failed_requests_per_second,
+                drain_delay: file.gateway.drain_delay.0,
+            },
+            admin: AdminConfig { listen: file.admin.listen, hosts: file.admin.hosts },
+            enrich: EnrichConfig {
+                transactional_id: format!("{group}.{instance}"),
+                group,
+                window: file.enrich.window.0,
+                time_budget: file.enrich.time_budget.0,
+                concurrency: at_least_one("enrich.concurrency", file.enrich.concurrency)?,
+                max_record: size("enrich.max_record", file.enrich.max_record)?,
+                max_attempts: file.enrich.max_attempts.max(1),
+            },
+            kafka: KafkaConfig {
+                bootstrap_servers: file.kafka.bootstrap_servers,
+                topics,
+                properties: Properties::new("kafka.properties", &file.kafka.properties)?,
+                producer: Properties::new("kafka.producer", &file.kafka.producer)?,
+                consumer: Properties::new("kafka.consumer", &file.kafka.consumer)?,
+            },
+            log: file.log,
+            sources,
+            catalogue,
+        })
+    }
+
+    /// The largest body of any source, in bytes: what topics, brokers and producers must let through.
+    pub fn max_body(&self) -> usize {
+        self.sources.values().map(|source| source.max_body).max().unwrap_or(source::DEFAULT_MAX_BODY)
+    }
+}
+
+/// What went wrong in a check: in the main file, or in another one.
+enum Fault {
+    Here(String),
+    Elsewhere(ConfigError),
+}
+
+impl From<String> for Fault {
+    fn from(message: String) -> Self {
+        Self::Here(message)
+    }
+}
+
+impl From<ConfigError> for Fault {
+    fn from(error: ConfigError) -> Self {
+        Self::Elsewhere(error)
+    }
+}
+
+fn add_providers(catalogue: &mut Catalogue, dir: &Path) -> Result<(), ConfigError> {
+    let unreadable =
+        |error: std::io::Error| ConfigError::new(dir.display(), format!("cannot read providers_dir: {error}"));
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".toml") && !name.ends_with(".vectors.toml") {
+            files.push(path);
+        }
+    }
+    // One order on every file system, so that the same error comes first everywhere.
+    files.sort();
+    for file in files {
+        let text = std::fs::read_to_string(&file).map_err(|error| ConfigError::new(file.display(), error))?;
+        let name = file.display().to_string();
+        catalogue.add(&name, &text).map_err(|error| ConfigError::new(&name, error))?;
+    }
+    Ok(())
+}
+
+fn public_url(text: &str) -> Result<String, String> {
+    let wrong = |why: &str| format!("gateway.public_url: `{text}` {why}; write for example https://hooks.example.com");
+    let url = url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(wrong("is not an http or https URL"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("has a query or fragment"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn paths_are_distinct(sources: &BTreeMap<String, SourceConfig>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for source in sources.values() {
+        if !seen.insert(&source.path) {
+            return Err(format!(
+                "[sources.{}] path `{}` belongs to another source already; each needs its own",
+                source.name, source.path
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn size(key: &str, bytes: Bytes) -> Result<usize, String> {
+    usize::try_from(bytes.0)
+        .map_err(|_| format!("{key}: {} bytes do not fit this machine", bytes.0))
+        .and_then(|n| at_least_one(key, n))
+}
+
+fn at_least_one(key: &str, number: usize) -> Result<usize, String> {
+    if number == 0 { Err(format!("{key}: must be at least 1")) } else { Ok(number) }
+}
+
+#[cfg(test)]
+mod tests;

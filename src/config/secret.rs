@@ -1,28 +1,33 @@
-//! A secret: bytes that are wiped when dropped and never printed.
+//! Secret bytes: wiped when dropped, never printed.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// The bytes of a secret as the operator gave them. `Debug` shows its length only; there is no `Display`.
-#[derive(Clone)]
+/// A secret in memory. It has no `Display`, its `Debug` is redacted, and its bytes are overwritten on drop.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Take ownership of the bytes; they are overwritten with zeros when the last copy is dropped.
-    pub fn new(bytes: Vec<u8>) -> Secret {
-        Secret(Zeroizing::new(bytes))
+    /// Take ownership of the bytes of a secret.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes, for the code that must use them. Never log or format what this returns.
+    /// The bytes themselves. Whoever calls this answers for where they go.
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The secret as text, for header values and client settings. `None` where it is not UTF-8.
+    pub fn expose_text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
     }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secret({} bytes)", self.0.len())
+        f.write_str("Secret(redacted)")
     }
 }
 
@@ -31,9 +36,8 @@ mod tests {
     use super::Secret;
 
     #[test]
-    fn debug_shows_no_byte_of_it() {
-        let secret = Secret::new(b"whsec_never_shown".to_vec());
-        assert_eq!(format!("{secret:?}"), "Secret(17 bytes)");
-        assert_eq!(secret.expose(), b"whsec_never_shown");
+    fn debug_shows_nothing() {
+        let secret = Secret::new(b"whsec_canary".to_vec());
+        assert_eq!(format!("{secret:?}"), "Secret(redacted)");
     }
 }

@@ -40,10 +40,7 @@ pub struct Attributes<'a> {
 impl Attributes<'_> {
     /// The source's name: what stands between `/webhooks/` and the next slash.
     pub fn source_name(&self) -> &str {
-        let name = self
-            .source
-            .strip_prefix("/webhooks/")
-            .unwrap_or(&self.source);
+        let name = self.source.strip_prefix("/webhooks/").unwrap_or(&self.source);
         name.strip_suffix("/enriched").unwrap_or(name)
     }
 
@@ -122,14 +119,8 @@ pub enum Origin {
 
 impl Origin {
     /// Every origin.
-    pub const ALL: [Origin; 6] = [
-        Origin::Webhook,
-        Origin::Backfill,
-        Origin::Reconcile,
-        Origin::Poll,
-        Origin::Replay,
-        Origin::Quarantine,
-    ];
+    pub const ALL: [Origin; 6] =
+        [Origin::Webhook, Origin::Backfill, Origin::Reconcile, Origin::Poll, Origin::Replay, Origin::Quarantine];
 
     /// The attribute's value.
     pub fn as_str(self) -> &'static str {
@@ -145,9 +136,7 @@ impl Origin {
 
     /// The origin of this name.
     pub fn from_name(name: &str) -> Option<Origin> {
-        Origin::ALL
-            .into_iter()
-            .find(|origin| origin.as_str() == name)
+        Origin::ALL.into_iter().find(|origin| origin.as_str() == name)
     }
 }
 
@@ -166,12 +155,8 @@ pub enum Verification {
 
 impl Verification {
     /// Every kind.
-    pub const ALL: [Verification; 4] = [
-        Verification::Signature,
-        Verification::Token,
-        Verification::Fetched,
-        Verification::None,
-    ];
+    pub const ALL: [Verification; 4] =
+        [Verification::Signature, Verification::Token, Verification::Fetched, Verification::None];
 
     /// The attribute's value.
     pub fn as_str(self) -> &'static str {
@@ -185,9 +170,7 @@ impl Verification {
 
     /// The kind of this name.
     pub fn from_name(name: &str) -> Option<Verification> {
-        Verification::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
+        Verification::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -197,16 +180,8 @@ mod tests {
 
     #[test]
     fn names_go_both_ways() {
-        assert!(
-            Origin::ALL
-                .into_iter()
-                .all(|origin| Origin::from_name(origin.as_str()) == Some(origin))
-        );
-        assert!(
-            Verification::ALL
-                .into_iter()
-                .all(|kind| Verification::from_name(kind.as_str()) == Some(kind))
-        );
+        assert!(Origin::ALL.into_iter().all(|origin| Origin::from_name(origin.as_str()) == Some(origin)));
+        assert!(Verification::ALL.into_iter().all(|kind| Verification::from_name(kind.as_str()) == Some(kind)));
         assert_eq!(Origin::from_name("Webhook"), None);
     }
 
@@ -215,10 +190,7 @@ mod tests {
         for (text, cleaned) in [
             ("evt_1PqX…é\u{1F600}%00", "evt_1PqX…é\u{1F600}%00"),
             ("a\u{0}b\nc\u{7f}", "a%00b%0Ac%7F"),
-            (
-                "\u{85}\u{FFFF}\u{FDD0}\u{1FFFE}",
-                "%C2%85%EF%BF%BF%EF%B7%90%F0%9F%BF%BE",
-            ),
+            ("\u{85}\u{FFFF}\u{FDD0}\u{1FFFE}", "%C2%85%EF%BF%BF%EF%B7%90%F0%9F%BF%BE"),
         ] {
             assert_eq!(clean(text.into()), cleaned);
             assert_eq!(clean(cleaned.into()), cleaned);

@@ -33,10 +33,7 @@ impl<'a> Data<'a> {
     /// A JSON body, not yet scanned: [`Data::text`] is what to scan. A byte order mark is the one thing cut off.
     pub fn json(body: &'a [u8]) -> Data<'a> {
         match body.strip_prefix(BYTE_ORDER_MARK) {
-            Some(json) => Data::Derived {
-                json: Cow::Borrowed(json),
-                body,
-            },
+            Some(json) => Data::Derived { json: Cow::Borrowed(json), body },
             None if body.is_empty() => Data::None,
             None => Data::Json(body),
         }
@@ -51,10 +48,7 @@ impl<'a> Data<'a> {
         if body.is_empty() {
             return Ok(Data::None);
         }
-        Ok(Data::Derived {
-            json: Cow::Owned(form::to_json(body)?),
-            body,
-        })
+        Ok(Data::Derived { json: Cow::Owned(form::to_json(body)?), body })
     }
 
     /// The JSON text, if there is one: what to [`super::scan()`].
@@ -76,13 +70,7 @@ mod tests {
         let body = b"\xEF\xBB\xBF{}";
         let data = Data::json(body);
         assert_eq!(data.text(), Some(&b"{}"[..]));
-        assert_eq!(
-            data,
-            Data::Derived {
-                json: Cow::Borrowed(b"{}"),
-                body
-            }
-        );
+        assert_eq!(data, Data::Derived { json: Cow::Borrowed(b"{}"), body });
     }
 
     #[test]

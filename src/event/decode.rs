@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use super::scan::{ENVELOPE_DEPTH, Found, scan_to};
-use super::{
-    Attributes, Data, Origin, Pointer, RAW_BODY_HEADER, Unreadable, Verification, Wanted, encode,
-};
+use super::{Attributes, Data, Origin, Pointer, RAW_BODY_HEADER, Unreadable, Verification, Wanted, encode};
+
+const CLOUDEVENT: &str = "application/cloudevents";
+const CLOUDEVENT_JSON: &str = "application/cloudevents+json";
 
 /// An event read back from a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,29 +67,22 @@ where
     V: AsRef<[u8]>,
 {
     let header = |name: &str| last(headers, name);
-    let content_type = header("content-type")
-        .map(|text| utf8(text, "datacontenttype"))
-        .transpose()?;
-    let Some(media_type) = content_type.filter(|text| has_prefix(text, "application/cloudevents"))
-    else {
-        return binary(header, content_type, value);
-    };
-    if !has_prefix(media_type, "application/cloudevents+json") {
-        return Err(DecodeError::Unsupported(media_type.to_owned()));
+    let content_type = header("content-type").map(|text| utf8(text, "datacontenttype")).transpose()?;
+    match content_type {
+        Some(json) if has_prefix(json.as_bytes(), CLOUDEVENT_JSON) => structured(value, header(RAW_BODY_HEADER)),
+        Some(other) if has_prefix(other.as_bytes(), CLOUDEVENT) => Err(DecodeError::Unsupported(other.to_owned())),
+        _ => binary(header, content_type, value),
     }
-    structured(value, header(RAW_BODY_HEADER))
+}
+
+/// Whether the headers say structured mode, as the binding decides it (section 3).
+pub(super) fn is_structured<N: AsRef<str>, V: AsRef<[u8]>>(headers: &[(N, V)]) -> bool {
+    last(headers, "content-type").is_some_and(|media_type| has_prefix(media_type, CLOUDEVENT))
 }
 
 /// The last header of this name.
-pub(super) fn last<'a, N: AsRef<str>, V: AsRef<[u8]>>(
-    headers: &'a [(N, V)],
-    name: &str,
-) -> Option<&'a [u8]> {
-    headers
-        .iter()
-        .rev()
-        .find(|(other, _)| other.as_ref() == name)
-        .map(|(_, value)| value.as_ref())
+pub(super) fn last<'a, N: AsRef<str>, V: AsRef<[u8]>>(headers: &'a [(N, V)], name: &str) -> Option<&'a [u8]> {
+    headers.iter().rev().find(|(other, _)| other.as_ref() == name).map(|(_, value)| value.as_ref())
 }
 
 const ATTRIBUTES: [&str; 16] = [
@@ -117,18 +111,13 @@ static MEMBERS: LazyLock<Wanted> = LazyLock::new(|| {
     Wanted::new(&names.map(Pointer::member).collect::<Vec<_>>())
 });
 
-fn structured<'a>(
-    value: &'a [u8],
-    raw_body: Option<&'a [u8]>,
-) -> Result<Envelope<'a>, DecodeError> {
+fn structured<'a>(value: &'a [u8], raw_body: Option<&'a [u8]>) -> Result<Envelope<'a>, DecodeError> {
     let found = scan_to(value, &MEMBERS, ENVELOPE_DEPTH)?;
     if !value.trim_ascii_start().starts_with(b"{") {
         return Err(DecodeError::NotCloudEvent);
     }
     let text = |name| {
-        let Some(slot) = ATTRIBUTES.iter().position(|other| *other == name) else {
-            return Ok(None);
-        };
+        let Some(slot) = ATTRIBUTES.iter().position(|other| *other == name) else { return Ok(None) };
         match found.raw(slot) {
             None | Some(b"null") => Ok(None),
             Some([b'"', ..]) => Ok(found.text(slot)),
@@ -140,18 +129,10 @@ fn structured<'a>(
         (Some(_), Some(_)) => return Err(DecodeError::Invalid("data_base64")),
         (Some(json), None) => json_data(json, raw_body),
         (None, Some(_)) => {
-            let encoded = found
-                .text(DATA_BASE64)
-                .ok_or(DecodeError::Invalid("data_base64"))?;
-            let body = STANDARD
-                .decode(encoded.as_bytes())
-                .map_err(|_| DecodeError::Invalid("data_base64"))?;
-            let content_type =
-                text("datacontenttype")?.ok_or(DecodeError::Missing("datacontenttype"))?;
-            Data::Bytes {
-                content_type,
-                body: Cow::Owned(body),
-            }
+            let encoded = found.text(DATA_BASE64).ok_or(DecodeError::Invalid("data_base64"))?;
+            let body = STANDARD.decode(encoded.as_bytes()).map_err(|_| DecodeError::Invalid("data_base64"))?;
+            let content_type = text("datacontenttype")?.ok_or(DecodeError::Missing("datacontenttype"))?;
+            Data::Bytes { content_type, body: Cow::Owned(body) }
         }
         (None, None) => Data::None,
     };
@@ -164,11 +145,7 @@ fn verbatim<'a>(value: &'a [u8], found: &Found<'a>) -> Option<&'a [u8]> {
     let colon = value.get(..span.start)?.iter().rposition(|&b| b == b':')?;
     let after = value.get(span.end..)?;
     let space = after.len() - after.trim_ascii_start().len();
-    let end = if after.get(space) == Some(&b'}') {
-        span.end + space
-    } else {
-        span.end
-    };
+    let end = if after.get(space) == Some(&b'}') { span.end + space } else { span.end };
     value.get(colon + 1..end)
 }
 
@@ -180,20 +157,14 @@ fn binary<'a>(
     if header("ce_specversion").is_none() {
         return Err(DecodeError::NotCloudEvent);
     }
-    let attributes = attributes(|name| {
-        header(&format!("ce_{name}"))
-            .map(|value| utf8(value, name).map(Cow::Borrowed))
-            .transpose()
-    })?;
+    let attributes =
+        attributes(|name| header(&format!("ce_{name}")).map(|value| utf8(value, name).map(Cow::Borrowed)).transpose())?;
     let data = match content_type {
         Some(encode::JSON) => {
             scan_to(value, &Wanted::none(), ENVELOPE_DEPTH)?;
             json_data(value, header(RAW_BODY_HEADER))
         }
-        Some(other) => Data::Bytes {
-            content_type: Cow::Borrowed(other),
-            body: Cow::Borrowed(value),
-        },
+        Some(other) => Data::Bytes { content_type: Cow::Borrowed(other), body: Cow::Borrowed(value) },
         None if value.is_empty() => Data::None,
         None => return Err(DecodeError::Missing("datacontenttype")),
     };
@@ -202,10 +173,7 @@ fn binary<'a>(
 
 fn json_data<'a>(json: &'a [u8], raw_body: Option<&'a [u8]>) -> Data<'a> {
     match raw_body {
-        Some(body) => Data::Derived {
-            json: Cow::Borrowed(json),
-            body,
-        },
+        Some(body) => Data::Derived { json: Cow::Borrowed(json), body },
         None => Data::Json(json),
     }
 }
@@ -214,16 +182,8 @@ fn json_data<'a>(json: &'a [u8], raw_body: Option<&'a [u8]>) -> Data<'a> {
 fn attributes<'a>(
     text: impl Fn(&'static str) -> Result<Option<Cow<'a, str>>, DecodeError>,
 ) -> Result<Attributes<'a>, DecodeError> {
-    let needed = |name| {
-        text(name)?
-            .filter(|text| !text.is_empty())
-            .ok_or(DecodeError::Missing(name))
-    };
-    let time = |name| {
-        text(name)?
-            .map(|text| timestamp(&text).ok_or(DecodeError::Invalid(name)))
-            .transpose()
-    };
+    let needed = |name| text(name)?.filter(|text| !text.is_empty()).ok_or(DecodeError::Missing(name));
+    let time = |name| text(name)?.map(|text| timestamp(&text).ok_or(DecodeError::Invalid(name))).transpose();
     let version = needed("specversion")?;
     if version != "1.0" {
         return Err(DecodeError::Unsupported(format!("specversion {version}")));
@@ -240,8 +200,7 @@ fn attributes<'a>(
         category: text("category")?,
         tenant: text("tenant")?,
         origin: Origin::from_name(&needed("origin")?).ok_or(DecodeError::Invalid("origin"))?,
-        verification: Verification::from_name(&needed("verification")?)
-            .ok_or(DecodeError::Invalid("verification"))?,
+        verification: Verification::from_name(&needed("verification")?).ok_or(DecodeError::Invalid("verification"))?,
         run: text("run")?,
         recordedtime: time("recordedtime")?.ok_or(DecodeError::Missing("recordedtime"))?,
     })
@@ -256,8 +215,6 @@ fn utf8<'a>(value: &'a [u8], name: &'static str) -> Result<&'a str, DecodeError>
 }
 
 /// Media types are compared without regard to case.
-fn has_prefix(text: &str, prefix: &str) -> bool {
-    text.as_bytes()
-        .get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+fn has_prefix(text: &[u8], prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }

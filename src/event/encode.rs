@@ -31,9 +31,7 @@ impl Format {
 
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Format> {
-        [Format::CloudEvents, Format::CloudEventsBinary]
-            .into_iter()
-            .find(|format| format.as_str() == name)
+        [Format::CloudEvents, Format::CloudEventsBinary].into_iter().find(|format| format.as_str() == name)
     }
 }
 
@@ -56,12 +54,7 @@ pub struct Encoded {
 }
 
 /// Write an event. `data` is the last member of the value, verbatim.
-pub fn encode(
-    format: Format,
-    attributes: &Attributes<'_>,
-    data: &Data<'_>,
-    extra: Extra<'_>,
-) -> Encoded {
+pub fn encode(format: Format, attributes: &Attributes<'_>, data: &Data<'_>, extra: Extra<'_>) -> Encoded {
     match format {
         Format::CloudEvents => structured(attributes, data, extra),
         Format::CloudEventsBinary => binary(attributes, data, extra),
@@ -92,9 +85,7 @@ fn structured(attributes: &Attributes<'_>, data: &Data<'_>, extra: Extra<'_>) ->
 
 fn binary(attributes: &Attributes<'_>, data: &Data<'_>, extra: Extra<'_>) -> Encoded {
     let mut headers = Headers::with_capacity(16 + extra.kept_headers.len());
-    each(attributes, content_type(data), |attribute, text| {
-        push(&mut headers, attribute.header, text)
-    });
+    each(attributes, content_type(data), |attribute, text| push(&mut headers, attribute.header, text));
     finish(&mut headers, data, extra);
     let value = match data {
         Data::Json(json) => json.to_vec(),
@@ -135,11 +126,7 @@ fn each(a: &Attributes<'_>, content_type: Option<&str>, mut write: impl FnMut(At
     attribute("ce_source", true, Some(&a.source));
     attribute("ce_type", true, Some(&a.kind));
     attribute("ce_subject", true, a.subject.as_deref());
-    attribute(
-        "ce_time",
-        true,
-        a.time.filter(time::writable).map(rfc3339_millis).as_deref(),
-    );
+    attribute("ce_time", true, a.time.filter(time::writable).map(rfc3339_millis).as_deref());
     attribute("content-type", false, content_type);
     attribute("ce_dataschema", false, a.dataschema.as_deref());
     attribute("ce_provider", true, Some(&a.provider));
@@ -149,11 +136,7 @@ fn each(a: &Attributes<'_>, content_type: Option<&str>, mut write: impl FnMut(At
     attribute("ce_origin", false, Some(a.origin.as_str()));
     attribute("ce_verification", false, Some(a.verification.as_str()));
     attribute("ce_run", false, a.run.as_deref());
-    attribute(
-        "ce_recordedtime",
-        false,
-        Some(&rfc3339_millis(a.recordedtime)),
-    );
+    attribute("ce_recordedtime", false, Some(&rfc3339_millis(a.recordedtime)));
 }
 
 fn content_type<'d>(data: &'d Data<'_>) -> Option<&'d str> {

@@ -21,12 +21,7 @@ pub(super) fn to_json(body: &[u8]) -> Result<Vec<u8>, Unreadable> {
         }
         let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
         let name = decode(&pair[..equals], at, text::MAX_NAME, Flaw::NameTooLong)?;
-        let value = decode(
-            pair.get(equals + 1..).unwrap_or_default(),
-            at,
-            text::MAX_STRING,
-            Flaw::StringTooLong,
-        )?;
+        let value = decode(pair.get(equals + 1..).unwrap_or_default(), at, text::MAX_STRING, Flaw::StringTooLong)?;
         if seen.contains(&name) {
             continue;
         }
@@ -81,14 +76,8 @@ mod tests {
             form("From=%2B4915&Body=a+b%26c&Empty=&Bare"),
             r#"{"From":"+4915","Body":"a b&c","Empty":"","Bare":""}"#
         );
-        assert_eq!(
-            form("payload=%7B%22a%22%3A1%7D"),
-            r#"{"payload":"{\"a\":1}"}"#
-        );
-        assert_eq!(
-            form("a=100%&b=%zz&c=%4"),
-            r#"{"a":"100%","b":"%zz","c":"%4"}"#
-        );
+        assert_eq!(form("payload=%7B%22a%22%3A1%7D"), r#"{"payload":"{\"a\":1}"}"#);
+        assert_eq!(form("a=100%&b=%zz&c=%4"), r#"{"a":"100%","b":"%zz","c":"%4"}"#);
         assert_eq!(form("&&a=1&"), r#"{"a":"1"}"#);
         assert_eq!(form("a=%00%0A"), r#"{"a":"\u0000\n"}"#);
     }

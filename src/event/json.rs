@@ -23,16 +23,7 @@ pub(super) fn string(out: &mut Vec<u8>, value: &str) {
 
 /// How many bytes [`string`] would write between the quotes.
 pub(super) fn string_length(value: &[u8]) -> usize {
-    value
-        .iter()
-        .map(|&byte| {
-            if byte < 0x20 || byte == b'"' || byte == b'\\' {
-                escape(byte).1
-            } else {
-                1
-            }
-        })
-        .sum()
+    value.iter().map(|&byte| if byte < 0x20 || byte == b'"' || byte == b'\\' { escape(byte).1 } else { 1 }).sum()
 }
 
 fn escape(byte: u8) -> ([u8; 6], usize) {
@@ -43,17 +34,7 @@ fn escape(byte: u8) -> ([u8; 6], usize) {
         b'\n' => short(b'n'),
         b'\r' => short(b'r'),
         b'\t' => short(b't'),
-        _ => (
-            [
-                b'\\',
-                b'u',
-                b'0',
-                b'0',
-                HEX[usize::from(byte >> 4)],
-                HEX[usize::from(byte & 15)],
-            ],
-            6,
-        ),
+        _ => ([b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]], 6),
     }
 }
 
@@ -106,8 +87,7 @@ impl<'o> Object<'o> {
 
     /// A member that is a whole number.
     pub(super) fn number(&mut self, name: &str, value: u64) {
-        self.member(name)
-            .extend_from_slice(value.to_string().as_bytes());
+        self.member(name).extend_from_slice(value.to_string().as_bytes());
     }
 
     /// A member whose value is JSON already, spliced in as it is.
@@ -131,10 +111,7 @@ mod tests {
             ("", r#""""#),
             ("evt_1PqX", r#""evt_1PqX""#),
             ("a\"b\\c/d", r#""a\"b\\c/d""#),
-            (
-                "\n\r\t\u{8}\u{1f}\u{7f}é\u{2028}",
-                "\"\\n\\r\\t\\u0008\\u001f\u{7f}é\u{2028}\"",
-            ),
+            ("\n\r\t\u{8}\u{1f}\u{7f}é\u{2028}", "\"\\n\\r\\t\\u0008\\u001f\u{7f}é\u{2028}\""),
         ] {
             let mut out = Vec::new();
             string(&mut out, value);
@@ -145,12 +122,9 @@ mod tests {
 
     #[test]
     fn base64_is_padded() {
-        for (bytes, text) in [
-            (&b""[..], r#""""#),
-            (b"a", r#""YQ==""#),
-            (b"ab", r#""YWI=""#),
-            (b"\xff\xfe\xfd", r#""//79""#),
-        ] {
+        for (bytes, text) in
+            [(&b""[..], r#""""#), (b"a", r#""YQ==""#), (b"ab", r#""YWI=""#), (b"\xff\xfe\xfd", r#""//79""#)]
+        {
             let mut out = Vec::new();
             base64(&mut out, bytes);
             assert_eq!(out, text.as_bytes());

@@ -3,8 +3,10 @@
 
 mod attributes;
 mod data;
+mod dead_letter;
 mod decode;
 mod encode;
+mod enriched;
 mod form;
 mod json;
 mod names;
@@ -13,6 +15,8 @@ mod pointer;
 mod scan;
 mod text;
 mod time;
+mod token;
+mod trail;
 mod unreadable;
 mod wanted;
 
@@ -21,11 +25,15 @@ use std::sync::Arc;
 
 pub use attributes::{Attributes, Origin, Verification, clean, source_uri};
 pub use data::Data;
+pub use dead_letter::{DeadLetter, Foreign, UNREADABLE_TYPE};
 pub use decode::{DecodeError, Envelope, decode};
 pub use encode::{Encoded, Extra, Format, encode};
+pub use enriched::{ENRICHED_SCHEMA, Enrichment, Status, enriched};
 pub use pointer::{Pointer, PointerError};
 pub use scan::{Found, scan};
 pub use time::rfc3339_millis;
+pub use token::Token;
+pub use trail::{Place, Stage, Trail};
 pub use unreadable::{Flaw, Unreadable};
 pub use wanted::Wanted;
 

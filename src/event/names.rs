@@ -22,34 +22,21 @@ impl Name {
     /// A name without escapes: `body[start..end]`.
     #[inline]
     pub(super) fn plain(body: &[u8], start: usize, end: usize) -> Name {
-        Name {
-            print: fingerprint(&body[start..end]),
-            start,
-        }
+        Name { print: fingerprint(&body[start..end]), start }
     }
 
     /// A name with escapes, given unescaped.
     pub(super) fn escaped(start: usize, unescaped: &[u8]) -> Name {
-        Name {
-            print: fingerprint(unescaped),
-            start,
-        }
+        Name { print: fingerprint(unescaped), start }
     }
 }
 
 /// The first and last eight bytes and the length, mixed.
 #[inline]
 fn fingerprint(name: &[u8]) -> u64 {
-    let word = |bytes: Option<&[u8]>| {
-        bytes
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(u64::from_le_bytes)
-    };
+    let word = |bytes: Option<&[u8]>| bytes.and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
     let length = name.len();
-    match (
-        word(name.get(..8)),
-        word(name.get(length.wrapping_sub(8)..)),
-    ) {
+    match (word(name.get(..8)), word(name.get(length.wrapping_sub(8)..))) {
         (Some(first), Some(last)) => {
             first ^ last.rotate_left(29).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (length as u64) << 56
         }
@@ -61,20 +48,15 @@ fn fingerprint(name: &[u8]) -> u64 {
 #[inline]
 pub(super) fn duplicate(body: &[u8], names: &mut [Name]) -> Option<usize> {
     let suspicious = if names.len() <= FEW {
-        names.iter().enumerate().any(|(n, name)| {
-            names[..n]
-                .iter()
-                .fold(false, |hit, other| hit | (other.print == name.print))
-        })
+        names
+            .iter()
+            .enumerate()
+            .any(|(n, name)| names[..n].iter().fold(false, |hit, other| hit | (other.print == name.print)))
     } else {
         names.sort_unstable_by_key(|name| name.print);
         names.windows(2).any(|pair| pair[0].print == pair[1].print)
     };
-    if suspicious {
-        compare(body, names)
-    } else {
-        None
-    }
+    if suspicious { compare(body, names) } else { None }
 }
 
 #[cold]
@@ -89,10 +71,7 @@ fn compare(body: &[u8], names: &mut [Name]) -> Option<usize> {
         .filter_map(|same| {
             same.iter().enumerate().find_map(|(n, name)| {
                 let text = unescaped(body, name.start);
-                same[..n]
-                    .iter()
-                    .any(|earlier| unescaped(body, earlier.start) == text)
-                    .then_some(name.start)
+                same[..n].iter().any(|earlier| unescaped(body, earlier.start) == text).then_some(name.start)
             })
         })
         .min()

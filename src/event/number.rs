@@ -60,18 +60,13 @@ fn power(text: &[u8]) -> i64 {
         Some((b'+', digits)) => (false, digits),
         _ => (false, text),
     };
-    let value = digits.iter().fold(0i64, |value, b| {
-        value.saturating_mul(10).saturating_add(i64::from(b - b'0'))
-    });
+    let value = digits.iter().fold(0i64, |value, b| value.saturating_mul(10).saturating_add(i64::from(b - b'0')));
     if negative { -value } else { value }
 }
 
 #[cold]
 fn finite(text: &[u8]) -> bool {
-    std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.parse::<f64>().ok())
-        .is_some_and(f64::is_finite)
+    std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok()).is_some_and(f64::is_finite)
 }
 
 #[cfg(test)]
@@ -100,10 +95,7 @@ mod tests {
         assert_eq!(check("1,"), Ok(1));
         assert_eq!(check(&"9".repeat(308)), Ok(308));
         assert_eq!(check("1.7976931348623157e308"), Ok(22));
-        assert_eq!(
-            check(&format!("0.{}1e1300", "0".repeat(990))),
-            Err(Flaw::NumberOutOfRange)
-        );
+        assert_eq!(check(&format!("0.{}1e1300", "0".repeat(990))), Err(Flaw::NumberOutOfRange));
         assert_eq!(check(&format!("0.{}1e1200", "0".repeat(980))), Ok(988));
     }
 
@@ -124,10 +116,7 @@ mod tests {
             assert_eq!(check(text), Err(flaw), "{text}");
         }
         assert_eq!(check(&format!("0.{}", "1".repeat(998))), Ok(1000));
-        assert_eq!(
-            check(&format!("0.{}", "1".repeat(999))),
-            Err(Flaw::NumberTooLong)
-        );
+        assert_eq!(check(&format!("0.{}", "1".repeat(999))), Err(Flaw::NumberTooLong));
         assert_eq!(check(&"1".repeat(400)), Err(Flaw::NumberOutOfRange));
     }
 }

@@ -20,9 +20,7 @@ pub struct PointerError {
 impl Pointer {
     /// The pointer to a member of the document's outermost object, by its plain name.
     pub fn member(name: &str) -> Pointer {
-        Pointer {
-            tokens: vec![name.to_owned()],
-        }
+        Pointer { tokens: vec![name.to_owned()] }
     }
 
     /// The unescaped reference tokens, outermost first.
@@ -37,10 +35,7 @@ impl FromStr for Pointer {
     /// # Errors
     /// A pointer is empty or begins with `/`, and `~` only stands in `~0` (for `~`) and `~1` (for `/`).
     fn from_str(text: &str) -> Result<Pointer, PointerError> {
-        let refuse = |why| PointerError {
-            text: text.to_owned(),
-            why,
-        };
+        let refuse = |why| PointerError { text: text.to_owned(), why };
         let Some(rest) = text.strip_prefix('/') else {
             return if text.is_empty() {
                 Ok(Pointer { tokens: Vec::new() })
@@ -48,13 +43,8 @@ impl FromStr for Pointer {
                 Err(refuse("it must begin with /, as in /data/object/id"))
             };
         };
-        let tokens = rest
-            .split('/')
-            .map(unescape)
-            .collect::<Option<Vec<String>>>();
-        tokens
-            .map(|tokens| Pointer { tokens })
-            .ok_or_else(|| refuse("~ must be written ~0, and / within a name ~1"))
+        let tokens = rest.split('/').map(unescape).collect::<Option<Vec<String>>>();
+        tokens.map(|tokens| Pointer { tokens }).ok_or_else(|| refuse("~ must be written ~0, and / within a name ~1"))
     }
 }
 
@@ -75,9 +65,7 @@ fn unescape(token: &str) -> Option<String> {
 
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tokens
-            .iter()
-            .try_for_each(|token| write!(f, "/{}", token.replace('~', "~0").replace('/', "~1")))
+        self.tokens.iter().try_for_each(|token| write!(f, "/{}", token.replace('~', "~0").replace('/', "~1")))
     }
 }
 

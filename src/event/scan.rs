@@ -27,11 +27,7 @@ impl<'a> Found<'a> {
 
     /// Where the slot's value stands in the body.
     pub fn span(&self, slot: usize) -> Option<Range<usize>> {
-        self.spans
-            .get(slot)
-            .copied()
-            .flatten()
-            .map(|(start, end)| start..end)
+        self.spans.get(slot).copied().flatten().map(|(start, end)| start..end)
     }
 
     /// The value as text: strings unescaped; numbers, `true` and `false` as written; `null`, objects and arrays are none.
@@ -57,27 +53,14 @@ pub fn scan<'a>(body: &'a [u8], wanted: &Wanted) -> Result<Found<'a>, Unreadable
 }
 
 /// [`scan`] with another limit of depth, for values that hold a scanned body.
-pub(super) fn scan_to<'a>(
-    body: &'a [u8],
-    wanted: &Wanted,
-    depth: usize,
-) -> Result<Found<'a>, Unreadable> {
+pub(super) fn scan_to<'a>(body: &'a [u8], wanted: &Wanted, depth: usize) -> Result<Found<'a>, Unreadable> {
     if let Err(error) = std::str::from_utf8(body) {
         return Err(Unreadable::new(Flaw::Utf8, error.valid_up_to()));
     }
-    let mut scanner = Scanner {
-        body,
-        at: 0,
-        levels: depth,
-        names: Vec::new(),
-        spans: vec![None; wanted.slots()],
-    };
+    let mut scanner = Scanner { body, at: 0, levels: depth, names: Vec::new(), spans: vec![None; wanted.slots()] };
     scanner.value(wanted.root())?;
     match scanner.peek() {
-        None => Ok(Found {
-            body,
-            spans: scanner.spans,
-        }),
+        None => Ok(Found { body, spans: scanner.spans }),
         Some(_) => Err(scanner.flaw(Flaw::Trailing)),
     }
 }
@@ -121,10 +104,7 @@ impl Scanner<'_> {
         node: Option<&Node>,
         read: fn(&mut Self, Option<&Node>) -> Result<(), Unreadable>,
     ) -> Result<(), Unreadable> {
-        self.levels = self
-            .levels
-            .checked_sub(1)
-            .ok_or_else(|| self.flaw(Flaw::TooDeep))?;
+        self.levels = self.levels.checked_sub(1).ok_or_else(|| self.flaw(Flaw::TooDeep))?;
         self.at += 1;
         read(self, node.filter(|node| !node.is_leaf()))?;
         self.levels += 1;
@@ -153,10 +133,7 @@ impl Scanner<'_> {
             next = self.peek();
         }
         self.at += 1;
-        if let Some(offset) = names::duplicate(
-            self.body,
-            self.names.get_mut(first_name..).unwrap_or_default(),
-        ) {
+        if let Some(offset) = names::duplicate(self.body, self.names.get_mut(first_name..).unwrap_or_default()) {
             return Err(Unreadable::new(Flaw::DuplicateName, offset));
         }
         self.names.truncate(first_name);
@@ -198,11 +175,7 @@ impl Scanner<'_> {
     #[inline]
     fn string(&self, limit: usize, too_long: Flaw) -> Result<(usize, bool), Unreadable> {
         let (end, escaped) = text::string_end(self.body, self.at + 1)?;
-        if end - self.at - 1 > limit {
-            Err(self.flaw(too_long))
-        } else {
-            Ok((end, escaped))
-        }
+        if end - self.at - 1 > limit { Err(self.flaw(too_long)) } else { Ok((end, escaped)) }
     }
 
     #[inline]
@@ -239,11 +212,7 @@ impl Scanner<'_> {
 
     #[cold]
     fn unexpected(&self, next: Option<u8>) -> Unreadable {
-        self.flaw(if next.is_some() {
-            Flaw::Syntax
-        } else {
-            Flaw::CutShort
-        })
+        self.flaw(if next.is_some() { Flaw::Syntax } else { Flaw::CutShort })
     }
 
     #[cold]

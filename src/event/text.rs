@@ -29,10 +29,7 @@ pub(super) fn plain_end(body: &[u8], mut at: usize) -> usize {
         }
         at += 8;
     }
-    while body
-        .get(at)
-        .is_some_and(|&b| b != b'"' && b != b'\\' && b >= 0x20)
-    {
+    while body.get(at).is_some_and(|&b| b != b'"' && b != b'\\' && b >= 0x20) {
         at += 1;
     }
     at
@@ -70,12 +67,10 @@ fn check_escape(body: &[u8], at: usize) -> Result<usize, Unreadable> {
     match body.get(at + 1) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
         Some(b'u') => match unit(body, at)? {
-            0xD800..=0xDBFF if body.get(at + 6..at + 8) == Some(b"\\u") => {
-                match unit(body, at + 6)? {
-                    0xDC00..=0xDFFF => Ok(at + 12),
-                    _ => Err(Unreadable::new(Flaw::LoneSurrogate, at)),
-                }
-            }
+            0xD800..=0xDBFF if body.get(at + 6..at + 8) == Some(b"\\u") => match unit(body, at + 6)? {
+                0xDC00..=0xDFFF => Ok(at + 12),
+                _ => Err(Unreadable::new(Flaw::LoneSurrogate, at)),
+            },
             0xD800..=0xDFFF => Err(Unreadable::new(Flaw::LoneSurrogate, at)),
             _ => Ok(at + 6),
         },
@@ -126,15 +121,9 @@ fn escape(text: &[u8]) -> (char, usize) {
             let first = unit(text, 0).unwrap_or(0xFFFD);
             if let (0xD800..=0xDBFF, Ok(second @ 0xDC00..=0xDFFF)) = (first, unit(text, 6)) {
                 let joined = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-                return (
-                    char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER),
-                    12,
-                );
+                return (char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
             }
-            (
-                char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER),
-                6,
-            )
+            (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6)
         }
         Some(&other) => short(char::from(other)),
         None => (char::REPLACEMENT_CHARACTER, 1),
@@ -165,10 +154,7 @@ mod tests {
 
     #[test]
     fn escapes_are_checked_and_undone() {
-        assert_eq!(
-            check(r#"a\"\\\/\b\f\n\r\tz"#).unwrap(),
-            "a\"\\/\u{8}\u{c}\n\r\tz"
-        );
+        assert_eq!(check(r#"a\"\\\/\b\f\n\r\tz"#).unwrap(), "a\"\\/\u{8}\u{c}\n\r\tz");
         assert_eq!(check(r"i\u0064 \uD83D\uDE00!").unwrap(), "id \u{1F600}!");
         assert_eq!(check(r"\u00e9\u20AC").unwrap(), "é€");
         for (text, flaw) in [

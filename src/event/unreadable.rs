@@ -107,9 +107,7 @@ impl fmt::Display for Unreadable {
             Flaw::ControlCharacter => f.write_str("a raw control character in a string"),
             Flaw::Escape => f.write_str("an escape that JSON does not have"),
             Flaw::LoneSurrogate => f.write_str("half of a surrogate pair"),
-            Flaw::NumberTooLong => {
-                write!(f, "a number of more than {} characters", number::MAX_NUMBER)
-            }
+            Flaw::NumberTooLong => write!(f, "a number of more than {} characters", number::MAX_NUMBER),
             Flaw::NumberOutOfRange => f.write_str("a number that no double can hold"),
             Flaw::NameTooLong => write!(f, "a member name of more than {} bytes", text::MAX_NAME),
             Flaw::StringTooLong => write!(f, "a string of more than {} bytes", text::MAX_STRING),
@@ -126,13 +124,9 @@ mod tests {
 
     #[test]
     fn names_are_distinct_labels() {
-        let names: std::collections::BTreeSet<_> =
-            Flaw::ALL.iter().map(|flaw| flaw.as_str()).collect();
+        let names: std::collections::BTreeSet<_> = Flaw::ALL.iter().map(|flaw| flaw.as_str()).collect();
         assert_eq!(names.len(), Flaw::ALL.len());
-        assert!(names.iter().all(|name| {
-            name.bytes()
-                .all(|b| b == b'_' || b == b'8' || b.is_ascii_lowercase())
-        }));
+        assert!(names.iter().all(|name| name.bytes().all(|b| b == b'_' || b == b'8' || b.is_ascii_lowercase())));
     }
 
     #[test]

@@ -32,10 +32,7 @@ impl Wanted {
         for (slot, pointer) in pointers.iter().enumerate() {
             root.insert(pointer.tokens(), slot);
         }
-        Wanted {
-            root,
-            slots: pointers.len(),
-        }
+        Wanted { root, slots: pointers.len() }
     }
 
     /// Nothing is wanted: the scan only checks.
@@ -60,35 +57,21 @@ impl Node {
             self.slots.push(slot);
             return;
         };
-        let at = self
-            .children
-            .iter()
-            .position(|child| *child.name == **first)
-            .unwrap_or_else(|| {
-                self.children.push(Child {
-                    name: first.as_str().into(),
-                    index: index(first),
-                    node: Node::default(),
-                });
-                self.children.len() - 1
-            });
+        let at = self.children.iter().position(|child| *child.name == **first).unwrap_or_else(|| {
+            self.children.push(Child { name: first.as_str().into(), index: index(first), node: Node::default() });
+            self.children.len() - 1
+        });
         self.children[at].node.insert(rest, slot);
     }
 
     /// The child for the member of this (unescaped) name.
     pub(super) fn member(&self, name: &[u8]) -> Option<&Node> {
-        self.children
-            .iter()
-            .find(|child| child.name.as_bytes() == name)
-            .map(|child| &child.node)
+        self.children.iter().find(|child| child.name.as_bytes() == name).map(|child| &child.node)
     }
 
     /// The child for the element of this index.
     pub(super) fn element(&self, index: usize) -> Option<&Node> {
-        self.children
-            .iter()
-            .find(|child| child.index == Some(index))
-            .map(|child| &child.node)
+        self.children.iter().find(|child| child.index == Some(index)).map(|child| &child.node)
     }
 
     /// A node without children: nothing inside the value is wanted.
@@ -99,11 +82,7 @@ impl Node {
 
 fn index(token: &str) -> Option<usize> {
     let canonical = token == "0" || !token.starts_with('0');
-    if canonical && token.bytes().all(|b| b.is_ascii_digit()) {
-        token.parse().ok()
-    } else {
-        None
-    }
+    if canonical && token.bytes().all(|b| b.is_ascii_digit()) { token.parse().ok() } else { None }
 }
 
 #[cfg(test)]

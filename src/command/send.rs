@@ -1,0 +1,207 @@
+//! `send`: signed samples, as the provider would send them.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use ulid::Ulid;
+
+use super::{Failure, Output};
+use crate::cli::Send;
+use crate::config::{Config, Secret, SecretRef};
+use crate::dev;
+use crate::provider::{Binding, Filling, Provider, Rules};
+use crate::shutdown::Shutdown;
+
+/// How long the gateway may take to answer; above every deadline it has.
+const PATIENCE: Duration = Duration::from_secs(35);
+
+/// The columns of the table.
+const WIDTHS: [usize; 5] = [5, 28, 7, 9, 0];
+
+pub(super) async fn run(config: Config, arguments: &Send, shutdown: Shutdown) -> Result<ExitCode, Failure> {
+    let sender = Sender::new(&config, arguments)?;
+    let output = Output::new(arguments.json);
+    let interval = arguments.rate.map(|rate| Duration::from_secs(1) / rate);
+    let start = Instant::now();
+    let mut refused = 0_u64;
+    for number in 0..arguments.count {
+        if shutdown.is_requested() {
+            break;
+        }
+        if let Some(interval) = interval {
+            let due = start + interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
+            // Woken early by the wish to stop, late never: what is behind its time is sent at once.
+            let _ = tokio::time::timeout_at(due.into(), shutdown.requested()).await;
+        }
+        let sent = sender.send(number + 1, arguments.tamper).await?;
+        refused += u64::from(!sent.status.is_success());
+        let answer = serde_json::from_str::<Value>(&sent.answer).unwrap_or_else(|_| json!(sent.answer));
+        let row = [
+            ("n", json!(number + 1)),
+            ("type", json!(sender.kind)),
+            ("status", json!(sent.status.as_u16())),
+            ("after", json!(format!("{:.1} ms", sent.after.as_secs_f64() * 1_000.0))),
+            ("answer", answer),
+        ];
+        output.line(&row, &WIDTHS)?;
+    }
+    let expected = if arguments.tamper { arguments.count } else { 0 };
+    Ok(if refused == expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One source's sample, signed anew for each request.
+pub(crate) struct Sender {
+    url: String,
+    rules: Rules,
+    sample: Sample,
+    client: reqwest::Client,
+    /// The event's type.
+    pub(crate) kind: String,
+}
+
+enum Sample {
+    Ours(crate::provider::Sample),
+    File { headers: HeaderMap, body: Vec<u8> },
+}
+
+/// What came back.
+pub(crate) struct Sent {
+    pub(crate) status: http::StatusCode,
+    pub(crate) after: Duration,
+    pub(crate) answer: String,
+}
+
+impl Sender {
+    fn new(config: &Config, arguments: &Send) -> Result<Self, Failure> {
+        let name = &arguments.source;
+        let source = config.sources.get(name);
+        let provider = match source {
+            Some(source) => source.provider.as_ref(),
+            None => config.catalogue.get(name).ok_or_else(|| {
+                format!(
+                    "`{name}` is neither a source in {} nor a provider; `hookstream providers` lists those",
+                    config.path.display()
+                )
+            })?,
+        };
+        let given = arguments
+            .secret
+            .as_deref()
+            .map(|text| text.parse::<SecretRef>().and_then(|reference| reference.resolve()))
+            .transpose()?;
+        let rules = match (source, given) {
+            (Some(source), None) => source.bind()?,
+            (None, None) => dev::rules(provider, None)?,
+            (_, Some(secret)) => signing(provider, secret)?,
+        };
+        let base = arguments.to.clone().unwrap_or_else(|| format!("http://{}", reachable(config.gateway.listen)));
+        let path = source.map_or_else(|| format!("/webhooks/{name}"), |source| source.path.clone());
+        let (kind, sample) = sample(provider, arguments)?;
+        Ok(Self { url: format!("{}{path}", base.trim_end_matches('/')), rules, sample, client: client()?, kind })
+    }
+
+    /// The sender of one sample of `dev`.
+    pub(crate) fn of(provider_rules: Rules, sample: &crate::provider::Sample, url: String) -> Result<Self, String> {
+        let kind = sample.providertype.clone();
+        Ok(Self { url, rules: provider_rules, sample: Sample::Ours(sample.clone()), client: client()?, kind })
+    }
+
+    /// Send the sample with a new id; `tamper` changes the last byte after signing.
+    pub(crate) async fn send(&self, number: u64, tamper: bool) -> Result<Sent, String> {
+        let id = Ulid::new();
+        self.send_as(number, &id.to_string().to_lowercase(), tamper).await
+    }
+
+    /// The same under a given id: sending twice gives a duplicate.
+    pub(crate) async fn send_as(&self, number: u64, id: &str, tamper: bool) -> Result<Sent, String> {
+        let (headers, mut body) = match &self.sample {
+            Sample::Ours(sample) => {
+                let filled = sample.fill(&Filling { id, n: number, uuid: &uuid(id), now: Timestamp::now() });
+                (filled.headers, filled.body)
+            }
+            Sample::File { headers, body } => (headers.clone(), body.clone()),
+        };
+        let headers = self.rules.sign(&body, &headers, Timestamp::now()).map_err(|error| error.to_string())?;
+        if tamper && let Some(byte) = body.iter_mut().rev().find(|byte| byte.is_ascii_alphanumeric()) {
+            *byte ^= 1;
+        }
+        let start = Instant::now();
+        let response = self.client.post(&self.url).headers(headers).body(body).send().await.map_err(|error| {
+            format!(
+                "no answer from {}: {}; is `hookstream dev` or `hookstream serve` running?",
+                self.url,
+                reason(&error)
+            )
+        })?;
+        let status = response.status();
+        let answer = response.text().await.map_err(|error| error.to_string())?;
+        Ok(Sent { status, after: start.elapsed(), answer })
+    }
+}
+
+fn sample(provider: &Provider, arguments: &Send) -> Result<(String, Sample), String> {
+    if let Some(file) = &arguments.file {
+        let body = std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        // The headers that name an event's type come from the first sample; the body is the caller's.
+        let filling = Filling { id: &Ulid::new().to_string(), n: 1, uuid: &uuid(""), now: Timestamp::now() };
+        let headers = provider.samples().first().map(|sample| sample.fill(&filling).headers).unwrap_or_default();
+        return Ok((file.display().to_string(), Sample::File { headers, body }));
+    }
+    let mut samples = provider.samples().iter();
+    let found = match &arguments.r#type {
+        Some(kind) => samples.find(|sample| sample.providertype == *kind),
+        None => samples.next(),
+    };
+    let sample = found.ok_or_else(|| {
+        let known: Vec<&str> = provider.samples().iter().map(|sample| sample.providertype.as_str()).collect();
+        format!("{} has no such sample; it has {}. --file sends a body of your own", provider.title(), known.join(", "))
+    })?;
+    Ok((sample.providertype.clone(), Sample::Ours(sample.clone())))
+}
+
+fn signing(provider: &Provider, secret: Secret) -> Result<Rules, String> {
+    let binding = Binding { secrets: vec![secret], ..Binding::default() };
+    provider.bind(&binding).map_err(|error| error.to_string())
+}
+
+/// An address that can be connected to: 0.0.0.0 means this machine.
+fn reachable(address: std::net::SocketAddr) -> std::net::SocketAddr {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    address
+}
+
+/// 128 bits in the form of a UUID, the same for the same id.
+fn uuid(id: &str) -> String {
+    let bits = u128::from(Ulid::from_string(&id.to_uppercase()).unwrap_or_else(|_| Ulid::new()));
+    let hex = format!("{bits:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+fn client() -> Result<reqwest::Client, String> {
+    crate::http::client::install_crypto();
+    reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+/// The innermost cause: "connection refused" rather than "error sending request".
+fn reason(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

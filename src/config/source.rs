@@ -1,0 +1,217 @@
+//! One source: a configured endpoint of a provider.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::Url;
+
+use super::file::{KeyBy, Source};
+use super::topics::{TopicsConfig, is_topic_name};
+use super::value::SecretRef;
+use crate::config::Secret;
+use crate::event::Format;
+use crate::provider::{Binding, Catalogue, Provider, Rules};
+
+/// The largest body taken where nothing else is said: what Kafka takes by default, with room for the envelope.
+pub(super) const DEFAULT_MAX_BODY: usize = 1 << 20;
+
+/// The largest body that any source may be told to take.
+const LARGEST_MAX_BODY: u64 = 64 << 20;
+
+/// `[sources.NAME]`, checked; its secrets not yet fetched.
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    /// The source's own name.
+    pub name: String,
+    /// The provider that sends here.
+    pub provider: Arc<Provider>,
+    /// The path providers POST to.
+    pub path: String,
+    /// The form of the Kafka records.
+    pub format: Format,
+    /// What keys them.
+    pub key: KeyBy,
+    /// The raw topic.
+    pub raw_topic: String,
+    /// The largest body, in bytes.
+    pub max_body: usize,
+    /// The time in which every request is answered.
+    pub deadline: Duration,
+    /// Networks that may send; empty means all.
+    pub allow: Vec<IpNet>,
+    /// Requests per second at most.
+    pub max_requests_per_second: Option<u32>,
+    /// Where the provider's API is, when not where the provider file says.
+    pub api_base: Option<Url>,
+    /// Whether unsigned events are taken.
+    pub accept_unsigned: bool,
+    secrets: Vec<SecretRef>,
+    credentials: BTreeMap<String, SecretRef>,
+    tenants: BTreeMap<String, BTreeMap<String, SecretRef>>,
+    params: BTreeMap<String, String>,
+    overrides: toml::Table,
+    public_url: Option<String>,
+}
+
+impl SourceConfig {
+    pub(super) fn new(
+        name: &str,
+        file: &Source,
+        catalogue: &Catalogue,
+        topics: &TopicsConfig,
+        public_url: Option<&str>,
+    ) -> Result<Self, String> {
+        if !is_source_name(name) {
+            return Err("the name of a source is 1 to 64 of a-z, 0-9 and `-`".to_owned());
+        }
+        let provider_name = file.provider.as_deref().unwrap_or(name);
+        let provider = catalogue.get(provider_name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = catalogue.iter().map(|provider| provider.name()).collect();
+            format!("provider `{provider_name}` is not known; known are {}. `generic` takes any sender that signs with HMAC", known.join(", "))
+        })?;
+        let path = file.path.clone().unwrap_or_else(|| format!("/webhooks/{name}"));
+        if !is_path(&path) {
+            return Err(format!("path `{path}` must begin with `/` and hold neither spaces, `?`, `#`, `%` nor `//`"));
+        }
+        let raw_topic = match &file.topic {
+            Some(topic) => topics.prefixed(topic),
+            None => topics.raw_topic(name),
+        };
+        if !is_topic_name(&raw_topic) {
+            return Err(format!(
+                "topic `{raw_topic}` is not a topic name; allowed are letters, digits, `.`, `_` and `-`, at most 249"
+            ));
+        }
+        let max_body = file.max_body.map_or(DEFAULT_MAX_BODY as u64, |bytes| bytes.0);
+        if !(1..=LARGEST_MAX_BODY).contains(&max_body) {
+            return Err(format!("max_body: {max_body} bytes is not between 1 and 64MiB"));
+        }
+        let deadline = file.deadline.map_or(provider.answer().deadline, |length| length.0);
+        if !(Duration::from_secs(2)..=Duration::from_secs(30)).contains(&deadline) {
+            return Err(format!(
+                "deadline: {deadline:?} is not between 2s and 30s; the body and Kafka need some of it"
+            ));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            path,
+            format: file.format,
+            key: file.key,
+            raw_topic,
+            max_body: usize::try_from(max_body).unwrap_or(DEFAULT_MAX_BODY),
+            deadline,
+            allow: file.allow.clone(),
+            max_requests_per_second: file.max_requests_per_second,
+            api_base: file.api_base.as_deref().map(api_base).transpose()?,
+            accept_unsigned: file.accept_unsigned,
+            secrets: file.secrets.clone(),
+            credentials: credentials(file, &provider)?,
+            tenants: file.tenants.clone(),
+            params: file.params.clone(),
+            overrides: overrides(file),
+            public_url: public_url.map(str::to_owned),
+            provider,
+        })
+    }
+
+    /// Fetch the secrets and compile what runs per request.
+    ///
+    /// # Errors
+    /// What is missing, and where to find it at the provider.
+    pub fn bind(&self) -> Result<Rules, String> {
+        let secrets =
+            self.secrets.iter().map(SecretRef::resolve).collect::<Result<Vec<Secret>, _>>().map_err(|e| self.at(&e))?;
+        let binding = Binding {
+            secrets,
+            params: self.params.clone(),
+            public_url: self.public_url.as_ref().map(|base| format!("{base}{}", self.path)),
+            overrides: self.overrides.clone(),
+            accept_unsigned: self.accept_unsigned,
+        };
+        self.provider.bind(&binding).map_err(|error| self.at(&error.to_string()))
+    }
+
+    /// The credentials for the provider's API that hold for a tenant, fetched; empty where none are configured.
+    ///
+    /// # Errors
+    /// The credential whose variable or file is missing.
+    pub fn credentials(&self, tenant: Option<&str>) -> Result<BTreeMap<String, Secret>, String> {
+        let own = tenant.and_then(|tenant| self.tenants.get(tenant)).filter(|own| !own.is_empty());
+        own.unwrap_or(&self.credentials)
+            .iter()
+            .map(|(name, reference)| reference.resolve().map(|secret| (name.clone(), secret)).map_err(|e| self.at(&e)))
+            .collect()
+    }
+
+    /// The tenants whose records may be fetched.
+    pub fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.tenants.keys().map(String::as_str)
+    }
+
+    /// The CloudEvents source attribute of its events.
+    pub fn event_source(&self) -> String {
+        format!("/webhooks/{}", self.name)
+    }
+
+    fn at(&self, message: &str) -> String {
+        format!("[sources.{}] {message}", self.name)
+    }
+}
+
+fn credentials(file: &Source, provider: &Provider) -> Result<BTreeMap<String, SecretRef>, String> {
+    let known: Vec<&str> = provider.needs().credentials.keys().map(String::as_str).collect();
+    let mut credentials = file.credentials.clone();
+    if let Some(reference) = &file.api_key {
+        let [only] = known.as_slice() else {
+            return Err(format!(
+                "api_key is short for a provider's only credential; {} takes {}",
+                provider.name(),
+                listed(&known)
+            ));
+        };
+        credentials.insert((*only).to_owned(), reference.clone());
+    }
+    for name in credentials.keys().chain(file.tenants.values().flat_map(BTreeMap::keys)) {
+        if !known.contains(&name.as_str()) {
+            return Err(format!(
+                "credential `{name}` is not one that {} takes; it takes {}",
+                provider.name(),
+                listed(&known)
+            ));
+        }
+    }
+    Ok(credentials)
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn overrides(file: &Source) -> toml::Table {
+    let mut overrides = toml::Table::new();
+    for (key, table) in [("verify", &file.verify), ("event", &file.event)] {
+        if !table.is_empty() {
+            overrides.insert(key.to_owned(), toml::Value::Table(table.clone()));
+        }
+    }
+    overrides
+}
+
+fn api_base(text: &str) -> Result<Url, String> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| format!("api_base `{text}` is not an http or https URL"))
+}
+
+fn is_source_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+fn is_path(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.contains("//")
+        && path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'%'))
+}

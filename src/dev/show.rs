@@ -1,0 +1,288 @@
+//! What `dev` says, from the banner to the farewell.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::{broadcast, mpsc};
+
+use super::secrets;
+use super::sources::providers;
+use super::table::{Enriched, Table};
+use crate::cli::Dev;
+use crate::command::{Output, Sender, print};
+use crate::config::Config;
+use crate::event;
+use crate::gateway::{Fate, Gateway, Outcome};
+use crate::kafka::{Polled, ReadFrom, Reader, Stored};
+use crate::provider::Provider;
+use crate::shutdown::Shutdown;
+
+/// How long after the last sample the sum is drawn, at the latest.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// The output of one `dev`.
+pub(super) struct Show {
+    table: Table,
+    json: bool,
+    real_kafka: bool,
+    asked: [SocketAddr; 3],
+    secrets: Vec<(String, String)>,
+    config: Arc<Config>,
+    gateway: Arc<Gateway>,
+    /// What is said beside a fate that a sample was meant to have: by source and outcome.
+    notes: HashMap<(String, Outcome), &'static str>,
+}
+
+impl Show {
+    pub(super) fn new(arguments: &Dev, config: &Arc<Config>, gateway: &Arc<Gateway>, real_kafka: bool) -> Self {
+        let given = |provider: &Provider| arguments.secret.iter().find(|(name, _)| name == provider.name()).map(|(_, secret)| secret.clone());
+        let known = |provider: &Provider| secrets::secret(provider).expose_text().unwrap_or_default().to_owned();
+        let shown = |provider: &Provider| (provider.name().to_owned(), given(provider).unwrap_or_else(|| known(provider)));
+        Self {
+            table: Table::new(Output::new(arguments.json)),
+            json: arguments.json,
+            real_kafka,
+            asked: [arguments.listen, arguments.admin, arguments.kafka_listen],
+            secrets: if arguments.print_secrets { providers(&config.catalogue).into_iter().map(shown).collect() } else { Vec::new() },
+            config: Arc::clone(config),
+            gateway: Arc::clone(gateway),
+            notes: HashMap::new(),
+        }
+    }
+
+    fn say(&self, line: &str) -> Result<(), String> {
+        if self.json { Ok(()) } else { print(line) }
+    }
+
+    pub(super) fn banner(&self) -> Result<(), String> {
+        let config = &self.config;
+        let kafka = &config.kafka.bootstrap_servers;
+        if self.json {
+            let row = json!({ "gateway": config.gateway.listen.to_string(), "kafka": kafka, "admin": config.admin.listen.to_string() });
+            return print(&row.to_string());
+        }
+        let what = if self.real_kafka { "gateway, enricher and the providers' APIs, on your Kafka" } else { "gateway, enricher, a Kafka stand-in and the providers' APIs; nothing is kept" };
+        self.say(&format!("hookstream {} dev: {what}\n", env!("CARGO_PKG_VERSION")))?;
+        let paths: Vec<&str> = config.sources.values().map(|source| source.path.as_str()).collect();
+        let gateway = config.gateway.listen;
+        match paths.iter().map(|path| path.strip_prefix("/webhooks/")).collect::<Option<Vec<_>>>() {
+            Some(_) => {
+                let names: Vec<&str> = ordered(config);
+                self.say(&format!("  post to    http://{gateway}/webhooks/{{{}}}", names.join(",")))?;
+            }
+            None => self.say(&format!("  post to    http://{gateway} {}", paths.join(" ")))?,
+        }
+        let kind = if self.real_kafka { "yours; records stay there" } else { "in memory, transactions isolate nothing; --kafka host:port uses yours" };
+        self.say(&format!("  topics at  {kafka:<22} {kind}"))?;
+        self.say(&format!("  look at    http://{}  metrics, health, status", config.admin.listen))?;
+        for (what, asked, got) in [("gateway", self.asked[0], gateway), ("admin", self.asked[1], config.admin.listen)] {
+            if asked != got && asked.port() != 0 {
+                self.say(&format!("  note       {asked} is taken; the {what} listens on {got}"))?;
+            }
+        }
+        if !self.real_kafka && self.asked[2].port() != 0 && self.asked[2].to_string() != *kafka {
+            self.say(&format!("  note       {} is taken; the Kafka stand-in listens on {kafka}", self.asked[2]))?;
+        }
+        for (source, secret) in &self.secrets {
+            self.say(&format!("  secret     {source:<17} {secret}"))?;
+        }
+        self.say("")
+    }
+
+    pub(super) fn ready(&self, after: Duration, ready: bool) -> Result<(), String> {
+        if ready {
+            self.say(&format!("  ready in {:.1} s. One signed sample from each source, through the front door:\n", after.as_secs_f64()))?;
+        } else {
+            self.say("  kafka or the enricher is not ready yet; going on all the same\n")?;
+        }
+        self.table.head()
+    }
+
+    /// Send the samples, then show what comes until told to stop.
+    pub(super) async fn run(&mut self, shutdown: &Shutdown, samples: bool) -> Result<(), String> {
+        let mut fates = self.gateway.journal.watch();
+        let mut records = self.watch_enriched(shutdown)?;
+        if samples {
+            self.samples(&mut fates).await?;
+            self.settle(&mut fates, &mut records).await?;
+            self.sum()?;
+        }
+        self.next_steps()?;
+        loop {
+            tokio::select! {
+                () = shutdown.requested() => return Ok(()),
+                fate = fates.recv() => self.fate(fate)?,
+                Some(event) = records.recv() => self.table.enriched(&event)?,
+            }
+        }
+    }
+
+    async fn samples(&mut self, fates: &mut broadcast::Receiver<Fate>) -> Result<(), String> {
+        let mut number = 0;
+        let mut again = None;
+        for provider in providers(&Arc::clone(&self.config).catalogue) {
+            let Some(source) = self.config.sources.values().find(|source| source.provider.name() == provider.name()) else { continue };
+            let url = format!("http://{}{}", self.config.gateway.listen, source.path);
+            for sample in provider.samples() {
+                let sender = Sender::of(source.bind()?, sample, url.clone())?;
+                number += u64::from(sample.providertype != "url_verification");
+                let id = format!("dev_{number}");
+                self.notes.insert((source.name.clone(), Outcome::Handshake), "answered with its challenge");
+                sender.send_as(number, &id, false).await?;
+                self.next(fates).await?;
+                again.get_or_insert((sender, id, number, source.name.clone()));
+            }
+        }
+        let Some((sender, id, number, source)) = again else { return Ok(()) };
+        self.notes.insert((source.clone(), Outcome::Duplicate), "sent twice, as providers do");
+        self.notes.insert((source, Outcome::Rejected), "body changed");
+        sender.send_as(number, &id, false).await?;
+        self.next(fates).await?;
+        sender.send_as(number, &id, true).await?;
+        self.next(fates).await?;
+        self.notes.clear();
+        Ok(())
+    }
+
+    /// Show the next fate: the answer has been seen, so its fate is known.
+    async fn next(&mut self, fates: &mut broadcast::Receiver<Fate>) -> Result<(), String> {
+        let fate = fates.recv().await;
+        self.fate(fate)
+    }
+
+    fn fate(&mut self, fate: Result<Fate, broadcast::error::RecvError>) -> Result<(), String> {
+        match fate {
+            Ok(fate) => {
+                let source = fate.source.as_deref().unwrap_or_default().to_owned();
+                let note = self.notes.get(&(source, fate.outcome)).copied();
+                self.table.fate(&fate, note)
+            }
+            Err(broadcast::error::RecvError::Lagged(missed)) => self.say(&format!("      … {missed} more")),
+            Err(broadcast::error::RecvError::Closed) => Ok(()),
+        }
+    }
+
+    /// Wait until every accepted event has its record, or the time is over.
+    async fn settle(&mut self, fates: &mut broadcast::Receiver<Fate>, records: &mut mpsc::Receiver<Enriched>) -> Result<(), String> {
+        let end = tokio::time::Instant::now() + SETTLE;
+        while self.table.enriched < self.gateway.journal.ended(Outcome::Accepted) {
+            tokio::select! {
+                event = records.recv() => match event {
+                    Some(event) => self.table.enriched(&event)?,
+                    None => return Ok(()),
+                },
+                fate = fates.recv() => self.fate(fate)?,
+                () = tokio::time::sleep(end.saturating_duration_since(tokio::time::Instant::now())) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn sum(&self) -> Result<(), String> {
+        let journal = &self.gateway.journal;
+        let counts = Outcome::ALL.map(|outcome| (outcome, journal.ended(outcome)));
+        let ended: u64 = counts.iter().map(|(_, count)| count).sum();
+        let accepted = journal.ended(Outcome::Accepted);
+        if self.json {
+            let counts: serde_json::Map<String, Value> = counts.iter().map(|(outcome, count)| (outcome.as_str().to_owned(), json!(count))).collect();
+            return print(&json!({ "received": journal.received(), "counts": counts, "enriched": self.table.enriched }).to_string());
+        }
+        let parts: Vec<String> = counts.iter().filter(|(_, count)| *count > 0).map(|(outcome, count)| format!("{count} {}", outcome.as_str())).collect();
+        let in_flight = journal.received().saturating_sub(ended);
+        self.say(&format!(
+            "\n  {} received = {} + {in_flight} in flight; {} of {accepted} enriched or passed on, once\n",
+            journal.received(),
+            parts.join(" + "),
+            self.table.enriched
+        ))
+    }
+
+    fn next_steps(&self) -> Result<(), String> {
+        if self.json {
+            return Ok(());
+        }
+        let program = std::env::args().next().unwrap_or_else(|| "hookstream".to_owned());
+        let (gateway, kafka) = (self.config.gateway.listen, &self.config.kafka.bootstrap_servers);
+        let Some(source) = ordered(&self.config).first().copied().and_then(|name| self.config.sources.get(name)) else { return Ok(()) };
+        let (name, path) = (&source.name, &source.path);
+        let enriched = self.config.kafka.topics.enriched_topic(name);
+        let to = if gateway.port() == 8080 { String::new() } else { format!(" --to http://{gateway}") };
+        let at = if *kafka == "127.0.0.1:9092" { String::new() } else { format!(" --kafka {kafka}") };
+        self.say("  Now you, in another terminal:")?;
+        for (command, what) in [
+            (format!("{program} send {name}{to}"), "a signed event"),
+            (format!("{program} send {name}{to} --tamper"), "refused; the line here says why"),
+            (format!("{program} tail {enriched}{at}"), "the records"),
+            (format!("kcat -b {kafka} -C -t {enriched}"), "the same, with your own tools"),
+            (format!("stripe listen --forward-to {gateway}{path}"), "real ones: dev --secret stripe=whsec_…"),
+        ] {
+            if !command.starts_with("stripe") || name == "stripe" {
+                self.say(&format!("    {command:<62}  {what}"))?;
+            }
+        }
+        self.say("  waiting for webhooks; Ctrl-C stops")
+    }
+
+    pub(super) fn farewell(&self, received: u64, stored: u64, unsettled: usize) -> Result<(), String> {
+        if self.json {
+            return print(&json!({ "stopped": true, "received": received, "stored": stored, "unsettled": unsettled }).to_string());
+        }
+        let kept = if self.real_kafka { "kept in your Kafka" } else { "all forgotten now" };
+        let open = if unsettled == 0 { "0 lost".to_owned() } else { format!("{unsettled} not acknowledged, and answered so") };
+        self.say(&format!("  stopped: {received} received, {stored} stored, {open}, {kept}. Next: hookstream init stripe > hookstream.toml"))
+    }
+
+    /// Follow the enriched topics, through the front door that everybody has.
+    fn watch_enriched(&self, shutdown: &Shutdown) -> Result<mpsc::Receiver<Enriched>, String> {
+        let (sender, receiver) = mpsc::channel(1_024);
+        let reader = Reader::open(&self.config.kafka, false)?;
+        let (config, shutdown, from) = (Arc::clone(&self.config), shutdown.clone(), if self.real_kafka { ReadFrom::End } else { ReadFrom::Beginning });
+        let topics: Vec<String> = config.sources.keys().map(|name| config.kafka.topics.enriched_topic(name)).collect();
+        reader.read(topics.iter().map(String::as_str), from, Duration::from_secs(10))?;
+        std::thread::Builder::new()
+            .name("dev-reader".to_owned())
+            .spawn(move || {
+                while !shutdown.is_requested() {
+                    if let Polled::Record(record) = reader.poll(Duration::from_millis(50))
+                        && let Some(event) = enriched(&record, &config)
+                        && sender.blocking_send(event).is_err()
+                    {
+                        return;
+                    }
+                }
+            })
+            .map_err(|error| error.to_string())?;
+        Ok(receiver)
+    }
+}
+
+/// The sources in the order in which people know them.
+fn ordered(config: &Config) -> Vec<&str> {
+    let by_provider = providers(&config.catalogue).into_iter().map(Provider::name);
+    let known: Vec<&str> = by_provider.filter(|name| config.sources.contains_key(*name)).collect();
+    let others = config.sources.keys().map(String::as_str).filter(|name| !known.contains(name));
+    known.iter().copied().chain(others).collect()
+}
+
+fn enriched(record: &Stored, config: &Config) -> Option<Enriched> {
+    let headers: Vec<(&str, &[u8])> = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+    let envelope = event::decode(&headers, &record.value).ok()?;
+    let attributes = envelope.attributes();
+    let source = attributes.source_name().to_owned();
+    let data: Value = serde_json::from_slice(envelope.data().text()?).ok()?;
+    let kind = attributes.providertype.as_deref().unwrap_or_default().to_owned();
+    let provider = &config.sources.get(&source)?.provider;
+    let sample = provider.samples().iter().find(|sample| sample.providertype == kind);
+    Some(Enriched {
+        at: Timestamp::now(),
+        id: attributes.id.clone().into_owned(),
+        status: data.pointer("/enrichment/status").and_then(Value::as_str).unwrap_or("?").to_owned(),
+        summary: sample.and_then(|sample| sample.summarise(data.get("record")?)),
+        source,
+        kind,
+    })
+}

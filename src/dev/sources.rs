@@ -1,0 +1,72 @@
+//! The configuration of `dev`: one source for each provider with samples, their APIs in the sandbox.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::cli::Dev;
+use crate::config::file::{File, Source};
+use crate::config::{Config, ConfigError, Secret, SecretRef};
+use crate::provider::{Catalogue, Provider};
+
+use super::sandbox::Sandbox;
+use super::secrets;
+
+/// The order of first-run.md's table: the providers that people know first.
+const FIRST: [&str; 6] = ["stripe", "github", "shopify", "slack", "standard-webhooks", "generic"];
+
+/// The built-in sources, pointed at the sandbox and at a Kafka.
+///
+/// # Errors
+/// A secret that a scheme cannot use.
+pub(super) fn built_in(arguments: &Dev, catalogue: &Catalogue, sandbox: &Sandbox, kafka: &str, real: bool) -> Result<Config, ConfigError> {
+    let mut file = File::default();
+    file.gateway.listen = arguments.listen;
+    file.gateway.public_url.clone_from(&arguments.public_url);
+    file.gateway.drain_delay.0 = std::time::Duration::ZERO;
+    file.admin.listen = arguments.admin;
+    kafka.clone_into(&mut file.kafka.bootstrap_servers);
+    if !real {
+        file.kafka.topics.replication = 1;
+    }
+    file.kafka.topics.replication = 1;
+    for provider in providers(catalogue) {
+        file.sources.insert(provider.name().to_owned(), source(arguments, provider, sandbox));
+    }
+    for (name, _) in &arguments.secret {
+        if !file.sources.contains_key(name) {
+            let known: Vec<&str> = file.sources.keys().map(String::as_str).collect();
+            let message = format!("there is no source `{name}`; dev has {}", known.join(", "));
+            return Err(ConfigError { origin: "--secret".to_owned(), message });
+        }
+    }
+    Config::from_file(Path::new("dev"), file)
+}
+
+/// The providers that have something to send, the best known first.
+pub(super) fn providers(catalogue: &Catalogue) -> Vec<&Provider> {
+    let mut providers: Vec<&Provider> = catalogue.iter().map(AsRef::as_ref).filter(|provider| !provider.samples().is_empty()).collect();
+    providers.sort_by_key(|provider| (FIRST.iter().position(|name| *name == provider.name()).unwrap_or(FIRST.len()), provider.name().to_owned()));
+    providers
+}
+
+fn source(arguments: &Dev, provider: &Provider, sandbox: &Sandbox) -> Source {
+    let given = arguments.secret.iter().filter(|(name, _)| name == provider.name());
+    let given: Vec<Secret> = given.map(|(_, secret)| Secret::new(secret.clone().into_bytes())).collect();
+    // A real secret stands beside the known one, so that `send` goes on working.
+    let secrets = given.into_iter().chain([secrets::secret(provider)]).map(SecretRef::Given).collect();
+    let credential = || SecretRef::Given(Secret::new(b"sandbox".to_vec()));
+    let credentials = provider.needs().credentials.keys().map(|name| (name.clone(), credential())).collect();
+    let tenants = sandbox.tenants(provider).into_iter().map(|tenant| (tenant, BTreeMap::new())).collect();
+    let mut source = Source {
+        secrets,
+        credentials,
+        tenants,
+        api_base: sandbox.base(provider.name()),
+        ..Source::default()
+    };
+    if provider.name() == "generic" {
+        // A sender's id is never guessed; the sample's stands here.
+        source.event.insert("id".to_owned(), "/Data/OrderId".into());
+    }
+    source
+}

@@ -1,0 +1,197 @@
+//! What a request is answered with.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use crate::http::RequestId;
+use crate::kafka::{DeliveryFailure, ProduceError};
+use crate::provider::{Reject, Reply};
+
+/// How a request ended: the metric label, and the column in `dev`'s table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Verified and durable.
+    Accepted,
+    /// Verified, and durable here before.
+    Duplicate,
+    /// A challenge, answered as the provider wants it.
+    Handshake,
+    /// Verified and unreadable; its bytes are durable in the dead-letter topic.
+    DeadLetter,
+    /// Refused with a 4xx.
+    Rejected,
+    /// Could not be made durable in time: 503.
+    Unavailable,
+    /// The client went away before the answer.
+    HungUp,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Accepted,
+        Self::Duplicate,
+        Self::Handshake,
+        Self::DeadLetter,
+        Self::Rejected,
+        Self::Unavailable,
+        Self::HungUp,
+    ];
+
+    /// The name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Handshake => "handshake",
+            Self::DeadLetter => "dead_letter",
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+            Self::HungUp => "hung_up",
+        }
+    }
+}
+
+/// Why an event could not be made durable in time. The provider is asked to send again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// Kafka did not acknowledge before the deadline.
+    Deadline,
+    /// The producer did not take the record.
+    Produce(ProduceError),
+    /// Kafka gave the record up or refused it.
+    Delivery(DeliveryFailure),
+    /// The byte budget for bodies in flight is spent.
+    Memory,
+}
+
+impl Unavailable {
+    /// The metric label and log field.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deadline => "kafka_slow",
+            Self::Produce(error) => error.as_str(),
+            Self::Delivery(failure) => failure.as_str(),
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// A request that ends without a 2xx.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The caller's fault.
+    Reject(Reject),
+    /// Ours, or Kafka's.
+    Unavailable(Unavailable),
+}
+
+impl From<Reject> for Refused {
+    fn from(reject: Reject) -> Self {
+        Self::Reject(reject)
+    }
+}
+
+impl From<Unavailable> for Refused {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}
+
+/// A request that ends with what the provider hopes for.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The events are durable now; the id of the first.
+    Accepted(Option<String>),
+    /// All of them were durable before; the id of the first.
+    Duplicate(Option<String>),
+    /// The bytes are durable as a dead letter.
+    DeadLetter,
+    /// What the provider's handshake wants.
+    Handshake(Reply),
+}
+
+impl Answer {
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Accepted(_) => Outcome::Accepted,
+            Self::Duplicate(_) => Outcome::Duplicate,
+            Self::DeadLetter => Outcome::DeadLetter,
+            Self::Handshake(_) => Outcome::Handshake,
+        }
+    }
+}
+
+/// How long a provider should wait before it sends again, in seconds.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+pub(super) fn response(result: &Result<Answer, Refused>, id: RequestId, max_body: usize) -> Response {
+    let mut response = match result {
+        Ok(Answer::Accepted(event)) => json_response(StatusCode::OK, &json!({ "status": "accepted", "id": event })),
+        Ok(Answer::Duplicate(event)) => json_response(StatusCode::OK, &json!({ "status": "duplicate", "id": event })),
+        // A retry would not make the body readable: the provider is told that it is done.
+        Ok(Answer::DeadLetter) => json_response(StatusCode::OK, &json!({ "status": "accepted", "id": null })),
+        Ok(Answer::Handshake(reply)) => handshake(reply),
+        Err(Refused::Reject(reject)) => rejection(*reject, id, max_body),
+        Err(Refused::Unavailable(_)) => unavailable(id),
+    };
+    response.headers_mut().insert(crate::http::REQUEST_ID, id.header());
+    response
+}
+
+fn rejection(reject: Reject, id: RequestId, max_body: usize) -> Response {
+    let status = StatusCode::from_u16(reject.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    // The reason stays ours: whoever probes learns no more than the status says.
+    let error = status.canonical_reason().unwrap_or("rejected").to_ascii_lowercase().replace([' ', '-'], "_");
+    let mut body = json!({ "status": "rejected", "error": error, "request_id": id.to_string() });
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        body["limit_bytes"] = max_body.into();
+    }
+    let mut response = json_response(status, &body);
+    let headers = response.headers_mut();
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),
+        StatusCode::TOO_MANY_REQUESTS => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+        // The rest of the request is not read; the connection cannot be used again.
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            close(headers)
+        }
+        _ => {}
+    }
+    response
+}
+
+fn unavailable(id: RequestId) -> Response {
+    let body = json!({ "status": "rejected", "error": "service_unavailable", "request_id": id.to_string() });
+    let mut response = json_response(StatusCode::SERVICE_UNAVAILABLE, &body);
+    response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
+    response
+}
+
+fn handshake(reply: &Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.body.clone()));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let content_type = reply.content_type.iter().map(|value| ("content-type", value.as_str()));
+    let headers = reply.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in content_type.chain(headers) {
+        // A challenge with line ends in it cannot become a header; it is left out.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn close(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+}

@@ -1,0 +1,128 @@
+//! Reading a body: bounded in bytes, in time, and in the memory of all bodies together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use prometheus::IntGauge;
+use tokio::time::{Instant, timeout_at};
+
+use super::answer::{Refused, Unavailable};
+use crate::provider::Reject;
+
+/// The bytes of bodies in memory, over all requests.
+#[derive(Debug)]
+pub(super) struct Memory {
+    used: AtomicUsize,
+    limit: usize,
+    gauge: IntGauge,
+}
+
+/// A share of the memory; given back on drop.
+#[derive(Debug)]
+pub(super) struct Share {
+    memory: Arc<Memory>,
+    bytes: usize,
+}
+
+impl Memory {
+    pub(super) fn new(limit: usize, gauge: IntGauge) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), limit, gauge })
+    }
+
+    fn share(self: &Arc<Self>) -> Share {
+        Share { memory: Arc::clone(self), bytes: 0 }
+    }
+}
+
+impl Share {
+    /// Take more, or leave everything as it is.
+    fn grow(&mut self, bytes: usize) -> Result<(), Unavailable> {
+        let used = self.memory.used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if used > self.memory.limit {
+            self.memory.used.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(Unavailable::Memory);
+        }
+        self.bytes += bytes;
+        self.memory.gauge.add(bytes.try_into().unwrap_or(i64::MAX));
+        Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.memory.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.memory.gauge.sub(self.bytes.try_into().unwrap_or(i64::MAX));
+    }
+}
+
+/// Read a body of at most `limit` bytes until `deadline`. The share is to be held as long as the bytes are.
+pub(super) async fn read(
+    mut body: Body,
+    limit: usize,
+    deadline: Instant,
+    memory: &Arc<Memory>,
+) -> Result<(Bytes, Share), Refused> {
+    let mut share = memory.share();
+    let mut first = Bytes::new();
+    // Only a body of more than one frame is copied together.
+    let mut rest = BytesMut::new();
+    loop {
+        let frame = timeout_at(deadline, body.frame()).await.map_err(|_| Reject::BodyTimeout)?;
+        let Some(frame) = frame else { break };
+        // The client went away or broke the framing; nobody will read the answer.
+        let frame = frame.map_err(|_| Reject::BodyIncomplete)?;
+        let Ok(data) = frame.into_data() else { continue };
+        if share.bytes + data.len() > limit {
+            return Err(Reject::BodyTooLarge.into());
+        }
+        share.grow(data.len())?;
+        if first.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok((if rest.is_empty() { first } else { rest.freeze() }, share))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn memory(limit: usize) -> Arc<Memory> {
+        Memory::new(limit, IntGauge::new("g", "g").unwrap())
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[tokio::test]
+    async fn a_body_at_the_limit_passes_and_one_byte_more_does_not() {
+        let memory = memory(100);
+        let (bytes, share) = read(Body::from(vec![7; 10]), 10, soon(), &memory).await.unwrap();
+        assert_eq!((bytes.len(), memory.used.load(Ordering::Relaxed)), (10, 10));
+        drop(share);
+        let refused = read(Body::from(vec![7; 11]), 10, soon(), &memory).await.unwrap_err();
+        assert_eq!(refused, Refused::Reject(Reject::BodyTooLarge));
+        assert_eq!(memory.used.load(Ordering::Relaxed), 0, "nothing is held after a refusal");
+    }
+
+    #[tokio::test]
+    async fn the_memory_of_all_bodies_is_bounded() {
+        let memory = memory(15);
+        let held = read(Body::from(vec![7; 10]), 10, soon(), &memory).await.unwrap();
+        let refused = read(Body::from(vec![7; 10]), 10, soon(), &memory).await.unwrap_err();
+        assert_eq!(refused, Refused::Unavailable(Unavailable::Memory));
+        drop(held);
+        assert!(read(Body::from(vec![7; 10]), 10, soon(), &memory).await.is_ok());
+    }
+}

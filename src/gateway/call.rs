@@ -1,0 +1,163 @@
+//! One request from arrival to answer: its id, its clocks, and the duty to be counted exactly once.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::response::Response;
+use jiff::Timestamp;
+
+use super::Gateway;
+use super::answer::{self, Answer, Outcome, Refused};
+use super::journal::Fate;
+use super::source::Source;
+use crate::http::RequestId;
+use crate::kafka::Delivery;
+
+/// What the body must leave of the deadline for Kafka.
+const AFTER_BODY: Duration = Duration::from_millis(1_500);
+
+/// What the answer must leave of the deadline for the way back.
+const AFTER_ANSWER: Duration = Duration::from_millis(200);
+
+/// The largest limit that a 413 can name where the source is not known.
+const NO_LIMIT: usize = 0;
+
+/// The requests in flight, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct InFlight(Mutex<BTreeSet<(Timestamp, u64)>>);
+
+impl InFlight {
+    fn enter(&self, at: Timestamp, number: u64) {
+        self.set().insert((at, number));
+    }
+
+    fn leave(&self, at: Timestamp, number: u64) {
+        self.set().remove(&(at, number));
+    }
+
+    /// When the oldest of them arrived.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.set().first().map(|(at, _)| *at)
+    }
+
+    fn set(&self) -> MutexGuard<'_, BTreeSet<(Timestamp, u64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is learnt on the way, for whoever watches.
+#[derive(Debug, Default)]
+pub(super) struct Learnt {
+    pub(super) kind: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) place: Option<(Arc<str>, Delivery)>,
+}
+
+/// One request. Dropped without [`Call::end`], it counts as hung up.
+pub(super) struct Call {
+    gateway: Arc<Gateway>,
+    pub(super) id: RequestId,
+    pub(super) source: Option<Arc<Source>>,
+    pub(super) address: IpAddr,
+    pub(super) arrived: Instant,
+    pub(super) now: Timestamp,
+    pub(super) learnt: Learnt,
+    number: u64,
+    ended: bool,
+}
+
+impl Call {
+    pub(super) fn begin(gateway: Arc<Gateway>, address: IpAddr, path: &str) -> Self {
+        let source = gateway.sources.get(path).cloned();
+        let number = gateway.numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let now = Timestamp::now();
+        gateway.journal.arrived();
+        source.as_ref().map_or(&gateway.unknown, |source| &source.metrics).received.inc();
+        gateway.metrics.in_flight.inc();
+        gateway.in_flight.enter(now, number);
+        let arrived = Instant::now();
+        Self {
+            gateway,
+            id: RequestId::new(),
+            source,
+            address,
+            arrived,
+            now,
+            learnt: Learnt::default(),
+            number,
+            ended: false,
+        }
+    }
+
+    /// Until when the body must be there.
+    pub(super) fn body_deadline(&self, source: &Source) -> Instant {
+        self.arrived + source.deadline.saturating_sub(AFTER_BODY)
+    }
+
+    /// Until when the answer must leave.
+    pub(super) fn answer_deadline(&self, source: &Source) -> Instant {
+        self.arrived + source.deadline.saturating_sub(AFTER_ANSWER)
+    }
+
+    /// Count the request, tell whoever watches, and compose its answer.
+    pub(super) fn end(mut self, result: &Result<Answer, Refused>) -> Response {
+        let metrics = self.source.as_ref().map_or(&self.gateway.unknown, |source| &source.metrics).clone();
+        let outcome = match result {
+            Ok(answer) => answer.outcome(),
+            Err(Refused::Reject(reject)) => {
+                metrics.reject(reject.as_str()).inc();
+                self.refused(reject.as_str());
+                Outcome::Rejected
+            }
+            Err(Refused::Unavailable(unavailable)) => {
+                metrics.unavailable(unavailable.as_str()).inc();
+                Outcome::Unavailable
+            }
+        };
+        self.count(outcome, result.as_ref().err());
+        answer::response(result, self.id, self.source.as_ref().map_or(NO_LIMIT, |source| source.max_body))
+    }
+
+    fn refused(&self, reason: &'static str) {
+        let source = self.source.as_ref().map(|source| &source.name);
+        self.gateway.journal.refused(self.id, self.now, source, reason);
+        tracing::info!(request_id = %self.id, source = source.map(|name| &**name), reason, address = %self.address, "refused");
+    }
+
+    fn count(&mut self, outcome: Outcome, refused: Option<&Refused>) {
+        self.ended = true;
+        let after = self.arrived.elapsed();
+        let metrics = self.source.as_ref().map_or(&self.gateway.unknown, |source| &source.metrics);
+        metrics.request(outcome.as_str()).inc();
+        metrics.duration.observe(after.as_secs_f64());
+        self.gateway.metrics.in_flight.dec();
+        self.gateway.in_flight.leave(self.now, self.number);
+        self.gateway.journal.count(outcome);
+        if self.gateway.journal.is_watched() {
+            let learnt = std::mem::take(&mut self.learnt);
+            self.gateway.journal.tell(Fate {
+                at: Timestamp::now(),
+                source: self.source.as_ref().map(|source| Arc::clone(&source.name)),
+                kind: learnt.kind,
+                id: learnt.id,
+                outcome,
+                after,
+                place: learnt.place,
+                reason: refused.map(|refused| match refused {
+                    Refused::Reject(reject) => reject.as_str(),
+                    Refused::Unavailable(unavailable) => unavailable.as_str(),
+                }),
+            });
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.count(Outcome::HungUp, None);
+        }
+    }
+}

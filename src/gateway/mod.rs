@@ -1,0 +1,155 @@
+//! `serve`: webhooks in, events durable in Kafka, an answer in time.
+//!
+//! `ingest` is the request path; `admission`, `body`, `duplicates` and `delivery` are its steps; `call` counts each
+//! request exactly once; `journal` remembers what just happened.
+
+mod admission;
+mod answer;
+mod body;
+mod call;
+mod delivery;
+mod duplicates;
+mod ingest;
+mod journal;
+mod run;
+mod source;
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use ipnet::IpNet;
+use serde_json::{Value, json};
+
+use crate::config::{Config, ConfigError};
+use crate::http::admin::Operations;
+use crate::kafka::Producer;
+use crate::provider::Reject;
+use crate::telemetry::{GatewayMetrics, Metrics, SourceMetrics};
+use admission::PerSecond;
+use answer::Answer;
+pub use answer::{Outcome, Refused, Unavailable};
+use body::Memory;
+use call::InFlight;
+use delivery::Receipt;
+pub use journal::{Fate, Journal};
+pub use run::{Listeners, bind, serve};
+use source::Source;
+
+/// The label of requests to paths that nobody configured. Not a legal source name.
+const UNKNOWN_SOURCE: &str = "(unknown)";
+
+/// A gateway: the sources and the producer, without listeners.
+pub struct Gateway {
+    sources: HashMap<String, Arc<Source>>,
+    producer: Arc<Producer<Receipt>>,
+    memory: Arc<Memory>,
+    failures: PerSecond<IpAddr>,
+    trusted_proxies: Vec<IpNet>,
+    in_flight: InFlight,
+    numbers: AtomicU64,
+    metrics: GatewayMetrics,
+    unknown: SourceMetrics,
+    draining: AtomicBool,
+    /// What just happened.
+    pub journal: Journal,
+}
+
+impl Gateway {
+    /// Compile the sources and start the producer. Does not wait for Kafka.
+    ///
+    /// # Errors
+    /// A source that lacks what its scheme needs, or a property that librdkafka does not take.
+    pub fn start(config: &Config, metrics: &Metrics) -> Result<Arc<Self>, ConfigError> {
+        let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
+        let mut sources = HashMap::new();
+        let mut topics = BTreeSet::from([config.kafka.topics.dead_letter_topic()]);
+        for source in config.sources.values() {
+            topics.insert(source.raw_topic.clone());
+            let compiled = Source::new(source, config, &metrics.gateway).map_err(wrong)?;
+            sources.insert(source.path.clone(), Arc::new(compiled));
+        }
+        let topics = topics.into_iter().map(Arc::from).collect();
+        let producer = Producer::start(&config.kafka, topics, metrics.kafka.clone()).map_err(wrong)?;
+        let gateway = Arc::new(Self {
+            sources,
+            producer,
+            memory: Memory::new(config.gateway.max_body_bytes_in_flight, metrics.gateway.body_bytes.clone()),
+            failures: PerSecond::new(config.gateway.failed_requests_per_second),
+            trusted_proxies: config.gateway.trusted_proxies.clone(),
+            in_flight: InFlight::default(),
+            numbers: AtomicU64::new(0),
+            unknown: metrics.gateway.source(UNKNOWN_SOURCE),
+            metrics: metrics.gateway.clone(),
+            draining: AtomicBool::new(false),
+            journal: Journal::default(),
+        });
+        gateway.refresh_gauges(metrics);
+        Ok(gateway)
+    }
+
+    /// The public routes.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new().fallback(ingest::receive).with_state(Arc::clone(self))
+    }
+
+    /// Wait until every topic was seen, or the time is over. Blocks the thread.
+    pub fn await_topics(&self, patience: Duration) -> bool {
+        self.producer.await_topics(patience)
+    }
+
+    /// No longer ready: this instance is about to go.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Wait for what is under way and end the producer. Returns the records whose fate stayed open. Blocks the thread.
+    pub fn close(&self, patience: Duration) -> usize {
+        self.producer.close(patience)
+    }
+
+    /// Refused requests beyond an address's allowance are told so. Only failures count: a verified request is never
+    /// limited by what others behind the same address do.
+    fn limited(&self, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
+        match result {
+            Err(Refused::Reject(reject)) if reject.status() == 401 || reject == Reject::UnknownSource => {
+                let within = self.failures.failed(address, Instant::now());
+                Err(Refused::Reject(if within { reject } else { Reject::TooManyRequests }))
+            }
+            other => other,
+        }
+    }
+
+    fn refresh_gauges(self: &Arc<Self>, metrics: &Metrics) {
+        let gateway = Arc::downgrade(self);
+        let kafka = metrics.kafka.clone();
+        metrics.before_scrape(move || {
+            let Some(gateway) = gateway.upgrade() else { return };
+            #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a double
+            let oldest = gateway.in_flight.oldest().map_or(0.0, |at| at.as_millisecond() as f64 / 1_000.0);
+            gateway.metrics.oldest_request.set(oldest);
+            kafka.in_flight.set(gateway.producer.in_flight().try_into().unwrap_or(i64::MAX));
+            kafka.breakers_open.set(gateway.producer.open_breakers().try_into().unwrap_or(i64::MAX));
+        });
+    }
+}
+
+impl Operations for Gateway {
+    fn ready(&self) -> Result<(), String> {
+        if self.draining.load(Ordering::Acquire) {
+            return Err("draining".to_owned());
+        }
+        if !self.producer.topics_seen() {
+            return Err("kafka, or one of the topics, was not seen yet; `hookstream check` says which".to_owned());
+        }
+        Ok(())
+    }
+
+    fn status(&self) -> Value {
+        let (counts, refusals) = self.journal.status();
+        json!({ "ready": self.ready().is_ok(), "counts": counts, "open_breakers": self.producer.open_breakers(), "recent_rejects": refusals })
+    }
+}

@@ -1,0 +1,74 @@
+//! The life of `serve`: bind, serve, drain, flush, end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::Gateway;
+use crate::config::Config;
+use crate::http::{Connections, Limits, Phase};
+use crate::shutdown::Shutdown;
+use crate::telemetry::Metrics;
+
+/// What begun requests may take once nothing new is accepted. Above the longest deadline that is usual.
+const FINISH: Duration = Duration::from_secs(6);
+
+/// What the producer may take to settle what is under way. With the drain delay and `FINISH` it stays within the 20 s
+/// that SIGTERM promises.
+const FLUSH: Duration = Duration::from_secs(8);
+
+/// Bind an address, and say which one when it cannot be had.
+///
+/// # Errors
+/// One sentence with the address and what to do.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("{address} is taken by another process; choose another with --listen or --admin")
+        }
+        _ => format!("cannot listen on {address}: {error}"),
+    })
+}
+
+/// The public listener and its phase.
+pub struct Listeners {
+    /// Where providers come in.
+    pub public: TcpListener,
+    /// Steers the drain.
+    pub phase: watch::Sender<Phase>,
+}
+
+/// Serve until told to stop; then drain as the contract of SIGTERM says. Returns how many records' fates stayed open.
+pub async fn serve(
+    gateway: Arc<Gateway>,
+    config: &Config,
+    listeners: Listeners,
+    metrics: &Metrics,
+    shutdown: Shutdown,
+) -> usize {
+    let limits = Limits {
+        max_connections: config.gateway.max_connections,
+        header_timeout: config.gateway.header_timeout,
+        finish: FINISH,
+    };
+    let connections =
+        Connections { open: metrics.gateway.connections.clone(), errors: metrics.gateway.connection_errors.clone() };
+    let Listeners { public, phase } = listeners;
+    let server =
+        tokio::spawn(crate::http::serve(public, gateway.router(), limits, Some(connections), phase.subscribe()));
+    shutdown.requested().await;
+    gateway.drain();
+    phase.send_replace(Phase::Draining);
+    tracing::info!(delay = ?config.gateway.drain_delay, "draining: still accepting, so that load balancers can notice");
+    // A second signal, or SIGINT, skips the delay.
+    let _ = tokio::time::timeout(config.gateway.drain_delay, shutdown.hurried()).await;
+    phase.send_replace(Phase::Stopping);
+    if server.await.is_err() {
+        tracing::error!("the listener ended with a panic");
+    }
+    tokio::task::spawn_blocking(move || gateway.close(FLUSH)).await.unwrap_or_default()
+}

@@ -1,0 +1,212 @@
+//! A source as the request path uses it: everything looked up and compiled once.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use ipnet::IpNet;
+use jiff::Timestamp;
+use ulid::Ulid;
+
+use super::admission::{self, PerSecond};
+use super::duplicates::Window;
+use crate::config::{Config, KeyBy, SourceConfig};
+use crate::event::{
+    Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
+};
+use crate::http::RequestId;
+use crate::provider::{Facts, Provider, Reject, Request, Rules, Verified};
+use crate::telemetry::{GatewayMetrics, SourceMetrics};
+
+/// The most ids that all duplicate windows hold together; about 100 bytes each.
+const REMEMBERED_IDS: usize = 1_000_000;
+
+pub(super) struct Source {
+    pub(super) name: Arc<str>,
+    pub(super) rules: Rules,
+    pub(super) metrics: SourceMetrics,
+    pub(super) window: Arc<Window>,
+    pub(super) max_body: usize,
+    pub(super) deadline: Duration,
+    provider: Arc<Provider>,
+    attribute: String,
+    topic: Arc<str>,
+    dead_letters: Arc<str>,
+    format: Format,
+    key: KeyBy,
+    allow: Vec<IpNet>,
+    rate: Option<PerSecond<()>>,
+}
+
+/// A finished record, with the id under which its copies are recognised.
+pub(super) struct Item {
+    pub(super) record: Record,
+    pub(super) id: Option<String>,
+}
+
+impl Source {
+    pub(super) fn new(source: &SourceConfig, config: &Config, metrics: &GatewayMetrics) -> Result<Self, String> {
+        Ok(Self {
+            rules: source.bind()?,
+            metrics: metrics.source(&source.name),
+            window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),
+            max_body: source.max_body,
+            deadline: source.deadline,
+            provider: Arc::clone(&source.provider),
+            attribute: source.event_source(),
+            topic: source.raw_topic.as_str().into(),
+            dead_letters: config.kafka.topics.dead_letter_topic().into(),
+            format: source.format,
+            key: source.key,
+            allow: source.allow.clone(),
+            rate: source.max_requests_per_second.map(PerSecond::new),
+            name: source.name.as_str().into(),
+        })
+    }
+
+    /// What is decided before the body is read.
+    pub(super) fn admit(
+        &self,
+        address: IpAddr,
+        method: &http::Method,
+        headers: &HeaderMap,
+        now: Instant,
+    ) -> Result<(), Reject> {
+        admission::address_allowed(address, &self.allow)?;
+        admission::headers_allowed(method, headers, self.max_body)?;
+        match &self.rate {
+            Some(rate) if !rate.count((), (), now) => Err(Reject::TooManyRequests),
+            _ => Ok(()),
+        }
+    }
+
+    /// Count a verified request.
+    pub(super) fn verified(&self, verified: &Verified, now: Timestamp) {
+        if verified.kind() != Verification::None {
+            self.metrics.secret_match(verified.secret()).inc();
+        }
+        #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a double
+        self.metrics.last_event.set(now.as_millisecond() as f64 / 1_000.0);
+    }
+
+    /// The Kafka record of one event.
+    pub(super) fn item(&self, facts: &Facts<'_>, verified: &Verified, request: &Request<'_>) -> Item {
+        let id = facts.id.as_deref().filter(|id| !id.is_empty()).map(|id| clean(Cow::Borrowed(id)));
+        // A delivery without an id of its own gets one, and nothing is deduplicated.
+        let identity = id.clone().unwrap_or_else(|| Cow::Owned(Ulid::new().to_string()));
+        let key = match self.key {
+            KeyBy::Id => identity.as_ref(),
+            KeyBy::Subject => facts.subject.as_deref().filter(|subject| !subject.is_empty()).unwrap_or(&identity),
+        };
+        let key = key.as_bytes().to_vec();
+        let attributes = Attributes {
+            source: Cow::Borrowed(&self.attribute),
+            kind: Cow::Owned(format!("{}{}", self.rules.type_prefix(), facts.providertype)),
+            subject: facts.subject.as_deref().map(Cow::Borrowed),
+            time: facts.time,
+            dataschema: None,
+            provider: Cow::Borrowed(self.provider.name()),
+            providertype: Some(Cow::Borrowed(&facts.providertype)),
+            category: self.rules.category(&facts.providertype).map(Cow::Borrowed),
+            tenant: facts.tenant.as_deref().map(Cow::Borrowed),
+            origin: Origin::Webhook,
+            verification: verified.kind(),
+            run: None,
+            recordedtime: request.now,
+            id: Cow::Borrowed(identity.as_ref()),
+        };
+        let kept = self.kept_headers(request);
+        let traceparent = traceparent(request.headers);
+        let extra = Extra { kept_headers: &kept, traceparent: Some(&traceparent) };
+        let encoded = encode(self.format, &attributes, &facts.data, extra);
+        let record = Record {
+            topic: Arc::clone(&self.topic),
+            partition: None,
+            key,
+            value: encoded.value,
+            headers: encoded.headers,
+            timestamp_ms: request.now.as_millisecond(),
+        };
+        Item { record, id: id.map(Cow::into_owned) }
+    }
+
+    /// The dead letter of a verified body that cannot be read.
+    pub(super) fn dead_letter(
+        &self,
+        unreadable: &Unreadable,
+        verified: &Verified,
+        request: &Request<'_>,
+        id: RequestId,
+    ) -> Item {
+        let kept = self.kept_headers(request);
+        let traceparent = traceparent(request.headers);
+        let trail = Trail {
+            reason: unreadable.as_str().into(),
+            stage: Stage::Read,
+            origin: None,
+            attempts: 0,
+            first_failed: request.now,
+            error: unreadable.to_string(),
+        };
+        let letter = DeadLetter {
+            id: &id.to_string(),
+            source: &self.name,
+            provider: self.provider.name(),
+            verification: verified.kind(),
+            received: request.now,
+            body: request.body,
+            extra: Extra { kept_headers: &kept, traceparent: Some(&traceparent) },
+            foreign: None,
+            trail: &trail,
+        };
+        Item { record: letter.record(Arc::clone(&self.dead_letters)), id: None }
+    }
+
+    fn kept_headers<'r>(&'r self, request: &Request<'r>) -> Vec<(&'r str, &'r [u8])> {
+        let value = |name: &'r http::HeaderName| Some((name.as_str(), request.headers.get(name)?.as_bytes()));
+        self.rules.kept_headers().iter().filter_map(value).collect()
+    }
+}
+
+/// The sender's trace context where it is well-formed, else a new one, so that every record has one.
+fn traceparent(headers: &HeaderMap) -> String {
+    let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    if let Some(given) = given.filter(|text| is_traceparent(text)) {
+        return given.to_owned();
+    }
+    let (trace, span) = (u128::from(Ulid::new()), u128::from(Ulid::new()) as u64);
+    format!("00-{trace:032x}-{:016x}-00", span | 1)
+}
+
+/// W3C Trace Context, version 00: lower-case hexadecimal, neither id all zeros.
+fn is_traceparent(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let mut next = |length: usize| {
+        parts.next().filter(|part| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+    };
+    let well_formed = next(2) == Some("00")
+        && next(32).is_some_and(|id| id.bytes().any(|b| b != b'0'))
+        && next(16).is_some_and(|id| id.bytes().any(|b| b != b'0'))
+        && next(2).is_some();
+    well_formed && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::{is_traceparent, traceparent};
+
+    #[test]
+    fn a_trace_context_is_passed_on_or_made() {
+        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert!(is_traceparent(given));
+        for wrong in ["", "00-0-0-0", "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", &format!("{given}-x")]
+        {
+            assert!(!is_traceparent(wrong), "{wrong}");
+        }
+        assert!(is_traceparent(&traceparent(&HeaderMap::new())));
+    }
+}

@@ -1,0 +1,122 @@
+//! Records under way: who waits for each, and how its delivery report is settled and counted.
+//!
+//! A report is settled here whether or not anybody still waits: a client that hangs up changes nothing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::ProducerContext;
+use slab::Slab;
+
+use super::breaker::Breaker;
+use super::context;
+use super::error::{self, DeliveryFailure};
+use super::ffi::{self, Persistence};
+use super::partitions::lock;
+use crate::telemetry::KafkaMetrics;
+
+/// Where an acknowledged record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The partition.
+    pub partition: i32,
+    /// The offset in it.
+    pub offset: i64,
+}
+
+/// What is to happen when a record's fate is known. Runs on the producer's polling thread: short, and never blocking.
+pub trait Settle: Send + 'static {
+    /// The fate of the record.
+    fn settle(self, outcome: Result<Delivery, DeliveryFailure>);
+}
+
+/// The records under way of one producer, over all its handles.
+pub(super) struct Deliveries<S> {
+    slab: Mutex<Slab<Underway<S>>>,
+    metrics: KafkaMetrics,
+}
+
+struct Underway<S> {
+    settle: S,
+    since: Instant,
+    breaker: Arc<Mutex<Breaker>>,
+}
+
+impl<S: Settle> Deliveries<S> {
+    pub(super) fn new(metrics: KafkaMetrics) -> Self {
+        Self { slab: Mutex::new(Slab::new()), metrics }
+    }
+
+    /// Remember a record; the ticket rides in librdkafka's opaque pointer.
+    pub(super) fn enter(&self, settle: S, since: Instant, breaker: Arc<Mutex<Breaker>>) -> usize {
+        self.slab().insert(Underway { settle, since, breaker })
+    }
+
+    /// Forget a record that librdkafka did not take.
+    pub(super) fn withdraw(&self, ticket: usize) -> Option<S> {
+        let underway = self.slab().try_remove(ticket)?;
+        lock(&underway.breaker).withdraw();
+        Some(underway.settle)
+    }
+
+    /// How many records are under way.
+    pub(super) fn len(&self) -> usize {
+        self.slab().len()
+    }
+
+    fn slab(&self) -> MutexGuard<'_, Slab<Underway<S>>> {
+        // A slab is consistent between its calls; no call of ours panics inside.
+        self.slab.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self, ticket: usize, outcome: Result<Delivery, DeliveryFailure>) {
+        let Some(underway) = self.slab().try_remove(ticket) else { return };
+        match outcome {
+            Ok(_) => lock(&underway.breaker).answered(),
+            Err(failure) if failure.refusal.is_some() => lock(&underway.breaker).answered(),
+            Err(_) => lock(&underway.breaker).failed(),
+        }
+        self.metrics.produce_duration.observe(underway.since.elapsed().as_secs_f64());
+        self.metrics
+            .deliveries
+            .with_label_values(&[outcome.map_or_else(|failure| failure.as_str(), |_| "persisted")])
+            .inc();
+        underway.settle.settle(outcome);
+    }
+}
+
+/// The context of one producer handle.
+pub(super) struct DeliveryContext<S>(pub(super) Arc<Deliveries<S>>);
+
+impl<S: Settle> ClientContext for DeliveryContext<S> {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        context::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "hookstream::kafka", %error, reason, "producer error");
+    }
+}
+
+impl<S: Settle> ProducerContext for DeliveryContext<S> {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
+        let outcome = match result {
+            Ok(message) => Ok(Delivery { partition: message.partition(), offset: message.offset() }),
+            Err((error, message)) => match ffi::persistence(message) {
+                // Reported with an error, and yet in the log: that is an acknowledgement.
+                Persistence::Persisted => Ok(Delivery { partition: message.partition(), offset: message.offset() }),
+                persistence => {
+                    let refusal = error.rdkafka_error_code().and_then(error::refusal);
+                    Err(DeliveryFailure { persistence, refusal })
+                }
+            },
+        };
+        self.0.report(ticket, outcome);
+    }
+}

@@ -1,0 +1,127 @@
+//! The thread that keeps the partition counts fresh.
+
+use std::ops::Deref;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::client::Client;
+
+use super::partitions::Topics;
+
+/// How old a partition count may be.
+const REFRESH: Duration = Duration::from_secs(30);
+
+/// How soon to look again while a topic was never seen.
+const IMPATIENT: Duration = Duration::from_millis(250);
+
+/// How long one look may take.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// What to look for, and the signals to and from the thread.
+pub(super) struct Metadata {
+    topics: Vec<Arc<str>>,
+    signals: Mutex<Signals>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Signals {
+    stop: bool,
+    hurry: bool,
+    complained: bool,
+}
+
+impl Metadata {
+    pub(super) fn new(topics: Vec<Arc<str>>) -> Self {
+        Self { topics, signals: Mutex::default(), changed: Condvar::new() }
+    }
+
+    pub(super) fn topics(&self) -> &[Arc<str>] {
+        &self.topics
+    }
+
+    /// Look at once: somebody needs a topic that was never seen.
+    pub(super) fn hurry(&self) {
+        self.signals().hurry = true;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn stop(&self) {
+        self.signals().stop = true;
+        self.changed.notify_all();
+    }
+
+    /// Wait until `done`, looked at after every change, or the time is over.
+    pub(super) fn wait(&self, patience: Duration, done: impl Fn() -> bool) -> bool {
+        let end = Instant::now() + patience;
+        let mut signals = self.signals();
+        while !done() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || signals.stop {
+                return false;
+            }
+            signals = self.changed.wait_timeout(signals, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// The thread's body. The client is asked for anew each time, since its handle may have been replaced.
+    pub(super) fn run<H, C: ClientContext>(
+        &self,
+        known: &Topics,
+        handle: impl Fn() -> H,
+        client: impl for<'a> Fn(&'a <H as Deref>::Target) -> &'a Client<C>,
+    ) where
+        H: Deref,
+    {
+        while !self.signals().stop {
+            let handle = handle();
+            for topic in &self.topics {
+                if self.signals().stop {
+                    return;
+                }
+                self.look(client(&handle), topic, known);
+            }
+            drop(handle);
+            self.changed.notify_all();
+            self.pause(if known.know_all(&self.topics) { REFRESH } else { IMPATIENT });
+        }
+    }
+
+    fn look<C: ClientContext>(&self, client: &Client<C>, topic: &Arc<str>, known: &Topics) {
+        let error = match client.fetch_metadata(Some(topic), LOOK) {
+            Ok(metadata) => match metadata.topics().first() {
+                Some(seen) if !seen.partitions().is_empty() => {
+                    known.note(topic, seen.partitions().len());
+                    return;
+                }
+                _ => "the topic does not exist; create it with `hookstream topics apply`".to_owned(),
+            },
+            Err(error) => error.to_string(),
+        };
+        if known.get(topic).is_none() {
+            // Said once as a warning, then quietly: the state is visible in /readyz and the metrics.
+            let first = !std::mem::replace(&mut self.signals().complained, true);
+            if first {
+                tracing::warn!(%topic, error, "kafka is not usable yet; trying again until it is");
+            } else {
+                tracing::debug!(%topic, error, "kafka is not usable yet");
+            }
+        }
+    }
+
+    /// Sleep until the time is over or somebody signals; leave `hurry` cleared.
+    fn pause(&self, length: Duration) {
+        let signals = self.signals();
+        let (mut signals, _) = self
+            .changed
+            .wait_timeout_while(signals, length, |signals| !signals.stop && !signals.hurry)
+            .unwrap_or_else(PoisonError::into_inner);
+        signals.hurry = false;
+    }
+
+    fn signals(&self) -> MutexGuard<'_, Signals> {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

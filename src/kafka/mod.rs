@@ -1,0 +1,31 @@
+//! Kafka. Only this module names rdkafka.
+//!
+//! `client` holds every setting with its why; `producer` is the way in (raw topic, dead letters), with its bookkeeping
+//! in `deliveries`, `breaker` and `partitions`; `consumer` and `transaction` are the enricher's side; `reader` reads
+//! without a group; `stand_in` is Kafka for `dev`; `ffi` is the one place with `unsafe`.
+
+mod breaker;
+pub mod client;
+mod consumer;
+mod context;
+mod deliveries;
+mod error;
+mod ffi;
+mod metadata;
+mod partitions;
+mod producer;
+mod reader;
+mod reports;
+mod stand_in;
+mod transaction;
+
+pub use client::Role;
+pub use consumer::{Change, GroupConsumer, NotOwner, Partition, Polled, Stored};
+pub use deliveries::{Delivery, Settle};
+pub use error::{DeliveryFailure, ProduceError, Refusal};
+pub use ffi::Persistence;
+pub use partitions::partition_for;
+pub use producer::Producer;
+pub use reader::{From as ReadFrom, Reader};
+pub use stand_in::StandIn;
+pub use transaction::{Abort, Batch, Outcome as TransactionOutcome, Transactor};

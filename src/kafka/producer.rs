@@ -1,0 +1,212 @@
+//! The way into Kafka for everything a 2xx rests on: an idempotent producer whose handle can be replaced while it runs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+
+use super::client::{self, Role, client_config};
+use super::deliveries::{Deliveries, DeliveryContext, Settle};
+use super::error::{self, ProduceError, Refusal};
+use super::metadata::Metadata;
+use super::partitions::{Topics, lock, partition_for};
+use crate::config::KafkaConfig;
+use crate::event::Record;
+use crate::telemetry::KafkaMetrics;
+
+/// How often a polling thread looks up from its queue.
+const POLL: Duration = Duration::from_millis(100);
+
+/// An idempotent producer. Cheap to share; every method takes `&self`.
+pub struct Producer<S: Settle> {
+    config: KafkaConfig,
+    deliveries: Arc<Deliveries<S>>,
+    topics: Arc<Topics>,
+    handle: ArcSwap<Handle<S>>,
+    metadata: Metadata,
+    pollers: Mutex<Vec<JoinHandle<()>>>,
+    metrics: KafkaMetrics,
+}
+
+/// One librdkafka producer with the thread that polls it.
+struct Handle<S: Settle> {
+    client: BaseProducer<DeliveryContext<S>>,
+    retired: AtomicBool,
+}
+
+impl<S: Settle> Producer<S> {
+    /// Start a producer for these topics. Does not wait for Kafka.
+    ///
+    /// # Errors
+    /// A property that librdkafka does not take, or a secret that cannot be fetched.
+    pub fn start(config: &KafkaConfig, topics: Vec<Arc<str>>, metrics: KafkaMetrics) -> Result<Arc<Self>, String> {
+        let deliveries = Arc::new(Deliveries::new(metrics.clone()));
+        let known = Arc::new(Topics::default());
+        let handle = Handle::open(config, &deliveries)?;
+        let producer = Arc::new(Self {
+            metadata: Metadata::new(topics),
+            config: config.clone(),
+            deliveries,
+            topics: known,
+            handle: ArcSwap::new(Arc::clone(&handle)),
+            pollers: Mutex::default(),
+            metrics,
+        });
+        producer.poll(handle)?;
+        let this = Arc::clone(&producer);
+        let refresher = std::thread::Builder::new()
+            .name("kafka-metadata".to_owned())
+            .spawn(move || this.metadata.run(&this.topics, || this.handle.load_full(), |handle| handle.client.client()))
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
+        producer.keep(refresher);
+        Ok(producer)
+    }
+
+    /// Hand a record to Kafka. `settle` is called exactly once when its fate is known, unless this returns an error;
+    /// then it comes back at once. Never blocks.
+    ///
+    /// # Errors
+    /// Why the record was not taken; nothing is kept of it.
+    pub fn produce(&self, record: &Record, settle: S) -> Result<(), (ProduceError, S)> {
+        let Some(partitions) = self.topics.get(&record.topic) else {
+            self.metadata.hurry();
+            return Err((ProduceError::TopicUnknown, settle));
+        };
+        let count = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
+        let partition = record.partition.unwrap_or_else(|| partition_for(&record.key, count));
+        let Some(breaker) = usize::try_from(partition).ok().and_then(|index| partitions.get(index)) else {
+            return Err((ProduceError::Refused(Refusal::NoTopic), settle));
+        };
+        let now = Instant::now();
+        if !lock(breaker).admit(now) {
+            return Err((ProduceError::BreakerOpen, settle));
+        }
+        let ticket = self.deliveries.enter(settle, now, Arc::clone(breaker));
+        let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        for (key, value) in &record.headers {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        let message = BaseRecord::with_opaque_to(&record.topic, ticket)
+            .partition(partition)
+            .key(&record.key)
+            .payload(&record.value)
+            .headers(headers)
+            .timestamp(record.timestamp_ms);
+        match self.handle.load().client.send(message) {
+            Ok(()) => Ok(()),
+            Err((error, _)) => match self.deliveries.withdraw(ticket) {
+                Some(settle) => Err((refused(&error), settle)),
+                // Settled in between by a purge; then its fate has been told already.
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Whether every topic was seen at least once.
+    pub fn topics_seen(&self) -> bool {
+        self.topics.know_all(self.metadata.topics())
+    }
+
+    /// Wait until every topic was seen, or the time is over.
+    pub fn await_topics(&self, patience: Duration) -> bool {
+        self.metadata.wait(patience, || self.topics_seen())
+    }
+
+    /// Records under way.
+    pub fn in_flight(&self) -> usize {
+        self.deliveries.len()
+    }
+
+    /// Partitions whose breaker is open.
+    pub fn open_breakers(&self) -> usize {
+        self.topics.open_breakers(Instant::now())
+    }
+
+    /// Replace the librdkafka producer: after a fatal error, or when credentials changed. The old one is flushed in
+    /// the background; its records keep their tickets.
+    ///
+    /// # Errors
+    /// As [`Producer::start`]; the old handle then stays.
+    pub fn swap(self: &Arc<Self>) -> Result<(), String> {
+        let handle = Handle::open(&self.config, &self.deliveries)?;
+        self.poll(Arc::clone(&handle))?;
+        self.handle.swap(handle).retired.store(true, Ordering::Release);
+        self.metrics.producer_swaps.inc();
+        Ok(())
+    }
+
+    /// Wait until everything under way is settled, or the time is over, and end the threads. Returns how many records
+    /// were still unsettled; their `settle` is then told that they may or may not stand in the log.
+    pub fn close(&self, patience: Duration) -> usize {
+        let handle = self.handle.load_full();
+        let _ = handle.client.flush(patience);
+        let left = self.deliveries.len();
+        self.metadata.stop();
+        handle.retired.store(true, Ordering::Release);
+        if left > 0 {
+            handle.client.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+        }
+        drop(handle);
+        let threads = std::mem::take(&mut *self.pollers.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A polling thread that panicked has nothing left to tell.
+            let _ = thread.join();
+        }
+        left
+    }
+
+    fn poll(self: &Arc<Self>, handle: Arc<Handle<S>>) -> Result<(), String> {
+        let producer = Arc::downgrade(self);
+        let thread = std::thread::Builder::new()
+            .name("kafka-poll".to_owned())
+            .spawn(move || {
+                let mut fatal_seen = false;
+                while !handle.retired.load(Ordering::Acquire) {
+                    handle.client.poll(POLL);
+                    if fatal_seen {
+                        continue;
+                    }
+                    if let Some((code, reason)) = handle.client.client().fatal_error() {
+                        fatal_seen = true;
+                        tracing::error!(?code, reason, "the kafka producer met a fatal error; a new one takes over");
+                        if let Some(Err(error)) = producer.upgrade().map(|producer| producer.swap()) {
+                            tracing::error!(error, "no new producer could be made");
+                        }
+                    }
+                }
+                // What this handle still holds goes out, or is reported as failed within the message timeout.
+                let _ = handle.client.flush(Duration::from_millis(client::MESSAGE_TIMEOUT_MS));
+            })
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
+        self.keep(thread);
+        Ok(())
+    }
+
+    fn keep(&self, thread: JoinHandle<()>) {
+        let mut threads = self.pollers.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
+    }
+}
+
+impl<S: Settle> Handle<S> {
+    fn open(config: &KafkaConfig, deliveries: &Arc<Deliveries<S>>) -> Result<Arc<Self>, String> {
+        let client = client_config(config, Role::Producer)?
+            .create_with_context(DeliveryContext(Arc::clone(deliveries)))
+            .map_err(|error| format!("kafka producer: {error}"))?;
+        Ok(Arc::new(Self { client, retired: AtomicBool::new(false) }))
+    }
+}
+
+fn refused(error: &KafkaError) -> ProduceError {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::QueueFull) => ProduceError::QueueFull,
+        Some(code) => ProduceError::Refused(error::refusal(code).unwrap_or(Refusal::Other)),
+        None => ProduceError::Refused(Refusal::Other),
+    }
+}

@@ -1,0 +1,269 @@
+//! A cluster: started, found ready, asked for topics and tools.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::types::RDKafkaErrorCode;
+
+use super::jars::Jars;
+use super::node::Node;
+use super::settings::{Ports, create_certificate, scram_arguments, server_properties};
+
+/// Any 16 bytes in URL-safe base64; it tells our nodes from somebody else's on a port.
+const CLUSTER_ID: &str = "aG9va3N0cmVhbS10ZXN0cw";
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running Kafka cluster. It ends when this is dropped or the process ends: both close the nodes' pipes.
+pub(crate) struct Cluster {
+    bootstrap: String,
+    /// Where the test itself is a super user: on the secured cluster a listener without TLS.
+    internal: String,
+    nodes: Vec<Node>,
+    jars: Option<Jars>,
+    directory: PathBuf,
+    secured: bool,
+    _janitor: Option<ChildStdin>,
+}
+
+impl Cluster {
+    /// A cluster somebody else runs.
+    pub(crate) fn external(bootstrap: String) -> Cluster {
+        Cluster {
+            internal: bootstrap.clone(),
+            bootstrap,
+            nodes: Vec::new(),
+            jars: None,
+            directory: PathBuf::new(),
+            secured: false,
+            _janitor: None,
+        }
+    }
+
+    /// Start `count` nodes. The error is a reason to skip; a cluster that does not start panics.
+    pub(super) fn start(count: usize, secured: bool) -> Result<Cluster, String> {
+        let jars = Jars::fetch()?;
+        let mut last_log = String::new();
+        for _ in 0..5 {
+            match Cluster::try_start(&jars, count, secured) {
+                Ok(cluster) => return Ok(Cluster { jars: Some(jars), ..cluster }),
+                Err(log) if log.contains("Address already in use") => last_log = log,
+                Err(log) => {
+                    let lines: Vec<_> = log.lines().collect();
+                    let tail = lines[lines.len().saturating_sub(40)..].join("\n");
+                    panic!("Kafka {} did not start; the end of its log:\n{tail}", jars.version);
+                }
+            }
+        }
+        panic!("Kafka found no free port in five tries:\n{last_log}");
+    }
+
+    /// One try; the error is the log of the node that ended or of the first one when time ran out.
+    fn try_start(jars: &Jars, count: usize, secured: bool) -> Result<Cluster, String> {
+        let directory = tempfile::Builder::new()
+            .prefix("kafka-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .expect("create the cluster's directory")
+            .keep();
+        let janitor = remove_at_end(&directory);
+        let ports: Vec<_> = (0..count).map(|_| Ports::pick()).collect();
+        let nodes: Vec<_> = (0..count).map(|index| Node::new(directory.join(format!("node-{}", index + 1)))).collect();
+        let mut formats = Vec::new();
+        for (index, node) in nodes.iter().enumerate() {
+            fs::create_dir_all(&node.directory).expect("create the node's directory");
+            node.create_log();
+            if secured {
+                create_certificate(&node.directory);
+            }
+            let properties = node.directory.join("server.properties");
+            fs::write(&properties, server_properties(index, &ports, &node.directory, secured))
+                .expect("write server.properties");
+            let mut format = jars.java();
+            format.args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config"]).arg(properties);
+            if secured {
+                format.args(scram_arguments());
+            }
+            formats.push(
+                format.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start java"),
+            );
+        }
+        for format in formats {
+            let output = format.wait_with_output().expect("wait for StorageTool");
+            assert!(output.status.success(), "StorageTool: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let list = |port: fn(&Ports) -> u16| {
+            ports.iter().map(|ports| format!("127.0.0.1:{}", port(ports))).collect::<Vec<_>>().join(",")
+        };
+        let bootstrap = list(|ports| ports.client);
+        let internal = if secured { list(|ports| ports.internal) } else { bootstrap.clone() };
+        for node in &nodes {
+            node.start(&jars.java());
+        }
+        let cluster = Cluster { bootstrap, internal, nodes, jars: None, directory, secured, _janitor: Some(janitor) };
+        cluster.await_ready(count)?;
+        Ok(cluster)
+    }
+
+    fn await_ready(&self, brokers: usize) -> Result<(), String> {
+        let probe: BaseConsumer = self.admin_config().create().expect("create a client");
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            if let Some(node) = self.nodes.iter().find(|node| node.has_exited()) {
+                return Err(node.log());
+            }
+            let metadata = probe.fetch_metadata(None, Duration::from_millis(250));
+            if metadata.is_ok_and(|metadata| metadata.brokers().len() == brokers)
+                && probe.client().fetch_cluster_id(Duration::from_secs(1)).as_deref() == Some(CLUSTER_ID)
+            {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(self.nodes[0].log());
+            }
+        }
+    }
+
+    /// `host:port`, several with commas, as `bootstrap.servers` wants it.
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// The nodes, for tests that kill them; none on an external cluster.
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Start a node that was killed, on its old data and ports. Await what the test needs of it.
+    pub(crate) fn restart(&self, node: &Node) {
+        node.start(&self.jars.as_ref().expect("our own cluster").java());
+    }
+
+    /// What a client of this cluster must set, without credentials.
+    pub(crate) fn client(&self) -> ClientConfig {
+        client_of(&self.bootstrap)
+    }
+
+    /// The same for one of the secured cluster's users: names and values as for `[kafka.properties]`.
+    pub(crate) fn properties_as(&self, user: &str) -> Vec<(&'static str, String)> {
+        assert!(self.secured, "only the secured cluster has users");
+        vec![
+            ("security.protocol", "SASL_SSL".to_owned()),
+            ("ssl.ca.location", self.nodes[0].directory.join("ca.pem").display().to_string()),
+            ("sasl.mechanism", "SCRAM-SHA-512".to_owned()),
+            ("sasl.username", user.to_owned()),
+            ("sasl.password", format!("{user}-secret")),
+        ]
+    }
+
+    /// A client that signs in as one of the secured cluster's users.
+    pub(crate) fn client_as(&self, user: &str) -> ClientConfig {
+        let mut config = self.client();
+        for (name, value) in self.properties_as(user) {
+            config.set(name, value);
+        }
+        config
+    }
+
+    /// A client with every right.
+    pub(crate) fn admin_config(&self) -> ClientConfig {
+        client_of(&self.internal)
+    }
+
+    /// A name nobody else in this process or cluster uses, for topics, groups and transactional ids.
+    pub(crate) fn unique(&self, name: &str) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let run = std::time::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_millis() % 1_000_000_000;
+        format!("{name}-{run}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Create a topic under a unique name, replicated on up to three nodes, and return the name.
+    pub(crate) fn create_topic(&self, name: &str, partitions: i32) -> String {
+        let name = self.unique(name);
+        let replication = self.nodes.len().clamp(1, 3) as i32;
+        self.create_topic_named(&NewTopic::new(&name, partitions, TopicReplication::Fixed(replication)));
+        name
+    }
+
+    /// Create exactly this topic and await that every broker's metadata shows it with leaders.
+    pub(crate) fn create_topic_named(&self, topic: &NewTopic<'_>) {
+        let admin: AdminClient<DefaultClientContext> = self.admin_config().create().expect("create an admin client");
+        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
+        let results = block_on(admin.create_topics([topic], &options)).expect("create a topic");
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((name, code)) => panic!("{name} was not created: {code}"),
+            }
+        }
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let metadata =
+                admin.inner().fetch_metadata(Some(topic.name), Duration::from_secs(5)).expect("fetch metadata");
+            let partitions = metadata.topics()[0].partitions();
+            if partitions.len() as i32 == topic.num_partitions && partitions.iter().all(|p| p.leader() >= 0) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{} got no leaders", topic.name);
+            std::thread::yield_now();
+        }
+    }
+
+    /// Run one of Kafka's own command-line tools by its class, as super user; `None` on an external cluster without jars.
+    pub(crate) fn tool(&self, class: &str, arguments: &[&str]) -> Option<Output> {
+        let jars = self.jars.as_ref()?;
+        let mut java = jars.java();
+        java.arg(class).args(["--bootstrap-server", &self.internal]).args(arguments);
+        Some(java.stdin(Stdio::null()).output().expect("run java"))
+    }
+
+    /// The version of our own nodes.
+    pub(crate) fn version(&self) -> Option<&'static str> {
+        self.jars.as_ref().map(|jars| jars.version)
+    }
+
+    /// A place for the test's files, removed with the cluster's.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the tests look at Kafka with clients of their own, not with hookstream's"
+)]
+fn client_of(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    config
+}
+
+/// Remove the directory when this process ends, however it ends. The nodes are being killed at the same moment.
+fn remove_at_end(directory: &Path) -> ChildStdin {
+    Command::new("sh")
+        .args(["-c", r#"read -r _; while [ -e "$1" ]; do rm -rf "$1" || sleep 0.2; done"#, "sh"])
+        .arg(directory)
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("start sh")
+        .stdin
+        .take()
+        .expect("stdin is piped")
+}
+
+/// Wait for one of the admin client's futures, also from inside a tokio test.
+pub(crate) fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        scope.spawn(move || runtime.block_on(future)).join().expect("the future panicked")
+    })
+}

@@ -1,0 +1,46 @@
+//! Real Apache Kafka for the tests: one single-node cluster per test binary, others on demand.
+//!
+//! `HOOKSTREAM_TEST_KAFKA=host:port` uses a cluster that runs already; `HOOKSTREAM_TEST_KAFKA_VERSION`
+//! picks the version otherwise (`jars.rs`). A cluster ends with the test binary, however that ends.
+#![allow(dead_code, unused_imports, reason = "a tool box: a test that goes takes no tool with it")]
+
+mod cluster;
+mod jars;
+mod node;
+mod records;
+mod settings;
+
+use std::sync::OnceLock;
+
+pub(crate) use cluster::Cluster;
+pub(crate) use records::{Isolation, PATIENCE, Seen, await_that};
+
+use super::skip::skip;
+
+/// A cluster, or why there is none on this machine; a cluster that fails to start is a panic.
+type Shared = OnceLock<Result<Cluster, String>>;
+
+/// The single-node cluster that all tests share. `None`: the reason has been said, the test should return.
+pub(crate) fn cluster() -> Option<&'static Cluster> {
+    static ONE: Shared = OnceLock::new();
+    or_skip(ONE.get_or_init(|| match std::env::var("HOOKSTREAM_TEST_KAFKA") {
+        Ok(bootstrap) => Ok(Cluster::external(bootstrap)),
+        Err(_) => Cluster::start(1, false),
+    }))
+}
+
+/// Three nodes, for tests that kill, freeze or lose them. Always our own.
+pub(crate) fn three_nodes() -> Option<&'static Cluster> {
+    static THREE: Shared = OnceLock::new();
+    or_skip(THREE.get_or_init(|| Cluster::start(3, false)))
+}
+
+/// One node behind SASL_SSL with ACLs and no rights for anybody, see [`Cluster::client_as`]. Always our own.
+pub(crate) fn secured() -> Option<&'static Cluster> {
+    static SECURED: Shared = OnceLock::new();
+    or_skip(SECURED.get_or_init(|| Cluster::start(1, true)))
+}
+
+fn or_skip(cluster: &'static Result<Cluster, String>) -> Option<&'static Cluster> {
+    cluster.as_ref().map_err(|reason| skip(reason)).ok()
+}
