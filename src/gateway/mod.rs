@@ -42,6 +42,15 @@ use source::Source;
 /// The label of requests to paths that nobody configured. Not a legal source name.
 const UNKNOWN_SOURCE: &str = "(unknown)";
 
+/// A source's metrics with every outcome at 0: a counter that first appears at 1 hides that one from rate().
+fn counters(metrics: &GatewayMetrics, source: &str) -> SourceMetrics {
+    let metrics = metrics.source(source);
+    for outcome in Outcome::ALL {
+        metrics.request(outcome.as_str());
+    }
+    metrics
+}
+
 /// A gateway: the sources and the producer, without listeners.
 pub struct Gateway {
     sources: HashMap<String, Arc<Source>>,
@@ -82,7 +91,7 @@ impl Gateway {
             trusted_proxies: config.gateway.trusted_proxies.clone(),
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
-            unknown: metrics.gateway.source(UNKNOWN_SOURCE),
+            unknown: counters(&metrics.gateway, UNKNOWN_SOURCE),
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
             journal: Journal::default(),
