@@ -35,7 +35,7 @@ fn listing(directory: &Path) -> io::Result<String> {
             Some(_) => &mut providers,
             None => continue,
         };
-        let _ = write!(list, "    ({name:?}, include_str!({path:?})),\n");
+        let _ = writeln!(list, "    ({name:?}, include_str!({path:?})),");
     }
     let list = "&[(&str, &str)]";
     Ok(format!(

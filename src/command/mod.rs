@@ -17,9 +17,9 @@ use crate::cli::{Cli, Command};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging;
+pub use output::{Output, Row, print, visible};
 pub(crate) use send::Sender;
 pub(crate) use serve::Operators;
-pub use output::{Output, Row, print, visible};
 
 /// How a command can end before its time.
 #[derive(Debug)]

@@ -50,8 +50,6 @@ fn say_limits(config: &Config) {
 pub(crate) struct Operators {
     phase: watch::Sender<Phase>,
     task: tokio::task::JoinHandle<()>,
-    /// Where it listens.
-    pub(crate) address: std::net::SocketAddr,
 }
 
 impl Operators {
@@ -62,7 +60,7 @@ impl Operators {
         operations: Arc<dyn admin::Operations>,
     ) -> Result<Self, String> {
         let listener = gateway::bind(config.admin.listen).await?;
-        Self::on(listener, config, metrics, operations)
+        Ok(Self::on(listener, config, metrics, operations))
     }
 
     /// Use a listener that is already bound.
@@ -71,8 +69,7 @@ impl Operators {
         config: &Config,
         metrics: &Arc<Metrics>,
         operations: Arc<dyn admin::Operations>,
-    ) -> Result<Self, String> {
-        let address = listener.local_addr().map_err(|error| error.to_string())?;
+    ) -> Self {
         let limits = Limits {
             max_connections: 64,
             header_timeout: config.gateway.header_timeout,
@@ -83,7 +80,7 @@ impl Operators {
         let router = admin::router(Arc::clone(metrics), operations, config.admin.hosts.clone());
         let phase = watch::Sender::new(Phase::Serving);
         let task = tokio::spawn(crate::http::serve(listener, router, limits, None, phase.subscribe()));
-        Ok(Self { phase, task, address })
+        Self { phase, task }
     }
 
     /// Finish what was begun and stop listening.

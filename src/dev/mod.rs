@@ -25,6 +25,7 @@ use crate::enrich::{self, Progress};
 use crate::gateway::{self, Gateway, Outcome};
 use crate::http::Phase;
 use crate::http::admin::Operations;
+use crate::kafka::admin::Admin;
 use crate::kafka::{StandIn, topics};
 use crate::provider::Catalogue;
 use crate::shutdown::Shutdown;
@@ -99,7 +100,8 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
     let gateway = Gateway::start(&config, &metrics)?;
     let enricher = Arc::new(Progress::default());
     let enriching = {
-        let (config, metrics, progress, shutdown) = (Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&enricher), shutdown.clone());
+        let (config, metrics, progress, shutdown) =
+            (Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&enricher), shutdown.clone());
         tokio::spawn(async move { enrich::run(&config, &metrics, progress, shutdown).await })
     };
     let everything = Arc::new(Everything {
@@ -109,13 +111,16 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
         sources: config.sources.values().map(|source| json!({ "name": source.name, "provider": source.provider.name(), "path": source.path, "topic": source.raw_topic })).collect(),
         topics: topics::desired(&config).iter().map(|topic| json!(topic.name)).collect(),
     });
-    let operators = Operators::on(admin, &config, &metrics, Arc::clone(&everything) as _)?;
+    let operators = Operators::on(admin, &config, &metrics, Arc::clone(&everything) as _);
     let mut show = Show::new(arguments, &config, &gateway, &enricher, stand_in.is_none());
     show.banner()?;
     let phase = watch::Sender::new(Phase::Serving);
     let serving = {
-        let (gateway, config, metrics, shutdown) = (Arc::clone(&gateway), Arc::clone(&config), Arc::clone(&metrics), shutdown.clone());
-        tokio::spawn(async move { gateway::serve(gateway, &config, gateway::Listeners { public, phase }, &metrics, shutdown).await })
+        let (gateway, config, metrics, shutdown) =
+            (Arc::clone(&gateway), Arc::clone(&config), Arc::clone(&metrics), shutdown.clone());
+        tokio::spawn(async move {
+            gateway::serve(gateway, &config, gateway::Listeners { public, phase }, &metrics, shutdown).await
+        })
     };
     let ready = await_ready(&everything, &shutdown).await;
     show.ready(start.elapsed(), ready)?;
@@ -132,7 +137,9 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
 /// Listen there, or, where the port is taken, on a free one of the same address.
 async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     match TcpListener::bind(address).await {
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => gateway::bind(SocketAddr::new(address.ip(), 0)).await,
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            gateway::bind(SocketAddr::new(address.ip(), 0)).await
+        }
         Err(error) => Err(format!("cannot listen on {address}: {error}")),
         Ok(listener) => Ok(listener),
     }
@@ -150,7 +157,8 @@ async fn create_topics(config: &Arc<Config>, stand_in: Option<&StandIn>) -> Resu
             }
         }
         None => {
-            topics::apply(config).await?;
+            let admin = Admin::new(&config.kafka).map_err(|error| error.to_string())?;
+            admin.apply(topics::desired(config)).await.map_err(|error| error.to_string())?;
         }
     }
     Ok(())

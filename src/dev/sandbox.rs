@@ -44,10 +44,12 @@ impl Sandbox {
     pub(super) async fn start(catalogue: &Catalogue) -> Result<Self, String> {
         let mut sandbox = Self { addresses: BTreeMap::new(), tenants: BTreeMap::new() };
         for provider in catalogue.iter().filter(|provider| provider.api().is_some()) {
-            let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| error.to_string())?;
+            let listener =
+                TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| error.to_string())?;
             let address = listener.local_addr().map_err(|error| error.to_string())?;
             let base = Url::parse(&format!("http://{address}")).map_err(|error| error.to_string())?;
-            let answers: Vec<Answer> = provider.samples().iter().filter_map(|sample| answer(provider, sample, &base)).collect();
+            let answers: Vec<Answer> =
+                provider.samples().iter().filter_map(|sample| answer(provider, sample, &base)).collect();
             let router = Router::new().fallback(record).with_state(Arc::new(answers));
             tokio::spawn(async move { axum::serve(listener, router).await });
             sandbox.addresses.insert(provider.name().to_owned(), address);
@@ -126,7 +128,8 @@ async fn record(State(answers): State<Arc<Vec<Answer>>>, uri: Uri) -> Response {
         answer.sample.fill(&Filling { id: &id, n, uuid: &id, now: Timestamp::now() }).record
     });
     // A real event of a real provider, received by dev: there is no record of it here, and saying so is more use than a 404.
-    let body = found.unwrap_or_else(|| json!({ "sandbox": "hookstream dev knows no record for this", "path": path }).to_string());
+    let body = found
+        .unwrap_or_else(|| json!({ "sandbox": "hookstream dev knows no record for this", "path": path }).to_string());
     let mut response = Response::new(body.into());
     *response.status_mut() = StatusCode::OK;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -38,16 +38,29 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn new(arguments: &Dev, config: &Arc<Config>, gateway: &Arc<Gateway>, enricher: &Arc<Progress>, real_kafka: bool) -> Self {
-        let given = |provider: &Provider| arguments.secret.iter().find(|(name, _)| name == provider.name()).map(|(_, secret)| secret.clone());
+    pub(super) fn new(
+        arguments: &Dev,
+        config: &Arc<Config>,
+        gateway: &Arc<Gateway>,
+        enricher: &Arc<Progress>,
+        real_kafka: bool,
+    ) -> Self {
+        let given = |provider: &Provider| {
+            arguments.secret.iter().find(|(name, _)| name == provider.name()).map(|(_, secret)| secret.clone())
+        };
         let known = |provider: &Provider| secrets::secret(provider).expose_text().unwrap_or_default().to_owned();
-        let shown = |provider: &Provider| (provider.name().to_owned(), given(provider).unwrap_or_else(|| known(provider)));
+        let shown =
+            |provider: &Provider| (provider.name().to_owned(), given(provider).unwrap_or_else(|| known(provider)));
         Self {
             table: Table::new(Output::new(arguments.json)),
             json: arguments.json,
             real_kafka,
             asked: [arguments.listen, arguments.admin, arguments.kafka_listen],
-            secrets: if arguments.print_secrets { providers(&config.catalogue).into_iter().map(shown).collect() } else { Vec::new() },
+            secrets: if arguments.print_secrets {
+                providers(&config.catalogue).into_iter().map(shown).collect()
+            } else {
+                Vec::new()
+            },
             config: Arc::clone(config),
             gateway: Arc::clone(gateway),
             enricher: Arc::clone(enricher),
@@ -66,7 +79,11 @@ impl Show {
             let row = json!({ "gateway": config.gateway.listen.to_string(), "kafka": kafka, "admin": config.admin.listen.to_string() });
             return print(&row.to_string());
         }
-        let what = if self.real_kafka { "gateway, enricher and the providers' APIs, on your Kafka" } else { "gateway, enricher, a Kafka stand-in and the providers' APIs; nothing is kept" };
+        let what = if self.real_kafka {
+            "gateway, enricher and the providers' APIs, on your Kafka"
+        } else {
+            "gateway, enricher, a Kafka stand-in and the providers' APIs; nothing is kept"
+        };
         self.say(&format!("hookstream {} dev: {what}\n", env!("CARGO_PKG_VERSION")))?;
         let paths: Vec<&str> = config.sources.values().map(|source| source.path.as_str()).collect();
         let gateway = config.gateway.listen;
@@ -77,7 +94,11 @@ impl Show {
             }
             None => self.say(&format!("  post to    http://{gateway} {}", paths.join(" ")))?,
         }
-        let kind = if self.real_kafka { "yours; records stay there" } else { "in memory, transactions isolate nothing; --kafka host:port uses yours" };
+        let kind = if self.real_kafka {
+            "yours; records stay there"
+        } else {
+            "in memory, transactions isolate nothing; --kafka host:port uses yours"
+        };
         self.say(&format!("  topics at  {kafka:<22} {kind}"))?;
         self.say(&format!("  look at    http://{}  metrics, health, status", config.admin.listen))?;
         for (what, asked, got) in [("gateway", self.asked[0], gateway), ("admin", self.asked[1], config.admin.listen)] {
@@ -96,7 +117,10 @@ impl Show {
 
     pub(super) fn ready(&self, after: Duration, ready: bool) -> Result<(), String> {
         if ready {
-            self.say(&format!("  ready in {:.1} s. One signed sample from each source, through the front door:\n", after.as_secs_f64()))?;
+            self.say(&format!(
+                "  ready in {:.1} s. One signed sample from each source, through the front door:\n",
+                after.as_secs_f64()
+            ))?;
         } else {
             self.say("  kafka or the enricher is not ready yet; going on all the same\n")?;
         }
@@ -125,9 +149,12 @@ impl Show {
     async fn samples(&mut self, fates: &mut broadcast::Receiver<Fate>) -> Result<(), String> {
         let mut number = 0;
         let mut again = None;
-        for provider in providers(&Arc::clone(&self.config).catalogue) {
-            let Some(source) = self.config.sources.values().find(|source| source.provider.name() == provider.name()) else { continue };
-            let url = format!("http://{}{}", self.config.gateway.listen, source.path);
+        let config = Arc::clone(&self.config);
+        for provider in providers(&config.catalogue) {
+            let Some(source) = config.sources.values().find(|source| source.provider.name() == provider.name()) else {
+                continue;
+            };
+            let url = format!("http://{}{}", config.gateway.listen, source.path);
             for sample in provider.samples() {
                 let sender = Sender::of(source.bind()?, sample, url.clone())?;
                 number += u64::from(sample.providertype != "url_verification");
@@ -213,10 +240,18 @@ impl Show {
         let ended: u64 = counts.iter().map(|(_, count)| count).sum();
         let accepted = journal.ended(Outcome::Accepted);
         if self.json {
-            let counts: serde_json::Map<String, Value> = counts.iter().map(|(outcome, count)| (outcome.as_str().to_owned(), json!(count))).collect();
-            return print(&json!({ "received": journal.received(), "counts": counts, "finished": self.table.finished }).to_string());
+            let counts: serde_json::Map<String, Value> =
+                counts.iter().map(|(outcome, count)| (outcome.as_str().to_owned(), json!(count))).collect();
+            return print(
+                &json!({ "received": journal.received(), "counts": counts, "finished": self.table.finished })
+                    .to_string(),
+            );
         }
-        let parts: Vec<String> = counts.iter().filter(|(_, count)| *count > 0).map(|(outcome, count)| format!("{count} {}", outcome.as_str())).collect();
+        let parts: Vec<String> = counts
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(outcome, count)| format!("{count} {}", outcome.as_str()))
+            .collect();
         let in_flight = journal.received().saturating_sub(ended);
         self.say(&format!(
             "\n  {} received = {} + {in_flight} in flight; {} of {accepted} enriched or passed on, once each\n",
@@ -232,7 +267,9 @@ impl Show {
         }
         let program = std::env::args().next().unwrap_or_else(|| "hookstream".to_owned());
         let (gateway, kafka) = (self.config.gateway.listen, &self.config.kafka.bootstrap_servers);
-        let Some(source) = ordered(&self.config).first().copied().and_then(|name| self.config.sources.get(name)) else { return Ok(()) };
+        let Some(source) = ordered(&self.config).first().copied().and_then(|name| self.config.sources.get(name)) else {
+            return Ok(());
+        };
         let (name, path) = (&source.name, &source.path);
         let enriched = self.config.kafka.topics.enriched_topic(name);
         let to = if gateway.port() == 8080 { String::new() } else { format!(" --to http://{gateway}") };
@@ -254,10 +291,13 @@ impl Show {
 
     pub(super) fn farewell(&self, received: u64, stored: u64, unsettled: usize) -> Result<(), String> {
         if self.json {
-            return print(&json!({ "stopped": true, "received": received, "stored": stored, "unsettled": unsettled }).to_string());
+            return print(
+                &json!({ "stopped": true, "received": received, "stored": stored, "unsettled": unsettled }).to_string(),
+            );
         }
         let kept = if self.real_kafka { "kept in your Kafka" } else { "all forgotten now" };
-        let open = if unsettled == 0 { "0 lost".to_owned() } else { format!("{unsettled} not acknowledged, and answered so") };
+        let open =
+            if unsettled == 0 { "0 lost".to_owned() } else { format!("{unsettled} not acknowledged, and answered so") };
         self.say(&format!("  stopped: {received} received, {stored} stored, {open}, {kept}. Next: hookstream init stripe > hookstream.toml"))
     }
 }

@@ -49,7 +49,8 @@ impl Table {
         {
             self.remember((source.to_owned(), id.clone()), fate.kind.clone());
         }
-        let place = fate.place.as_ref().map(|(topic, delivery)| format!("{topic}/{}@{}", delivery.partition, delivery.offset));
+        let place =
+            fate.place.as_ref().map(|(topic, delivery)| format!("{topic}/{}@{}", delivery.partition, delivery.offset));
         if self.output.is_json() {
             return self.json(&[
                 ("time", json!(crate::event::rfc3339_millis(fate.at))),

@@ -3,6 +3,7 @@
 
 mod broker_facts;
 mod cloudevents_reader;
+mod data_schemas;
 mod envelope;
 mod providers;
 mod reference;
