@@ -77,6 +77,8 @@ impl Operators {
             header_timeout: config.gateway.header_timeout,
             finish: std::time::Duration::from_secs(1),
         };
+        let (watched, ready) = (Arc::clone(&operations), metrics.ready.clone());
+        metrics.before_scrape(move || ready.set(i64::from(watched.ready().is_ok())));
         let router = admin::router(Arc::clone(metrics), operations, config.admin.hosts.clone());
         let phase = watch::Sender::new(Phase::Serving);
         let task = tokio::spawn(crate::http::serve(listener, router, limits, None, phase.subscribe()));
