@@ -43,10 +43,9 @@ use source::Source;
 /// The label of requests to paths that nobody configured. Not a legal source name.
 const UNKNOWN_SOURCE: &str = "(unknown)";
 
-<<<<<<< HEAD
 /// Tells the time: what signed timestamps are held against, and what records are stamped with.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
-=======
+
 /// A source's metrics with every outcome at 0: a counter that first appears at 1 hides that one from rate().
 fn counters(metrics: &GatewayMetrics, source: &str) -> SourceMetrics {
     let metrics = metrics.source(source);
@@ -55,7 +54,6 @@ fn counters(metrics: &GatewayMetrics, source: &str) -> SourceMetrics {
     }
     metrics
 }
->>>>>>> ops
 
 /// A gateway: the sources and the producer, without listeners.
 pub struct Gateway {
@@ -106,12 +104,9 @@ impl Gateway {
             trusted_proxies: config.gateway.trusted_proxies.clone(),
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
-<<<<<<< HEAD
             clock,
             unknown: metrics.gateway.source(UNKNOWN_SOURCE),
-=======
             unknown: counters(&metrics.gateway, UNKNOWN_SOURCE),
->>>>>>> ops
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
             journal: Journal::default(),
