@@ -16,7 +16,7 @@ pub(super) async fn run(mut config: Config, arguments: &Enrich, shutdown: Shutdo
     let progress = Arc::new(Progress::default());
     let operators = Operators::start(&config, &metrics, Arc::clone(&progress) as _).await?;
     let settings = &config.enrich;
-    tracing::info!(admin = %config.admin.listen, kafka = %config.kafka.bootstrap_servers, group = settings.group,
+    tracing::info!(admin = %operators.address, kafka = %config.kafka.bootstrap_servers, group = settings.group,
         transactional_id = settings.transactional_id, window = ?settings.window, time_budget = ?settings.time_budget,
         concurrency = settings.concurrency, max_record = settings.max_record, max_attempts = settings.max_attempts, "enriching");
     let ended = enrich::run(&config, &metrics, progress, shutdown).await;

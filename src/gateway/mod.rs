@@ -105,7 +105,6 @@ impl Gateway {
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
             clock,
-            unknown: metrics.gateway.source(UNKNOWN_SOURCE),
             unknown: counters(&metrics.gateway, UNKNOWN_SOURCE),
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
