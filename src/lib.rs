@@ -7,7 +7,6 @@
 pub mod cli;
 pub mod command;
 pub mod config;
-#[path = "dev/secrets.rs"]
 pub mod dev;
 pub mod enrich;
 pub mod event;

@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::Failure;
-use super::serve::Operators;
+use super::{Failure, Operators};
 use crate::cli::Enrich;
 use crate::config::{Config, ConfigError};
 use crate::enrich::{self, EnrichError, Progress};

@@ -8,7 +8,9 @@ use crate::support::stage::{Raw, Stage, json};
 
 fn sources(api: &str) -> String {
     let source = |name: &str| {
-        format!("[sources.{name}]\nprovider = \"acme\"\nsecrets = [\"SECRET\"]\napi_key = \"SECRET\"\napi_base = \"{api}/{name}\"\n")
+        format!(
+            "[sources.{name}]\nprovider = \"acme\"\nsecrets = [\"SECRET\"]\napi_key = \"SECRET\"\napi_base = \"{api}/{name}\"\n"
+        )
     };
     ["acme", "paused", "refused"].map(source).concat()
 }
@@ -25,7 +27,8 @@ fn append(stage: &Stage, source: &str, id: &str, kind: &str) {
 fn every_answer_has_its_fate() {
     let Some(kafka) = cluster() else { return };
     let api = Api::start();
-    let stage = Stage::new(kafka, 2, &sources(&api.url()), "time_budget = \"2s\"\nmax_record = \"64KiB\"\nmax_attempts = 2");
+    let stage =
+        Stage::new(kafka, 2, &sources(&api.url()), "time_budget = \"2s\"\nmax_record = \"64KiB\"\nmax_attempts = 2");
     let ok = || Reply::Body(r#"{"ok":true}"#.to_owned());
     let away = || Reply::Status(302, vec![("location", "http://169.254.169.254/".to_owned())]);
     for (id, replies) in [
@@ -88,7 +91,8 @@ fn every_answer_has_its_fate() {
         assert!(Instant::now() < deadline, "{:#?}", all());
     }
     let all = all();
-    for (id, expected) in [("recovers", "enriched"), ("hangs", "enriched"), ("late", "enriched"), ("vanished", "gone")] {
+    for (id, expected) in [("recovers", "enriched"), ("hangs", "enriched"), ("late", "enriched"), ("vanished", "gone")]
+    {
         assert_eq!(status(id, &all)["status"], expected, "{id}");
         assert_eq!(status(id, &all)["attempts"], 2, "{id}");
     }
@@ -96,7 +100,9 @@ fn every_answer_has_its_fate() {
     let mut reasons: Vec<_> = dead.iter().map(|seen| seen.header("hookstream-reason").unwrap()).collect();
     reasons.sort_unstable();
     assert_eq!(reasons, ["record_too_large", "record_too_large", "record_unreadable", "redirected"]);
-    assert!(dead.iter().all(|seen| seen.header("hookstream-origin-topic") == Some(stage.topic("webhooks.acme").as_str())));
+    assert!(
+        dead.iter().all(|seen| seen.header("hookstream-origin-topic") == Some(stage.topic("webhooks.acme").as_str()))
+    );
 
     // Refused credentials use up nothing: the raw topic is the queue.
     assert!(stage.all("webhooks.refused.enriched").is_empty());

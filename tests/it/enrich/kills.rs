@@ -15,10 +15,8 @@ fn one_record_per_event_over_kills_of_two_instances() {
     let Some(kafka) = cluster() else { return };
     let api = Api::start();
     api.slow(Duration::from_millis(15));
-    let sources = format!(
-        "[sources.acme]\nsecrets = [\"SECRET\"]\napi_key = \"SECRET\"\napi_base = \"{}\"\n",
-        api.url()
-    );
+    let sources =
+        format!("[sources.acme]\nsecrets = [\"SECRET\"]\napi_key = \"SECRET\"\napi_base = \"{}\"\n", api.url());
     let stage = Stage::new(kafka, 4, &sources, "concurrency = 8");
     let mut instances = [stage.enricher("a"), stage.enricher("b")];
     let mut written = 0;
@@ -55,7 +53,13 @@ fn one_record_per_event_over_kills_of_two_instances() {
         if counts.len() >= EVENTS {
             break counts;
         }
-        assert!(Instant::now() < deadline, "only {} of {EVENTS} events came\n{}\n{}", counts.len(), instances[0].log(), instances[1].log());
+        assert!(
+            Instant::now() < deadline,
+            "only {} of {EVENTS} events came\n{}\n{}",
+            counts.len(),
+            instances[0].log(),
+            instances[1].log()
+        );
         std::thread::park_timeout(Duration::from_millis(500));
     };
     let twice: Vec<_> = counts.iter().filter(|(_, count)| **count != 1).collect();

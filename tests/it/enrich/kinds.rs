@@ -39,13 +39,28 @@ fn three_kinds_of_records_once_each() {
     let Some(kafka) = cluster() else { return };
     let api = Api::start();
     let stage = Stage::new(kafka, 3, &sources(&api.url()), "");
-    let stripe = Raw { source: "stripe", provider: "stripe", id: "evt_1", kind: "invoice.paid", tenant: None, data: INVOICE };
+    let stripe =
+        Raw { source: "stripe", provider: "stripe", id: "evt_1", kind: "invoice.paid", tenant: None, data: INVOICE };
     let events = [
         stripe.clone(),
         stripe.clone(),
         Raw { source: "github", provider: "github", id: "guid-1", kind: "push", tenant: None, data: PUSH },
-        Raw { source: "shopify", provider: "shopify", id: "hook-1", kind: "orders/create", tenant: Some("ada.myshopify.com"), data: ORDER },
-        Raw { source: "shopify", provider: "shopify", id: "hook-2", kind: "orders/create", tenant: Some("eve.myshopify.com"), data: ORDER },
+        Raw {
+            source: "shopify",
+            provider: "shopify",
+            id: "hook-1",
+            kind: "orders/create",
+            tenant: Some("ada.myshopify.com"),
+            data: ORDER,
+        },
+        Raw {
+            source: "shopify",
+            provider: "shopify",
+            id: "hook-2",
+            kind: "orders/create",
+            tenant: Some("eve.myshopify.com"),
+            data: ORDER,
+        },
         Raw { source: "bare", ..stripe.clone() },
         Raw { kind: "no.such.route", id: "evt_2", ..stripe.clone() },
     ];
@@ -57,7 +72,11 @@ fn three_kinds_of_records_once_each() {
     let stripe_records = stage.enriched("stripe", 2);
     let paid = stripe_records.iter().find(|seen| seen.key.as_deref() == Some(b"evt_1")).unwrap();
     let value = json(paid);
-    assert!(paid.text().contains(&format!(r#""data":{{"event":{INVOICE},"record":{{"path": "/v1/invoices/in_1"}},"#)), "{}", paid.text());
+    assert!(
+        paid.text().contains(&format!(r#""data":{{"event":{INVOICE},"record":{{"path": "/v1/invoices/in_1"}},"#)),
+        "{}",
+        paid.text()
+    );
     assert_eq!((value["id"].as_str(), value["source"].as_str()), (Some("evt_1"), Some("/webhooks/stripe/enriched")));
     assert_eq!(value["data"]["enrichment"]["status"], "enriched");
     assert_eq!(value["data"]["enrichment"]["etag"], "\"v1\"");
@@ -78,7 +97,10 @@ fn three_kinds_of_records_once_each() {
     assert_eq!(by_id("hook-2")["data"]["enrichment"]["reason"], "unknown_tenant");
 
     let bare = json(&stage.enriched("bare", 1)[0]);
-    assert_eq!((&bare["data"]["enrichment"]["status"], &bare["data"]["enrichment"]["reason"]), (&"skipped".into(), &"no_credentials".into()));
+    assert_eq!(
+        (&bare["data"]["enrichment"]["status"], &bare["data"]["enrichment"]["reason"]),
+        (&"skipped".into(), &"no_credentials".into())
+    );
     let skipped = stripe_records.iter().find(|seen| seen.key.as_deref() == Some(b"evt_2")).unwrap();
     assert_eq!(json(skipped)["data"]["enrichment"]["reason"], "no_route");
 
@@ -102,5 +124,7 @@ fn three_kinds_of_records_once_each() {
     let ids = stage.all("webhooks.stripe.ids");
     let claims: Vec<_> = ids.iter().filter(|seen| seen.header("hookstream-barrier").is_none()).collect();
     assert_eq!(claims.len(), 3);
-    assert!(claims.iter().all(|claim| claim.partition == hookstream::kafka::partition_for(claim.key.as_ref().unwrap(), 3)));
+    assert!(
+        claims.iter().all(|claim| claim.partition == hookstream::kafka::partition_for(claim.key.as_ref().unwrap(), 3))
+    );
 }

@@ -139,11 +139,11 @@ prefix = "{prefix}"
             run: None,
             recordedtime: Timestamp::now(),
         };
-        let encoded =
-            encode(Format::CloudEvents, &attributes, &Data::Json(raw.data.as_bytes()), Extra::default());
-        let headers = encoded.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-            headers.insert(Header { key, value: Some(value) })
-        });
+        let encoded = encode(Format::CloudEvents, &attributes, &Data::Json(raw.data.as_bytes()), Extra::default());
+        let headers = encoded
+            .headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
         self.append_bytes(raw.source, raw.id, &encoded.value, headers);
     }
 
