@@ -141,9 +141,9 @@ impl Owner {
 
     fn is_due(&self, now: Instant) -> bool {
         let (mut events, mut bytes) = (0, 0);
-        for (slot, decision) in self.holdings.values().flat_map(|holding| holding.lane.finished()) {
+        for (slot, _) in self.holdings.values().flat_map(|holding| holding.lane.finished()) {
             events += 1;
-            bytes += slot.item.stored.bytes() + decision.bytes();
+            bytes += slot.bytes();
         }
         let elapsed = now.duration_since(self.committer.committed_at);
         events >= MAX_EVENTS
@@ -277,25 +277,40 @@ impl Owner {
             |part: &Part, owner: &Self| owner.holdings.get(&part.partition).is_some_and(|h| h.epoch == part.epoch);
         // What went away meanwhile is its new owner's.
         let parts: Vec<Part> = self.committer.doubt.iter().filter(|part| held(part, self)).cloned().collect();
-        let committed = match self.consumer.committed(parts.iter().map(|part| &part.partition), DOUBT) {
+        let committed = match parts.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.consumer.committed(parts.iter().map(|part| &part.partition), DOUBT),
+        };
+        let committed = match committed {
             Ok(committed) => committed,
             Err(why) => {
                 self.trouble(&why);
                 return Ok(false);
             }
         };
-        let all =
-            |test: fn(&Part, Option<i64>) -> bool| parts.iter().zip(&committed).all(|(part, now)| test(part, *now));
-        if all(|part, now| now == part.before) {
-            tracing::info!("the transaction did not take place; its events go into the next");
-        } else if all(|part, now| now == Some(part.next)) {
-            tracing::info!("the transaction took place");
-            self.release(&parts);
-        } else {
-            return Err(EnrichError::Contradiction(format!("{parts:?}, committed {committed:?}")));
+        match found_out(&parts, &committed) {
+            Some(false) => tracing::info!("the transaction did not take place; its events go into the next"),
+            Some(true) => {
+                tracing::info!("the transaction took place");
+                self.release(&parts);
+            }
+            None => return Err(EnrichError::Contradiction(format!("{parts:?}, committed {committed:?}"))),
         }
         self.committer.doubt.clear();
         Ok(true)
+    }
+}
+
+/// Whether a transaction took place, from the committed offsets of its parts: all of them are as before, or all as it
+/// meant to leave them. `None`: neither, so somebody else has changed them.
+fn found_out(parts: &[Part], committed: &[Option<i64>]) -> Option<bool> {
+    let all = |test: fn(&Part, Option<i64>) -> bool| parts.iter().zip(committed).all(|(part, now)| test(part, *now));
+    if all(|part, now| now == part.before) {
+        Some(false)
+    } else if all(|part, now| now == Some(part.next)) {
+        Some(true)
+    } else {
+        None
     }
 }
 
@@ -315,4 +330,33 @@ fn shrink(holding: &mut super::holding::Holding, offset: i64) {
         without_body,
     };
     holding.lane.redecide(offset, Decision::Dead(dead));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(before: Option<i64>, next: i64) -> Part {
+        let partition = Partition { topic: "webhooks.stripe".into(), number: 0 };
+        Part { partition, epoch: 1, before, next }
+    }
+
+    #[test]
+    fn committed_offsets_tell_what_became_of_a_transaction() {
+        let parts = [part(None, 3), part(Some(7), 9)];
+        assert_eq!(found_out(&parts, &[None, Some(7)]), Some(false));
+        assert_eq!(found_out(&parts, &[Some(3), Some(9)]), Some(true));
+        for torn in [[Some(3), Some(7)], [None, Some(9)], [Some(2), Some(7)], [None, None]] {
+            assert_eq!(found_out(&parts, &torn), None, "a transaction is never half there: {torn:?}");
+        }
+        assert_eq!(found_out(&[], &[]), Some(false), "all of it went to another owner");
+    }
+
+    #[test]
+    fn one_fence_is_no_twin() {
+        let kafka = crate::config::Config::parse(std::path::Path::new("test"), "", []).unwrap().kafka;
+        let mut committer = Committer::new(kafka, "id".to_owned());
+        assert!(committer.note_fenced().is_ok());
+        assert!(matches!(committer.note_fenced(), Err(EnrichError::Twin(id)) if id == "id"));
+    }
 }

@@ -303,6 +303,7 @@ impl Owner {
                 *lag = (*lag).max(now_ms - oldest);
             }
         }
+        self.shelf.values_mut().for_each(|window| window.expire(now_ms));
         let count = |test: fn(&Holding) -> bool| self.holdings.values().filter(|holding| test(holding)).count();
         let restoring = count(|holding| !holding.is_open());
         self.metrics.lags(&lag);

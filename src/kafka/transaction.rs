@@ -109,6 +109,7 @@ impl Transactor {
                 self.abort(Abort { why: error.to_string(), refused: None })
             };
         }
+        tracing::debug!("a transaction is complete; committing it");
         match self.client.commit_transaction(END) {
             Ok(()) => Outcome::Committed(offsets),
             Err(error) if requires_abort(&error) => self.abort(Abort { why: error.to_string(), refused: None }),
