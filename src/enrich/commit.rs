@@ -10,7 +10,7 @@ use super::owner::Owner;
 use super::plan::records;
 use super::verdict::{Dead, Decision};
 use crate::config::KafkaConfig;
-use crate::kafka::{Abort, Batch, Outcome, Partition, Refusal, Transactor};
+use crate::kafka::{Abort, Batch, Partition, Refusal, TransactionOutcome as Outcome, Transactor};
 
 /// What is finished is committed this often.
 const EVERY: Duration = Duration::from_millis(200);

@@ -40,6 +40,8 @@ pub struct Metrics {
     pub kafka: KafkaMetrics,
     /// The enricher's.
     pub enrich: EnrichMetrics,
+    /// 1 while /readyz says 200, else 0.
+    pub ready: IntGauge,
     registry: Registry,
     descriptions: Arc<[Description]>,
     refreshers: Arc<Mutex<Vec<Refresher>>>,
@@ -133,6 +135,7 @@ impl Metrics {
         let gateway = GatewayMetrics::new(&mut families)?;
         let kafka = KafkaMetrics::new(&mut families)?;
         let enrich = EnrichMetrics::new(&mut families)?;
+        let ready = families.int_gauge("hookstream_ready", "1 while /readyz says 200, else 0.")?;
         let build = families.int_gauges(
             "hookstream_build_info",
             &["version", "revision"],
@@ -147,6 +150,7 @@ impl Metrics {
             gateway,
             kafka,
             enrich,
+            ready,
             registry: families.registry,
             descriptions: families.descriptions.into(),
             refreshers: Arc::default(),

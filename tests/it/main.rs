@@ -4,7 +4,9 @@
 mod broker_facts;
 mod cloudevents_reader;
 mod data_schemas;
+mod enrich;
 mod envelope;
+mod gateway;
 mod providers;
 mod reference;
 mod scan;
