@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{Failure, Operators};
 use crate::cli::Enrich;
-use crate::config::Config;
-use crate::enrich::{self, Progress};
+use crate::config::{Config, ConfigError};
+use crate::enrich::{self, EnrichError, Progress};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 
@@ -15,12 +15,20 @@ pub(super) async fn run(mut config: Config, arguments: &Enrich, shutdown: Shutdo
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
     let progress = Arc::new(Progress::default());
     let operators = Operators::start(&config, &metrics, Arc::clone(&progress) as _).await?;
-    tracing::info!(admin = %config.admin.listen, kafka = config.kafka.bootstrap_servers, group = config.enrich.group,
-        transactional_id = config.enrich.transactional_id, window = ?config.enrich.window, time_budget = ?config.enrich.time_budget,
-        concurrency = config.enrich.concurrency, max_record = config.enrich.max_record, "enriching");
+    let settings = &config.enrich;
+    tracing::info!(admin = %operators.address, kafka = %config.kafka.bootstrap_servers, group = settings.group,
+        transactional_id = settings.transactional_id, window = ?settings.window, time_budget = ?settings.time_budget,
+        concurrency = settings.concurrency, max_record = settings.max_record, max_attempts = settings.max_attempts, "enriching");
     let ended = enrich::run(&config, &metrics, progress, shutdown).await;
     operators.stop().await;
-    ended.map_err(|error| error.to_string())?;
-    tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    match ended {
+        Ok(()) => {
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(EnrichError::Start(message)) => {
+            Err(Failure::Config(ConfigError { origin: config.path.display().to_string(), message }))
+        }
+        Err(error) => Err(Failure::Failed(error.to_string())),
+    }
 }

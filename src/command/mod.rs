@@ -18,7 +18,7 @@ use crate::config::{Config, ConfigError, LogFormat};
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging;
 pub use output::{Output, Row, print, visible};
-pub(crate) use send::Sender;
+pub(crate) use send::{Sender, client};
 pub(crate) use serve::Operators;
 
 /// How a command can end before its time.
@@ -90,7 +90,8 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
     let shutdown = Shutdown::on_signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     match &cli.command {
         Command::Dev(arguments) => {
-            start_logging(&cli, None, "warn")?;
+            // librdkafka repeats on many threads what dev says once.
+            start_logging(&cli, None, "warn,hookstream::kafka=error")?;
             crate::dev::run(&cli, arguments, shutdown).await
         }
         Command::Serve(arguments) => serve::run(configured(&cli)?, arguments, shutdown).await,

@@ -21,6 +21,8 @@ pub(super) async fn run(mut config: Config, arguments: &Serve, shutdown: Shutdow
     let gateway = Gateway::start(&config, &metrics)?;
     let public = gateway::bind(config.gateway.listen).await?;
     let operators = Operators::start(&config, &metrics, Arc::clone(&gateway) as _).await?;
+    config.gateway.listen = public.local_addr().map_err(|error| error.to_string())?;
+    config.admin.listen = operators.address;
     say_limits(&config);
     let phase = watch::Sender::new(Phase::Serving);
     let listeners = gateway::Listeners { public, phase };
@@ -48,6 +50,8 @@ fn say_limits(config: &Config) {
 
 /// The operators' listener, running.
 pub(crate) struct Operators {
+    /// Where it listens: with port 0 the one that was given.
+    pub(crate) address: std::net::SocketAddr,
     phase: watch::Sender<Phase>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -60,12 +64,14 @@ impl Operators {
         operations: Arc<dyn admin::Operations>,
     ) -> Result<Self, String> {
         let listener = gateway::bind(config.admin.listen).await?;
-        Ok(Self::on(listener, config, metrics, operations))
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        Ok(Self::on(listener, address, config, metrics, operations))
     }
 
     /// Use a listener that is already bound.
     pub(crate) fn on(
         listener: tokio::net::TcpListener,
+        address: std::net::SocketAddr,
         config: &Config,
         metrics: &Arc<Metrics>,
         operations: Arc<dyn admin::Operations>,
@@ -80,7 +86,7 @@ impl Operators {
         let router = admin::router(Arc::clone(metrics), operations, config.admin.hosts.clone());
         let phase = watch::Sender::new(Phase::Serving);
         let task = tokio::spawn(crate::http::serve(listener, router, limits, None, phase.subscribe()));
-        Self { phase, task }
+        Self { address, phase, task }
     }
 
     /// Finish what was begun and stop listening.

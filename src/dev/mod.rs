@@ -111,7 +111,7 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
         sources: config.sources.values().map(|source| json!({ "name": source.name, "provider": source.provider.name(), "path": source.path, "topic": source.raw_topic })).collect(),
         topics: topics::desired(&config).iter().map(|topic| json!(topic.name)).collect(),
     });
-    let operators = Operators::on(admin, &config, &metrics, Arc::clone(&everything) as _);
+    let operators = Operators::on(admin, config.admin.listen, &config, &metrics, Arc::clone(&everything) as _);
     let mut show = Show::new(arguments, &config, &gateway, &enricher, stand_in.is_none());
     show.banner()?;
     let phase = watch::Sender::new(Phase::Serving);
@@ -168,7 +168,7 @@ async fn create_topics(config: &Arc<Config>, stand_in: Option<&StandIn>) -> Resu
 async fn await_ready(everything: &Everything, shutdown: &Shutdown) -> bool {
     let end = tokio::time::Instant::now() + READY;
     let mut look = tokio::time::interval(Duration::from_millis(20));
-    while everything.ready().is_err() {
+    while everything.ready().is_err() || !everything.enricher.reads_all() {
         tokio::select! {
             _ = look.tick() => if tokio::time::Instant::now() > end { return false },
             () = shutdown.requested() => return false,

@@ -16,9 +16,10 @@ use url::Url;
 
 use crate::provider::{Catalogue, Filling, Provider, Sample};
 
-/// Values that stand where a sample's own id and number would: what is found in their place in a path is the id or number.
+/// Values that stand where a sample's own id and number would: what is found in their place in a path is the id or
+/// number. The number is short, since a sample may put digits of its own before it.
 const ANY_ID: &str = "anyid";
-const ANY_NUMBER: u64 = 770_077_007_700;
+const ANY_NUMBER: u64 = 7_077;
 
 /// The running APIs.
 pub(super) struct Sandbox {
@@ -145,7 +146,7 @@ mod tests {
         let pattern = Pattern::new("/v1/invoices/in_anyid");
         assert_eq!(pattern.matches("/v1/invoices/in_dev_1"), Some(("dev_1".to_owned(), 1)));
         assert_eq!(pattern.matches("/v1/charges/in_dev_1"), None);
-        let pattern = Pattern::new("/orders/8209770077007700.json");
+        let pattern = Pattern::new("/orders/82097077.json");
         assert_eq!(pattern.matches("/orders/82093.json"), Some((String::new(), 3)));
         assert_eq!(pattern.matches("/orders/8209x.json"), None);
     }

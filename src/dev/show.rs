@@ -1,6 +1,5 @@
 //! What `dev` says, from the banner to the farewell.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use super::secrets;
 use super::sources::providers;
 use super::table::Table;
 use crate::cli::Dev;
-use crate::command::{Output, Sender, print};
+use crate::command::{Output, Sender, client, print};
 use crate::config::Config;
 use crate::enrich::{Progress, Settled};
 use crate::gateway::{Fate, Gateway, Outcome};
@@ -22,6 +21,9 @@ use crate::shutdown::Shutdown;
 
 /// How long after the last sample the sum is drawn, at the latest.
 const SETTLE: Duration = Duration::from_secs(10);
+
+/// The type of the samples that are no events.
+const HANDSHAKE: &str = "url_verification";
 
 /// The output of one `dev`.
 pub(super) struct Show {
@@ -33,8 +35,6 @@ pub(super) struct Show {
     config: Arc<Config>,
     gateway: Arc<Gateway>,
     enricher: Arc<Progress>,
-    /// What is said beside a fate that a sample was meant to have: by source and outcome.
-    notes: HashMap<(String, Outcome), &'static str>,
 }
 
 impl Show {
@@ -64,7 +64,6 @@ impl Show {
             config: Arc::clone(config),
             gateway: Arc::clone(gateway),
             enricher: Arc::clone(enricher),
-            notes: HashMap::new(),
         }
     }
 
@@ -147,48 +146,46 @@ impl Show {
     }
 
     async fn samples(&mut self, fates: &mut broadcast::Receiver<Fate>) -> Result<(), String> {
+        let config = Arc::clone(&self.config);
+        let client = client()?;
         let mut number = 0;
         let mut again = None;
-        let config = Arc::clone(&self.config);
         for provider in providers(&config.catalogue) {
             let Some(source) = config.sources.values().find(|source| source.provider.name() == provider.name()) else {
                 continue;
             };
             let url = format!("http://{}{}", config.gateway.listen, source.path);
             for sample in provider.samples() {
-                let sender = Sender::of(source.bind()?, sample, url.clone())?;
-                number += u64::from(sample.providertype != "url_verification");
+                let sender = Sender::of(source.bind()?, sample, url.clone(), client.clone());
+                number += u64::from(sample.providertype != HANDSHAKE);
                 let id = format!("dev_{number}");
-                self.notes.insert((source.name.clone(), Outcome::Handshake), "answered with its challenge");
                 sender.send_as(number, &id, false).await?;
-                self.next(fates).await?;
-                again.get_or_insert((sender, id, number, source.name.clone()));
+                let handshake = (sample.providertype == HANDSHAKE).then_some(HANDSHAKE);
+                self.next(fates, handshake, handshake.map(|_| "answered with its challenge")).await?;
+                again.get_or_insert((sender, id, number));
             }
         }
-        let Some((sender, id, number, source)) = again else { return Ok(()) };
-        self.notes.insert((source.clone(), Outcome::Duplicate), "sent twice, as providers do");
-        self.notes.insert((source, Outcome::Rejected), "body changed");
+        let Some((sender, id, number)) = again else { return Ok(()) };
         sender.send_as(number, &id, false).await?;
-        self.next(fates).await?;
+        self.next(fates, None, Some("sent twice, as providers do")).await?;
         sender.send_as(number, &id, true).await?;
-        self.next(fates).await?;
-        self.notes.clear();
-        Ok(())
+        self.next(fates, None, Some("body changed")).await
     }
 
     /// Show the next fate: the answer has been seen, so its fate is known.
-    async fn next(&mut self, fates: &mut broadcast::Receiver<Fate>) -> Result<(), String> {
-        let fate = fates.recv().await;
-        self.fate(fate)
+    async fn next(
+        &mut self,
+        fates: &mut broadcast::Receiver<Fate>,
+        kind: Option<&str>,
+        note: Option<&str>,
+    ) -> Result<(), String> {
+        let fate = fates.recv().await.map_err(|error| error.to_string())?;
+        self.table.fate(&fate, kind, note)
     }
 
     fn fate(&mut self, fate: Result<Fate, RecvError>) -> Result<(), String> {
         match fate {
-            Ok(fate) => {
-                let source = fate.source.as_deref().unwrap_or_default().to_owned();
-                let note = self.notes.get(&(source, fate.outcome)).copied();
-                self.table.fate(&fate, note)
-            }
+            Ok(fate) => self.table.fate(&fate, None, None),
             Err(RecvError::Lagged(missed)) => self.say(&format!("      … {missed} more")),
             Err(RecvError::Closed) => Ok(()),
         }
@@ -283,7 +280,7 @@ impl Show {
             (format!("stripe listen --forward-to {gateway}{path}"), "real ones: dev --secret stripe=whsec_…"),
         ] {
             if !command.starts_with("stripe") || name == "stripe" {
-                self.say(&format!("    {command:<62}  {what}"))?;
+                self.say(&format!("    {command:<58}  {what}"))?;
             }
         }
         self.say("  waiting for webhooks; Ctrl-C stops")
@@ -298,7 +295,7 @@ impl Show {
         let kept = if self.real_kafka { "kept in your Kafka" } else { "all forgotten now" };
         let open =
             if unsettled == 0 { "0 lost".to_owned() } else { format!("{unsettled} not acknowledged, and answered so") };
-        self.say(&format!("  stopped: {received} received, {stored} stored, {open}, {kept}. Next: hookstream init stripe > hookstream.toml"))
+        self.say(&format!("  stopped: {received} received, {stored} stored, {open}, {kept}. Next: README, “For real”"))
     }
 }
 

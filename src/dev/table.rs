@@ -12,7 +12,10 @@ use crate::enrich::Settled;
 use crate::gateway::{Fate, Outcome};
 
 /// Column widths; with the indent and the last column within 105.
-const WIDTHS: [usize; 6] = [12, 8, 16, 9, 9, 8];
+const WIDTHS: [usize; 6] = [12, 8, 16, 9, 9, 7];
+
+/// The column whose cells are known to the reader by their beginning.
+const SOURCE: usize = 1;
 
 /// How many events are remembered to say how long their record took.
 const REMEMBERED: usize = 10_000;
@@ -42,7 +45,7 @@ impl Table {
     }
 
     /// A request has ended.
-    pub(super) fn fate(&mut self, fate: &Fate, note: Option<&str>) -> Result<(), String> {
+    pub(super) fn fate(&mut self, fate: &Fate, kind: Option<&str>, note: Option<&str>) -> Result<(), String> {
         let source = fate.source.as_deref().unwrap_or("-");
         if fate.outcome == Outcome::Accepted
             && let Some(id) = &fate.id
@@ -55,7 +58,7 @@ impl Table {
             return self.json(&[
                 ("time", json!(crate::event::rfc3339_millis(fate.at))),
                 ("source", json!(source)),
-                ("type", json!(fate.kind)),
+                ("type", json!(fate.kind.as_deref().or(kind))),
                 ("id", json!(fate.id)),
                 ("outcome", json!(fate.outcome.as_str())),
                 ("after_ms", json!(fate.after.as_secs_f64() * 1_000.0)),
@@ -75,7 +78,7 @@ impl Table {
         self.row([
             &clock(fate.at),
             source,
-            fate.kind.as_deref().unwrap_or("-"),
+            fate.kind.as_deref().or(kind).unwrap_or("-"),
             fate.id.as_deref().unwrap_or("-"),
             outcome,
             &millis(fate.after),
@@ -131,9 +134,9 @@ impl Table {
     }
 
     fn row(&self, cells: [&str; 7]) -> Result<(), String> {
-        let mut line = String::from("      ");
-        for (cell, width) in cells.iter().zip(WIDTHS) {
-            line.push_str(&fitted(cell, width));
+        let mut line = String::from("  ");
+        for (column, (cell, width)) in cells.iter().zip(WIDTHS).enumerate() {
+            line.push_str(&fitted(cell, width, column != SOURCE));
             line.push_str("  ");
         }
         line.push_str(&crate::command::visible(cells[6]));
@@ -149,14 +152,14 @@ impl Table {
     }
 }
 
-/// A cell of exactly this width: what does not fit is cut, and says so.
-fn fitted(text: &str, width: usize) -> String {
+/// A cell of exactly this width: what does not fit is cut, and says so where it matters.
+fn fitted(text: &str, width: usize, mark: bool) -> String {
     let text = crate::command::visible(text);
     if text.chars().count() <= width {
         return format!("{text:<width$}");
     }
-    let kept: String = text.chars().take(width - 1).collect();
-    format!("{kept}…")
+    let kept: String = text.chars().take(width - usize::from(mark)).collect();
+    if mark { format!("{kept}…") } else { kept }
 }
 
 fn clock(at: Timestamp) -> String {

@@ -10,7 +10,7 @@ use super::owner::Owner;
 use super::plan::records;
 use super::verdict::{Dead, Decision};
 use crate::config::KafkaConfig;
-use crate::kafka::{Abort, Batch, Outcome, Partition, Refusal, Transactor};
+use crate::kafka::{Abort, Batch, Partition, Refusal, TransactionOutcome as Outcome, Transactor};
 
 /// How a transaction ends: the metric's labels.
 pub(super) const OUTCOMES: [&str; 4] = [COMMITTED, ABORTED, FENCED, UNKNOWN];

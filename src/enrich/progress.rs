@@ -71,6 +71,11 @@ impl Progress {
         self.feed.subscribe()
     }
 
+    /// Whether it owns partitions and reads all of them: what arrives now is enriched at once.
+    pub fn reads_all(&self) -> bool {
+        self.owned.load(Ordering::Relaxed) > 0 && self.restoring.load(Ordering::Relaxed) == 0
+    }
+
     /// The loop came round.
     pub(super) fn beat(&self, metrics: &EnrichMetrics) {
         let now_ms = Timestamp::now().as_millisecond();

@@ -12,11 +12,14 @@ use super::claims::{Claim, Window};
 use super::plan::RUN_HEADER;
 use super::source::Source;
 use crate::config::{Config, KafkaConfig};
-use crate::kafka::barrier::{BarrierReader, From, ReadError};
+use crate::kafka::barrier::{BarrierReader, From, Progress, Read, ReadError};
 use crate::kafka::{Partition, Stored};
 
-/// Partitions restored at once. Each thread holds three clients.
-const THREADS: usize = 4;
+/// Threads, each with three clients: a batch that waits for an open transaction must not hold up the next rebalance.
+const THREADS: usize = 2;
+
+/// Partitions restored side by side.
+const BATCH: usize = 1_000;
 
 /// One partition to restore.
 #[derive(Debug)]
@@ -101,52 +104,102 @@ struct Worker {
     reader: Option<BarrierReader>,
 }
 
+/// A job under way.
+struct Underway {
+    job: Job,
+    dropped: usize,
+    /// Ids partitions that have not come to their barrier.
+    left: usize,
+    committed: Option<i64>,
+}
+
 impl Worker {
+    /// Take what waits, all of it at once, until nobody hands in anything any more.
     fn run(mut self, queue: &Mutex<Receiver<Job>>, results: &Sender<Restored>) {
         loop {
-            let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(job) = job else { return };
+            let batch: Vec<Job> = {
+                let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+                let Ok(first) = queue.recv() else { return };
+                std::iter::once(first).chain(queue.try_iter().take(BATCH - 1)).collect()
+            };
             let start = Instant::now();
-            let Job { partition, epoch, sources, mut window, cancelled } = job;
-            let mut dropped = 0;
-            let committed = self.restore(&partition, &sources, &mut window, &mut dropped, &cancelled);
-            if matches!(committed, Err(ReadError::Kafka(_))) {
+            let mut finish = |job: Job, dropped: usize, committed: Result<Option<i64>, ReadError>| {
+                let Job { partition, epoch, window, .. } = job;
+                let restored = Restored { partition, epoch, window, dropped, committed, took: start.elapsed() };
+                // Nobody waits for it any more: that is the end of the enricher.
+                let _ = results.send(restored);
+            };
+            let (cancelled, jobs): (Vec<Job>, Vec<Job>) =
+                batch.into_iter().partition(|job| job.cancelled.load(Ordering::Acquire));
+            for job in cancelled {
+                finish(job, 0, Err(ReadError::Cancelled));
+            }
+            let mut underway: Vec<Option<Underway>> = jobs
+                .into_iter()
+                .map(|job| Some(Underway { left: job.sources.len(), job, dropped: 0, committed: None }))
+                .collect();
+            let error = self.restore(&mut underway, &mut finish).err();
+            if matches!(error, Some(ReadError::Kafka(_))) {
                 // Clients that have seen trouble are not kept: new ones begin in a known state.
                 self.reader = None;
             }
-            let restored = Restored { partition, epoch, window, dropped, committed, took: start.elapsed() };
-            if results.send(restored).is_err() {
-                return;
+            for Underway { job, dropped, .. } in underway.into_iter().flatten() {
+                let error = match &error {
+                    Some(ReadError::Kafka(why)) => ReadError::Kafka(why.clone()),
+                    Some(ReadError::Cancelled) | None => ReadError::Cancelled,
+                };
+                finish(job, dropped, Err(error));
             }
         }
     }
 
-    /// The three steps: the committed offset waits until an earlier owner's transaction is decided, the barrier shows
-    /// that all of its ids are visible, and the read takes them in.
+    /// The three steps: the committed offsets wait until an earlier owner's transaction is decided, the barriers show
+    /// that all of its ids are visible, and the read takes them in. A job leaves `underway` when it is finished.
     fn restore(
         &mut self,
-        partition: &Partition,
-        sources: &[Arc<Source>],
-        window: &mut Window,
-        dropped: &mut usize,
-        cancelled: &AtomicBool,
-    ) -> Result<Option<i64>, ReadError> {
-        if cancelled.load(Ordering::Acquire) {
-            return Err(ReadError::Cancelled);
-        }
+        underway: &mut [Option<Underway>],
+        finish: &mut impl FnMut(Job, usize, Result<Option<i64>, ReadError>),
+    ) -> Result<(), ReadError> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             none => none.insert(BarrierReader::open(&self.kafka, &self.group).map_err(ReadError::Kafka)?),
         };
-        let committed = reader.committed(partition)?;
-        let since = Timestamp::now().as_millisecond().saturating_sub_unsigned(self.window.as_millis() as u64);
-        for source in sources {
-            let ids = Partition { topic: Arc::clone(&source.ids_topic), number: partition.number };
-            let from = window.next_offset(&ids.topic).map_or(From::Time(since), From::Offset);
-            let next = reader.read(&ids, from, cancelled, |record| *dropped += note(window, &source.name, &record))?;
-            window.known_until(&ids.topic, next);
+        let committed = reader.committed(underway.iter().flatten().map(|one| &one.job.partition))?;
+        for (one, committed) in underway.iter_mut().flatten().zip(committed) {
+            one.committed = committed;
         }
-        Ok(committed)
+        let since = Timestamp::now().as_millisecond().saturating_sub_unsigned(self.window.as_millis() as u64);
+        let (mut reads, mut owners) = (Vec::new(), Vec::new());
+        for (at, one) in underway.iter().enumerate() {
+            let Some(Underway { job, .. }) = one else { continue };
+            for source in &job.sources {
+                let partition = Partition { topic: Arc::clone(&source.ids_topic), number: job.partition.number };
+                let from = job.window.next_offset(&partition.topic).map_or(From::Time(since), From::Offset);
+                reads.push(Read { partition, from });
+                owners.push((at, Arc::clone(&source.name), Arc::clone(&job.cancelled)));
+            }
+        }
+        let cancelled =
+            |read: usize| owners.get(read).is_none_or(|(_, _, cancelled)| cancelled.load(Ordering::Acquire));
+        reader.read(&reads, cancelled, |read, progress| {
+            let (Some((at, source, _)), Some(Read { partition, .. })) = (owners.get(read), reads.get(read)) else {
+                return;
+            };
+            let Some(place) = underway.get_mut(*at) else { return };
+            let Some(one) = place else { return };
+            match progress {
+                Progress::Record(record) => one.dropped += note(&mut one.job.window, source, &record),
+                Progress::Barrier(next) => {
+                    one.job.window.known_until(&partition.topic, next);
+                    one.left = one.left.saturating_sub(1);
+                }
+            }
+            if one.left == 0
+                && let Some(Underway { job, dropped, committed, .. }) = place.take()
+            {
+                finish(job, dropped, Ok(committed));
+            }
+        })
     }
 }
 

@@ -72,7 +72,7 @@ impl Call {
     pub(super) fn begin(gateway: Arc<Gateway>, address: IpAddr, path: &str) -> Self {
         let source = gateway.sources.get(path).cloned();
         let number = gateway.numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let now = Timestamp::now();
+        let now = (gateway.clock)();
         gateway.journal.arrived();
         source.as_ref().map_or(&gateway.unknown, |source| &source.metrics).received.inc();
         gateway.metrics.in_flight.inc();
@@ -138,7 +138,7 @@ impl Call {
         if self.gateway.journal.is_watched() {
             let learnt = std::mem::take(&mut self.learnt);
             self.gateway.journal.tell(Fate {
-                at: Timestamp::now(),
+                at: (self.gateway.clock)(),
                 source: self.source.as_ref().map(|source| Arc::clone(&source.name)),
                 kind: learnt.kind,
                 id: learnt.id,

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use ipnet::IpNet;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::config::{Config, ConfigError};
@@ -42,6 +43,9 @@ use source::Source;
 /// The label of requests to paths that nobody configured. Not a legal source name.
 const UNKNOWN_SOURCE: &str = "(unknown)";
 
+/// Tells the time: what signed timestamps are held against, and what records are stamped with.
+pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// A source's metrics with every outcome at 0: a counter that first appears at 1 hides that one from rate().
 fn counters(metrics: &GatewayMetrics, source: &str) -> SourceMetrics {
     let metrics = metrics.source(source);
@@ -60,6 +64,7 @@ pub struct Gateway {
     trusted_proxies: Vec<IpNet>,
     in_flight: InFlight,
     numbers: AtomicU64,
+    clock: Clock,
     metrics: GatewayMetrics,
     unknown: SourceMetrics,
     draining: AtomicBool,
@@ -73,6 +78,14 @@ impl Gateway {
     /// # Errors
     /// A source that lacks what its scheme needs, or a property that librdkafka does not take.
     pub fn start(config: &Config, metrics: &Metrics) -> Result<Arc<Self>, ConfigError> {
+        Self::start_at(config, metrics, Box::new(Timestamp::now))
+    }
+
+    /// The same under another clock: requests whose timestamps were signed long ago can then be judged as of their time.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_at(config: &Config, metrics: &Metrics, clock: Clock) -> Result<Arc<Self>, ConfigError> {
         let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
         let mut sources = HashMap::new();
         let mut topics = BTreeSet::from([config.kafka.topics.dead_letter_topic()]);
@@ -91,6 +104,7 @@ impl Gateway {
             trusted_proxies: config.gateway.trusted_proxies.clone(),
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
+            clock,
             unknown: counters(&metrics.gateway, UNKNOWN_SOURCE),
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),

@@ -34,4 +34,4 @@ pub use partitions::partition_for;
 pub use producer::Producer;
 pub use reader::{From as ReadFrom, Reader};
 pub use stand_in::StandIn;
-pub use transaction::{Abort, Batch, Outcome, Transactor};
+pub use transaction::{Abort, Batch, Outcome as TransactionOutcome, Transactor};

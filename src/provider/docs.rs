@@ -1,16 +1,15 @@
-//! The reference pages that are made from the provider files and from the list of reject reasons.
+//! The reference page that is made from the provider files.
 
 use std::fmt::Write as _;
 
 use super::category::CATEGORIES;
 use super::compiled::Provider;
-use super::reject::Reject;
 use super::{Catalogue, Needs};
 
 /// docs/reference/providers.md.
 pub fn providers_page(catalogue: &Catalogue) -> String {
     let mut page = String::from(
-        "# Providers\n\nGenerated from `providers/*.toml`; change them there. Each file is proven by the vectors beside it.\n\n\
+        "# Providers\n\nEach of them is a file in `providers/`, proven by the vectors beside it.\n\n\
          | provider | name in the configuration | verified by | API |\n| --- | --- | --- | --- |\n",
     );
     for provider in catalogue.iter() {
@@ -127,26 +126,13 @@ fn table<'a, 'b>(text: &mut String, title: &str, entries: impl Iterator<Item = (
     }
 }
 
-/// docs/reference/reject-reasons.md.
-pub fn rejects_page() -> String {
-    let mut page = String::from(
-        "# Reject reasons\n\nGenerated from the code. The sender sees the status alone; the reason is the label of \
-         `hookstream_gateway_rejects_total`, the log field and the expectation of the vectors.\n\n\
-         | reason | status | meaning |\n| --- | --- | --- |\n",
-    );
-    for reject in Reject::ALL {
-        let _ = writeln!(page, "| `{reject}` | {} | {} |", reject.status(), reject.docs());
-    }
-    page
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{providers_page, rejects_page};
-    use crate::provider::{Catalogue, Reject};
+    use super::providers_page;
+    use crate::provider::Catalogue;
 
     #[test]
-    fn every_provider_and_every_reason_has_its_place() {
+    fn every_provider_has_its_place() {
         let catalogue = Catalogue::embedded().unwrap();
         let page = providers_page(&catalogue);
         for provider in catalogue.iter() {
@@ -159,6 +145,5 @@ mod tests {
             )
         );
         assert!(page.contains("| not signed | id, type, time, tenant |"));
-        assert!(Reject::ALL.iter().all(|reject| rejects_page().contains(&format!("| `{reject}` |"))));
     }
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
 
-const ENVELOPE: &str = include_str!("../../schemas/envelope.schema.json");
+pub(crate) const ENVELOPE: &str = include_str!("../../schemas/envelope.schema.json");
 const ENRICHED: &str = include_str!("../../schemas/enriched.schema.json");
 pub(crate) const DEAD_LETTER: &str = include_str!("../../schemas/dead-letter.schema.json");
 pub(crate) const FORMATS: [Format; 2] = [Format::CloudEvents, Format::CloudEventsBinary];

@@ -7,7 +7,7 @@ mod config;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use hookstream::provider::Reject;
+use hookstream::provider::{Catalogue, Reject, docs};
 use hookstream::telemetry::Metrics;
 
 const WRITTEN: &str =
@@ -48,6 +48,12 @@ fn reject_reasons() {
         writeln!(page, "| `{}` | {} | {} |", reject.as_str(), reject.status(), reject.docs()).unwrap();
     }
     compare("docs/reference/reject-reasons.md", &page);
+}
+
+#[test]
+fn providers() {
+    let page = docs::providers_page(&Catalogue::embedded().unwrap());
+    compare("docs/reference/providers.md", &(WRITTEN.to_owned() + &page));
 }
 
 fn root() -> PathBuf {

@@ -1,0 +1,5 @@
+//! `hookstream serve`, seen from outside: what is let in, what is refused and how, what arrives in Kafka, and what
+//! happens when Kafka, a client or the process itself goes away.
+
+mod admission;
+mod vectors;

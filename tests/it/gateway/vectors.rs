@@ -1,0 +1,239 @@
+//! Every vector of every provider over HTTP: status, answer, and for events the record that arrives in real Kafka.
+//!
+//! All vectors run against one gateway, each with a source of its own, under the clock that the vector names.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use hookstream::config::{Config, SecretRef, file};
+use hookstream::gateway::Gateway;
+use hookstream::http::{Limits, Phase};
+use hookstream::provider::vectors::{Expect, Vector, Vectors};
+use hookstream::provider::{Catalogue, embedded_vectors};
+use hookstream::telemetry::Metrics;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::support::http::{Answer, exchange, request};
+use crate::support::kafka::{Isolation, PATIENCE, Seen, cluster};
+
+/// A vector and the name of the source it is sent to.
+struct Case {
+    source: String,
+    provider: String,
+    vector: Vector,
+}
+
+impl Case {
+    /// The vector's clock, in seconds since 1970; any time where it has none.
+    fn clock(&self) -> i64 {
+        self.vector.now.unwrap_or(1_700_000_000)
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let files = embedded_vectors().iter().map(|(file, text)| Vectors::parse(file, text).unwrap());
+    files
+        .flat_map(|file| {
+            let numbered = file.vectors.into_iter().enumerate();
+            numbered
+                .map(|(number, vector)| Case {
+                    source: format!("{}-{number}", file.provider),
+                    provider: file.provider.clone(),
+                    vector,
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn source(case: &Case, topic: &str) -> file::Source {
+    let table =
+        |name: &str| case.vector.overrides.get(name).and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    let given = |secret: &String| SecretRef::Given(hookstream::config::Secret::new(secret.clone().into_bytes()));
+    file::Source {
+        provider: Some(case.provider.clone()),
+        secrets: case.vector.secrets.iter().map(given).collect(),
+        accept_unsigned: case.vector.accept_unsigned,
+        params: case.vector.params.clone(),
+        verify: table("verify"),
+        event: table("event"),
+        topic: Some(topic.to_owned()),
+        ..file::Source::default()
+    }
+}
+
+/// A gateway in this process, whose clock the test sets.
+struct Running {
+    public: SocketAddr,
+    now: Arc<AtomicI64>,
+    metrics: Metrics,
+    _runtime: tokio::runtime::Runtime,
+    _phase: watch::Sender<Phase>,
+}
+
+fn start(config: &Config) -> Running {
+    let now = Arc::new(AtomicI64::new(0));
+    let clock = Arc::clone(&now);
+    let metrics = Metrics::new().unwrap();
+    let tell = move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap();
+    let gateway = Gateway::start_at(config, &metrics, Box::new(tell)).unwrap();
+    assert!(gateway.await_topics(PATIENCE), "the topics are seen");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();
+    let public = listener.local_addr().unwrap();
+    let phase = watch::Sender::new(Phase::Serving);
+    let limits = Limits { max_connections: 10, header_timeout: PATIENCE, finish: Duration::ZERO };
+    runtime.spawn(hookstream::http::serve(listener, gateway.router(), limits, None, phase.subscribe()));
+    Running { public, now, metrics, _runtime: runtime, _phase: phase }
+}
+
+fn send(running: &Running, case: &Case) -> Answer {
+    let vector = &case.vector;
+    running.now.store(case.clock(), Ordering::Relaxed);
+    let headers: Vec<(&str, &str)> = vector.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let query = if vector.query.is_empty() { String::new() } else { format!("?{}", vector.query) };
+    let path = format!("/webhooks/{}{query}", case.source);
+    let method = vector.method.as_deref().unwrap_or("POST");
+    exchange(running.public, request(method, &path, &headers, &vector.bytes().unwrap()))
+}
+
+/// What is wrong with the answer, if anything.
+fn judge(case: &Case, answer: &Answer) -> Result<(), String> {
+    let expect = |what: &str, expected: Value, found: Value| {
+        if expected == found { Ok(()) } else { Err(format!("{what}: expected {expected}, found {found}")) }
+    };
+    let Some(id) = answer.header("x-request-id") else { return Err("no request id".to_owned()) };
+    match case.vector.expect {
+        Expect::Ok => {
+            expect("status", json!(200), json!(answer.status))?;
+            expect("body", json!({"status": "accepted", "id": case.vector.id}), answer.json())
+        }
+        Expect::Unreadable => {
+            expect("status", json!(200), json!(answer.status))?;
+            expect("body", json!({"status": "accepted", "id": null}), answer.json())
+        }
+        Expect::Handshake => {
+            let reply = case.vector.reply.as_ref().expect("a handshake has a reply");
+            expect("status", json!(reply.status), json!(answer.status))?;
+            expect("content type", json!(reply.content_type), json!(answer.header("content-type")))?;
+            expect("body", json!(reply.body), json!(answer.text()))
+        }
+        Expect::Reject(_) => {
+            expect("status", json!(401), json!(answer.status))?;
+            let body = json!({"status": "rejected", "error": "unauthorized", "request_id": id});
+            expect("body", body, answer.json())
+        }
+    }
+}
+
+/// What is wrong with the record, if anything.
+fn judge_record(case: &Case, type_prefix: &str, seen: &Seen) -> Result<(), String> {
+    let vector = &case.vector;
+    let value: Value = serde_json::from_slice(seen.value.as_deref().unwrap()).map_err(|error| error.to_string())?;
+    let time = vector.time.as_deref().map(|time| hookstream::event::rfc3339_millis(time.parse().unwrap()));
+    let kind = vector.providertype.as_ref().map(|kind| format!("{type_prefix}{kind}"));
+    for (name, expected) in [
+        ("type", &kind),
+        ("time", &time),
+        ("subject", &vector.subject),
+        ("tenant", &vector.tenant),
+        ("providertype", &vector.providertype),
+    ] {
+        if value[name] != json!(expected) {
+            return Err(format!("{name}: expected {expected:?}, found {}", value[name]));
+        }
+    }
+    match &vector.id {
+        Some(id) if value["id"] != json!(id) => return Err(format!("id: {}", value["id"])),
+        None if value["id"].as_str().is_none_or(|id| id.len() != 26) => return Err("an id of our own".to_owned()),
+        _ => {}
+    }
+    if seen.key.as_deref() != value["id"].as_str().map(str::as_bytes) {
+        return Err("the key is not the id".to_owned());
+    }
+    if seen.timestamp_ms != case.clock() * 1_000 {
+        return Err(format!("kafka timestamp {}", seen.timestamp_ms));
+    }
+    crate::envelope::assert_valid(crate::envelope::ENVELOPE, seen.value.as_deref().unwrap());
+    Ok(())
+}
+
+#[test]
+fn every_vector_over_http() {
+    let Some(kafka) = cluster() else { return };
+    let (topic, dead_letters) = (kafka.create_topic("vectors", 6), kafka.create_topic("vectors-dead-letter", 1));
+    let cases = cases();
+    let file = file::File {
+        kafka: file::Kafka {
+            bootstrap_servers: kafka.bootstrap().to_owned(),
+            topics: file::Topics { dead_letter: dead_letters.clone(), ..file::Topics::default() },
+            ..file::Kafka::default()
+        },
+        gateway: file::Gateway { failed_requests_per_second: 1_000_000, ..file::Gateway::default() },
+        sources: cases.iter().map(|case| (case.source.clone(), source(case, &topic))).collect(),
+        ..file::File::default()
+    };
+    let running = start(&Config::from_file(Path::new("vectors.toml"), file).unwrap());
+    let mut wrong: Vec<String> = Vec::new();
+    for case in &cases {
+        if let Err(problem) = judge(case, &send(&running, case)) {
+            wrong.push(format!("{}: {}: {problem}", case.provider, case.vector.name));
+        }
+    }
+    wrong.extend(
+        cases.iter().filter_map(|case| Some(format!("{}: {}", case.source, miscounted(case, &running.metrics)?))),
+    );
+
+    let records = by_source(kafka.read_all(&topic, Isolation::Committed));
+    let letters = by_source(kafka.read_all(&dead_letters, Isolation::Committed));
+    let catalogue = Catalogue::embedded().unwrap();
+    for case in &cases {
+        let prefix = catalogue.get(&case.provider).unwrap().type_prefix();
+        let none = Vec::new();
+        let found = records.get(&case.source).unwrap_or(&none);
+        let dead = letters.get(&case.source).unwrap_or(&none);
+        let expected =
+            (usize::from(case.vector.expect == Expect::Ok), usize::from(case.vector.expect == Expect::Unreadable));
+        let problem = match (found.as_slice(), expected) {
+            _ if (found.len(), dead.len()) != expected => {
+                Err(format!("{} records, {} dead letters", found.len(), dead.len()))
+            }
+            ([record], _) => judge_record(case, prefix, record),
+            _ => Ok(()),
+        };
+        if let Err(problem) = problem {
+            wrong.push(format!("{}: {}: {problem}", case.provider, case.vector.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} vectors disagree:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+/// The records of each source, by the last part of the attribute `source`.
+fn by_source(records: Vec<Seen>) -> BTreeMap<String, Vec<Seen>> {
+    let mut map: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
+    for seen in records {
+        let source = seen.header("ce_source").unwrap().trim_start_matches("/webhooks/").to_owned();
+        map.entry(source).or_default().push(seen);
+    }
+    map
+}
+
+/// The reason of a refusal is in the metrics, and no other; so is the secret that matched.
+fn miscounted(case: &Case, metrics: &Metrics) -> Option<String> {
+    let metrics = metrics.gateway.source(&case.source);
+    for reject in hookstream::provider::Reject::ALL {
+        let expected = u64::from(case.vector.expect == Expect::Reject(reject));
+        let counted = metrics.reject(reject.as_str()).get();
+        if counted != expected {
+            return Some(format!("{reject} counted {counted} times instead of {expected}"));
+        }
+    }
+    let secret = case.vector.secret?;
+    (metrics.secret_match(secret).get() != 1).then(|| format!("secret {secret} is not counted as the one that matched"))
+}
