@@ -12,6 +12,13 @@ use super::verdict::{Dead, Decision};
 use crate::config::KafkaConfig;
 use crate::kafka::{Abort, Batch, Partition, Refusal, TransactionOutcome as Outcome, Transactor};
 
+/// How a transaction ends: the metric's labels.
+pub(super) const OUTCOMES: [&str; 4] = [COMMITTED, ABORTED, FENCED, UNKNOWN];
+const COMMITTED: &str = "committed";
+const ABORTED: &str = "aborted";
+const FENCED: &str = "fenced";
+const UNKNOWN: &str = "unknown";
+
 /// What is finished is committed this often.
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -163,18 +170,18 @@ impl Owner {
         let outcome = producer.commit(&gathered.batch, &self.consumer);
         match outcome {
             Outcome::Committed(offsets) => {
-                self.metrics.transaction("committed", start.elapsed());
+                self.metrics.transaction(COMMITTED, start.elapsed());
                 self.committer.went_well();
                 self.progress.trouble(None);
                 self.note_ids(&gathered, &offsets);
                 self.release(&gathered.parts);
             }
             Outcome::Aborted(abort) => {
-                self.metrics.transaction("aborted", start.elapsed());
+                self.metrics.transaction(ABORTED, start.elapsed());
                 self.aborted(&gathered, &abort);
             }
             Outcome::Unknown { why, fenced } => {
-                self.metrics.transaction(if fenced { "fenced" } else { "unknown" }, start.elapsed());
+                self.metrics.transaction(if fenced { FENCED } else { UNKNOWN }, start.elapsed());
                 tracing::warn!(
                     why,
                     fenced,
