@@ -14,7 +14,11 @@ fn main() -> io::Result<()> {
     if let Some(log) = git(&root, &["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| root.join(log).exists()) {
         println!("cargo::rerun-if-changed={log}");
     }
-    let revision = git(&root, &["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+    // An image is built without .git: the Dockerfile's build argument says it then.
+    println!("cargo::rerun-if-env-changed=HOOKSTREAM_REVISION");
+    let given = env::var("HOOKSTREAM_REVISION").ok().filter(|revision| !revision.is_empty());
+    let revision = given.or_else(|| git(&root, &["rev-parse", "--short=12", "HEAD"]));
+    let revision = revision.unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=HOOKSTREAM_REVISION={revision}");
     Ok(())
 }
@@ -31,7 +35,7 @@ fn listing(directory: &Path) -> io::Result<String> {
             Some(_) => &mut providers,
             None => continue,
         };
-        let _ = write!(list, "    ({name:?}, include_str!({path:?})),\n");
+        let _ = writeln!(list, "    ({name:?}, include_str!({path:?})),");
     }
     let list = "&[(&str, &str)]";
     Ok(format!(

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{Length, LogFormat};
+use crate::kafka::print::Language;
 
 /// Webhooks into Kafka: verified, in one envelope, none lost; the full records from the providers' APIs beside them.
 #[derive(Debug, Parser)]
@@ -207,7 +208,7 @@ pub enum Topics {
 pub struct TopicsList {
     /// Print what is needed, with access rights, for clusters where somebody else creates topics. Kafka is not asked.
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub r#as: Option<TopicsFormat>,
+    pub r#as: Option<Language>,
     /// One JSON object per row instead of the table.
     #[arg(long)]
     pub json: bool,
@@ -222,19 +223,6 @@ pub struct TopicsApply {
     /// One JSON object per row instead of the table.
     #[arg(long)]
     pub json: bool,
-}
-
-/// For whom the topics are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TopicsFormat {
-    /// Commands for Kafka's own tools.
-    KafkaTopics,
-    /// Resources for Strimzi on Kubernetes.
-    Strimzi,
-    /// Resources for Terraform's Kafka provider.
-    Terraform,
-    /// JSON.
-    Json,
 }
 
 fn source_secret(text: &str) -> Result<(String, String), String> {

@@ -7,8 +7,8 @@
 pub mod cli;
 pub mod command;
 pub mod config;
-#[path = "dev/secrets.rs"]
 pub mod dev;
+pub mod enrich;
 pub mod event;
 pub mod gateway;
 pub mod http;

@@ -1,10 +1,13 @@
 //! The commands: each composes what the other modules offer and adds no second way of doing it.
 
+mod check;
+mod enrich;
 mod output;
 mod providers;
 mod send;
 mod serve;
 mod tail;
+mod topics;
 
 use std::process::ExitCode;
 
@@ -15,7 +18,7 @@ use crate::config::{Config, ConfigError, LogFormat};
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging;
 pub use output::{Output, Row, print, visible};
-pub(crate) use send::Sender;
+pub(crate) use send::{Sender, client};
 pub(crate) use serve::Operators;
 
 /// How a command can end before its time.
@@ -86,11 +89,23 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
 async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
     let shutdown = Shutdown::on_signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     match &cli.command {
+        Command::Dev(arguments) => {
+            // librdkafka repeats on many threads what dev says once.
+            start_logging(&cli, None, "warn,hookstream::kafka=error")?;
+            crate::dev::run(&cli, arguments, shutdown).await
+        }
         Command::Serve(arguments) => serve::run(configured(&cli)?, arguments, shutdown).await,
+        Command::Enrich(arguments) => enrich::run(configured(&cli)?, arguments, shutdown).await,
         Command::Send(arguments) => send::run(quiet(&cli)?, arguments, shutdown).await,
         Command::Tail(arguments) => tail::run(quiet(&cli)?, arguments, shutdown).await,
+        Command::Check(arguments) => check::run(&cli, arguments).await,
         Command::Providers(arguments) => providers::run(&quiet(&cli)?, arguments),
-        _ => Ok(ExitCode::SUCCESS),
+        Command::Topics(arguments) => {
+            let config = Config::load(cli.config_file())?;
+            start_logging(&cli, Some(&config), "warn")?;
+            topics::run(config, arguments).await
+        }
+        Command::Completions { .. } | Command::Man => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -102,12 +102,12 @@ pub fn print(line: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Nobody reads stdout any more.
-pub fn print_bytes(bytes: &[u8]) -> Result<(), String> {
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), String> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| format!("cannot write to stdout: {error}"))
 }
 
 /// Say why it did not work, on stderr.
-pub fn complain(message: &str) {
+pub(super) fn complain(message: &str) {
     eprintln!("hookstream: {message}");
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Failure, Output, Row, output};
 use crate::cli::Providers;
 use crate::config::Config;
-use crate::provider::{self, Provider};
+use crate::provider::{Provider, docs};
 
 pub(super) fn run(config: &Config, arguments: &Providers) -> Result<ExitCode, Failure> {
     let output = Output::new(arguments.json);
@@ -23,7 +23,7 @@ pub(super) fn run(config: &Config, arguments: &Providers) -> Result<ExitCode, Fa
     if output.is_json() {
         output.line(&row(provider), &[])?;
     } else {
-        output::print(provider.title())?;
+        output::print(docs::provider_section(provider).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }

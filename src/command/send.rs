@@ -104,9 +104,8 @@ impl Sender {
     }
 
     /// The sender of one sample of `dev`.
-    pub(crate) fn of(provider_rules: Rules, sample: &crate::provider::Sample, url: String) -> Result<Self, String> {
-        let kind = sample.providertype.clone();
-        Ok(Self { url, rules: provider_rules, sample: Sample::Ours(sample.clone()), client: client()?, kind })
+    pub(crate) fn of(rules: Rules, sample: &crate::provider::Sample, url: String, client: reqwest::Client) -> Self {
+        Self { url, rules, client, kind: sample.providertype.clone(), sample: Sample::Ours(sample.clone()) }
     }
 
     /// Send the sample with a new id; `tamper` changes the last byte after signing.
@@ -187,7 +186,8 @@ fn uuid(id: &str) -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-fn client() -> Result<reqwest::Client, String> {
+/// A client for our own gateway.
+pub(crate) fn client() -> Result<reqwest::Client, String> {
     crate::http::client::install_crypto();
     reqwest::Client::builder()
         .timeout(PATIENCE)

@@ -50,10 +50,10 @@ fn say_limits(config: &Config) {
 
 /// The operators' listener, running.
 pub(crate) struct Operators {
+    /// Where it listens: with port 0 the one that was given.
+    pub(crate) address: std::net::SocketAddr,
     phase: watch::Sender<Phase>,
     task: tokio::task::JoinHandle<()>,
-    /// Where it listens.
-    pub(crate) address: std::net::SocketAddr,
 }
 
 impl Operators {
@@ -64,26 +64,29 @@ impl Operators {
         operations: Arc<dyn admin::Operations>,
     ) -> Result<Self, String> {
         let listener = gateway::bind(config.admin.listen).await?;
-        Self::on(listener, config, metrics, operations)
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        Ok(Self::on(listener, address, config, metrics, operations))
     }
 
     /// Use a listener that is already bound.
     pub(crate) fn on(
         listener: tokio::net::TcpListener,
+        address: std::net::SocketAddr,
         config: &Config,
         metrics: &Arc<Metrics>,
         operations: Arc<dyn admin::Operations>,
-    ) -> Result<Self, String> {
-        let address = listener.local_addr().map_err(|error| error.to_string())?;
+    ) -> Self {
         let limits = Limits {
             max_connections: 64,
             header_timeout: config.gateway.header_timeout,
             finish: std::time::Duration::from_secs(1),
         };
+        let (watched, ready) = (Arc::clone(&operations), metrics.ready.clone());
+        metrics.before_scrape(move || ready.set(i64::from(watched.ready().is_ok())));
         let router = admin::router(Arc::clone(metrics), operations, config.admin.hosts.clone());
         let phase = watch::Sender::new(Phase::Serving);
         let task = tokio::spawn(crate::http::serve(listener, router, limits, None, phase.subscribe()));
-        Ok(Self { phase, task, address })
+        Self { address, phase, task }
     }
 
     /// Finish what was begun and stop listening.

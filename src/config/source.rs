@@ -150,6 +150,12 @@ impl SourceConfig {
         self.tenants.keys().map(String::as_str)
     }
 
+    /// Whether one of its secrets holds this text. One that cannot be fetched does not.
+    pub fn uses_secret_with(&self, text: &str) -> bool {
+        let holds = |secret: Secret| memchr::memmem::find(secret.expose(), text.as_bytes()).is_some();
+        self.secrets.iter().filter_map(|reference| reference.resolve().ok()).any(holds)
+    }
+
     /// The CloudEvents source attribute of its events.
     pub fn event_source(&self) -> String {
         format!("/webhooks/{}", self.name)

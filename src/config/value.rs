@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{Span, SpanRelativeTo};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Serialize, Serializer};
 
 use super::secret::Secret;
 
@@ -24,6 +25,23 @@ impl FromStr for Length {
         let span: Span = text.parse().map_err(|_| wrong())?;
         let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
         Duration::try_from(signed).map(Self).map_err(|_| wrong())
+    }
+}
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+        let millis = self.0.as_millis();
+        match UNITS.iter().find(|(length, _)| millis > 0 && millis.is_multiple_of(*length)) {
+            Some((length, unit)) => write!(f, "{}{unit}", millis / length),
+            None => write!(f, "{millis}ms"),
+        }
+    }
+}
+
+impl Serialize for Length {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -66,6 +84,22 @@ impl FromStr for Bytes {
             UNITS.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit))).unwrap_or((text, 1));
         let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
         number.checked_mul(unit).map(Self).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        match UNITS.iter().find(|(size, _)| self.0 > 0 && self.0.is_multiple_of(*size)) {
+            Some((size, unit)) => write!(f, "{}{unit}", self.0 / size),
+            None => write!(f, "{}B", self.0),
+        }
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -185,6 +219,9 @@ mod tests {
     fn lengths_of_time() {
         assert_eq!("14d".parse(), Ok(Length(Duration::from_secs(14 * 86_400))));
         assert_eq!("200ms".parse(), Ok(Length(Duration::from_millis(200))));
+        for text in ["14d", "200ms", "90s", "1h", "0ms"] {
+            assert_eq!(text.parse::<Length>().unwrap().to_string(), text);
+        }
         assert!("-5s".parse::<Length>().is_err());
         assert!("5 parsecs".parse::<Length>().is_err_and(|e| e.contains("5 parsecs")));
     }
@@ -194,6 +231,9 @@ mod tests {
         assert_eq!("10GiB".parse(), Ok(Bytes(10 << 30)));
         assert_eq!("1 MB".parse(), Ok(Bytes(1_000_000)));
         assert_eq!("77".parse(), Ok(Bytes(77)));
+        for text in ["10GiB", "1MiB", "77B"] {
+            assert_eq!(text.parse::<Bytes>().unwrap().to_string(), text);
+        }
         assert!("99999999999GiB".parse::<Bytes>().is_err());
         assert!("-1".parse::<Bytes>().is_err());
     }

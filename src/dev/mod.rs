@@ -21,10 +21,11 @@ use tokio::sync::watch;
 use crate::cli::{Cli, Dev};
 use crate::command::{Failure, Operators};
 use crate::config::Config;
-use crate::enrich::Enricher;
+use crate::enrich::{self, Progress};
 use crate::gateway::{self, Gateway, Outcome};
 use crate::http::Phase;
 use crate::http::admin::Operations;
+use crate::kafka::admin::Admin;
 use crate::kafka::{StandIn, topics};
 use crate::provider::Catalogue;
 use crate::shutdown::Shutdown;
@@ -39,7 +40,7 @@ const READY: Duration = Duration::from_secs(20);
 /// What runs, as operators see it.
 struct Everything {
     gateway: Arc<Gateway>,
-    enricher: Arc<Enricher>,
+    enricher: Arc<Progress>,
     addresses: Value,
     sources: Value,
     topics: Value,
@@ -97,7 +98,12 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
 
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
     let gateway = Gateway::start(&config, &metrics)?;
-    let enricher = Enricher::start(&config, &metrics, shutdown.clone())?;
+    let enricher = Arc::new(Progress::default());
+    let enriching = {
+        let (config, metrics, progress, shutdown) =
+            (Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&enricher), shutdown.clone());
+        tokio::spawn(async move { enrich::run(&config, &metrics, progress, shutdown).await })
+    };
     let everything = Arc::new(Everything {
         gateway: Arc::clone(&gateway),
         enricher: Arc::clone(&enricher),
@@ -105,13 +111,16 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
         sources: config.sources.values().map(|source| json!({ "name": source.name, "provider": source.provider.name(), "path": source.path, "topic": source.raw_topic })).collect(),
         topics: topics::desired(&config).iter().map(|topic| json!(topic.name)).collect(),
     });
-    let operators = Operators::on(admin, &config, &metrics, Arc::clone(&everything) as _)?;
-    let mut show = Show::new(arguments, &config, &gateway, stand_in.is_none());
+    let operators = Operators::on(admin, config.admin.listen, &config, &metrics, Arc::clone(&everything) as _);
+    let mut show = Show::new(arguments, &config, &gateway, &enricher, stand_in.is_none());
     show.banner()?;
     let phase = watch::Sender::new(Phase::Serving);
     let serving = {
-        let (gateway, config, metrics, shutdown) = (Arc::clone(&gateway), Arc::clone(&config), Arc::clone(&metrics), shutdown.clone());
-        tokio::spawn(async move { gateway::serve(gateway, &config, gateway::Listeners { public, phase }, &metrics, shutdown).await })
+        let (gateway, config, metrics, shutdown) =
+            (Arc::clone(&gateway), Arc::clone(&config), Arc::clone(&metrics), shutdown.clone());
+        tokio::spawn(async move {
+            gateway::serve(gateway, &config, gateway::Listeners { public, phase }, &metrics, shutdown).await
+        })
     };
     let ready = await_ready(&everything, &shutdown).await;
     show.ready(start.elapsed(), ready)?;
@@ -119,8 +128,7 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
 
     shutdown.hurry();
     let unsettled = serving.await.map_err(|error| error.to_string())?;
-    let stopping = Arc::clone(&enricher);
-    tokio::task::spawn_blocking(move || stopping.join()).await.map_err(|error| error.to_string())?;
+    enriching.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     operators.stop().await;
     show.farewell(gateway.journal.received(), gateway.journal.ended(Outcome::Accepted), unsettled)?;
     Ok(ExitCode::SUCCESS)
@@ -129,7 +137,9 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
 /// Listen there, or, where the port is taken, on a free one of the same address.
 async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     match TcpListener::bind(address).await {
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => gateway::bind(SocketAddr::new(address.ip(), 0)).await,
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            gateway::bind(SocketAddr::new(address.ip(), 0)).await
+        }
         Err(error) => Err(format!("cannot listen on {address}: {error}")),
         Ok(listener) => Ok(listener),
     }
@@ -147,7 +157,8 @@ async fn create_topics(config: &Arc<Config>, stand_in: Option<&StandIn>) -> Resu
             }
         }
         None => {
-            topics::apply(config).await?;
+            let admin = Admin::new(&config.kafka).map_err(|error| error.to_string())?;
+            admin.apply(topics::desired(config)).await.map_err(|error| error.to_string())?;
         }
     }
     Ok(())
@@ -157,7 +168,7 @@ async fn create_topics(config: &Arc<Config>, stand_in: Option<&StandIn>) -> Resu
 async fn await_ready(everything: &Everything, shutdown: &Shutdown) -> bool {
     let end = tokio::time::Instant::now() + READY;
     let mut look = tokio::time::interval(Duration::from_millis(20));
-    while everything.ready().is_err() {
+    while everything.ready().is_err() || !everything.enricher.reads_all() {
         tokio::select! {
             _ = look.tick() => if tokio::time::Instant::now() > end { return false },
             () = shutdown.requested() => return false,

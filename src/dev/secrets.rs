@@ -10,7 +10,7 @@ use crate::provider::{Binding, Provider, Rules};
 pub const MARK: &str = "hookstream-dev";
 
 /// The secret of a provider's source in `dev`, in the form its scheme wants.
-pub fn secret(provider: &Provider) -> Secret {
+pub(super) fn secret(provider: &Provider) -> Secret {
     let plain = format!("{MARK}-{}-not-a-secret", provider.name());
     let text = match provider.name() {
         "stripe" => format!("whsec_{plain}"),

@@ -1,28 +1,29 @@
 //! What `dev` says, from the banner to the farewell.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::secrets;
 use super::sources::providers;
-use super::table::{Enriched, Table};
+use super::table::Table;
 use crate::cli::Dev;
-use crate::command::{Output, Sender, print};
+use crate::command::{Output, Sender, client, print};
 use crate::config::Config;
-use crate::event;
+use crate::enrich::{Progress, Settled};
 use crate::gateway::{Fate, Gateway, Outcome};
-use crate::kafka::{Polled, ReadFrom, Reader, Stored};
 use crate::provider::Provider;
 use crate::shutdown::Shutdown;
 
 /// How long after the last sample the sum is drawn, at the latest.
 const SETTLE: Duration = Duration::from_secs(10);
+
+/// The type of the samples that are no events.
+const HANDSHAKE: &str = "url_verification";
 
 /// The output of one `dev`.
 pub(super) struct Show {
@@ -33,24 +34,36 @@ pub(super) struct Show {
     secrets: Vec<(String, String)>,
     config: Arc<Config>,
     gateway: Arc<Gateway>,
-    /// What is said beside a fate that a sample was meant to have: by source and outcome.
-    notes: HashMap<(String, Outcome), &'static str>,
+    enricher: Arc<Progress>,
 }
 
 impl Show {
-    pub(super) fn new(arguments: &Dev, config: &Arc<Config>, gateway: &Arc<Gateway>, real_kafka: bool) -> Self {
-        let given = |provider: &Provider| arguments.secret.iter().find(|(name, _)| name == provider.name()).map(|(_, secret)| secret.clone());
+    pub(super) fn new(
+        arguments: &Dev,
+        config: &Arc<Config>,
+        gateway: &Arc<Gateway>,
+        enricher: &Arc<Progress>,
+        real_kafka: bool,
+    ) -> Self {
+        let given = |provider: &Provider| {
+            arguments.secret.iter().find(|(name, _)| name == provider.name()).map(|(_, secret)| secret.clone())
+        };
         let known = |provider: &Provider| secrets::secret(provider).expose_text().unwrap_or_default().to_owned();
-        let shown = |provider: &Provider| (provider.name().to_owned(), given(provider).unwrap_or_else(|| known(provider)));
+        let shown =
+            |provider: &Provider| (provider.name().to_owned(), given(provider).unwrap_or_else(|| known(provider)));
         Self {
             table: Table::new(Output::new(arguments.json)),
             json: arguments.json,
             real_kafka,
             asked: [arguments.listen, arguments.admin, arguments.kafka_listen],
-            secrets: if arguments.print_secrets { providers(&config.catalogue).into_iter().map(shown).collect() } else { Vec::new() },
+            secrets: if arguments.print_secrets {
+                providers(&config.catalogue).into_iter().map(shown).collect()
+            } else {
+                Vec::new()
+            },
             config: Arc::clone(config),
             gateway: Arc::clone(gateway),
-            notes: HashMap::new(),
+            enricher: Arc::clone(enricher),
         }
     }
 
@@ -65,7 +78,11 @@ impl Show {
             let row = json!({ "gateway": config.gateway.listen.to_string(), "kafka": kafka, "admin": config.admin.listen.to_string() });
             return print(&row.to_string());
         }
-        let what = if self.real_kafka { "gateway, enricher and the providers' APIs, on your Kafka" } else { "gateway, enricher, a Kafka stand-in and the providers' APIs; nothing is kept" };
+        let what = if self.real_kafka {
+            "gateway, enricher and the providers' APIs, on your Kafka"
+        } else {
+            "gateway, enricher, a Kafka stand-in and the providers' APIs; nothing is kept"
+        };
         self.say(&format!("hookstream {} dev: {what}\n", env!("CARGO_PKG_VERSION")))?;
         let paths: Vec<&str> = config.sources.values().map(|source| source.path.as_str()).collect();
         let gateway = config.gateway.listen;
@@ -76,7 +93,11 @@ impl Show {
             }
             None => self.say(&format!("  post to    http://{gateway} {}", paths.join(" ")))?,
         }
-        let kind = if self.real_kafka { "yours; records stay there" } else { "in memory, transactions isolate nothing; --kafka host:port uses yours" };
+        let kind = if self.real_kafka {
+            "yours; records stay there"
+        } else {
+            "in memory, transactions isolate nothing; --kafka host:port uses yours"
+        };
         self.say(&format!("  topics at  {kafka:<22} {kind}"))?;
         self.say(&format!("  look at    http://{}  metrics, health, status", config.admin.listen))?;
         for (what, asked, got) in [("gateway", self.asked[0], gateway), ("admin", self.asked[1], config.admin.listen)] {
@@ -95,7 +116,10 @@ impl Show {
 
     pub(super) fn ready(&self, after: Duration, ready: bool) -> Result<(), String> {
         if ready {
-            self.say(&format!("  ready in {:.1} s. One signed sample from each source, through the front door:\n", after.as_secs_f64()))?;
+            self.say(&format!(
+                "  ready in {:.1} s. One signed sample from each source, through the front door:\n",
+                after.as_secs_f64()
+            ))?;
         } else {
             self.say("  kafka or the enricher is not ready yet; going on all the same\n")?;
         }
@@ -105,10 +129,10 @@ impl Show {
     /// Send the samples, then show what comes until told to stop.
     pub(super) async fn run(&mut self, shutdown: &Shutdown, samples: bool) -> Result<(), String> {
         let mut fates = self.gateway.journal.watch();
-        let mut records = self.watch_enriched(shutdown)?;
+        let mut settled = self.enricher.watch();
         if samples {
             self.samples(&mut fates).await?;
-            self.settle(&mut fates, &mut records).await?;
+            self.settle(&mut fates, &mut settled).await?;
             self.sum()?;
         }
         self.next_steps()?;
@@ -116,67 +140,92 @@ impl Show {
             tokio::select! {
                 () = shutdown.requested() => return Ok(()),
                 fate = fates.recv() => self.fate(fate)?,
-                Some(event) = records.recv() => self.table.enriched(&event)?,
+                event = settled.recv() => self.settled(event)?,
             }
         }
     }
 
     async fn samples(&mut self, fates: &mut broadcast::Receiver<Fate>) -> Result<(), String> {
+        let config = Arc::clone(&self.config);
+        let client = client()?;
         let mut number = 0;
         let mut again = None;
-        for provider in providers(&Arc::clone(&self.config).catalogue) {
-            let Some(source) = self.config.sources.values().find(|source| source.provider.name() == provider.name()) else { continue };
-            let url = format!("http://{}{}", self.config.gateway.listen, source.path);
+        for provider in providers(&config.catalogue) {
+            let Some(source) = config.sources.values().find(|source| source.provider.name() == provider.name()) else {
+                continue;
+            };
+            let url = format!("http://{}{}", config.gateway.listen, source.path);
             for sample in provider.samples() {
-                let sender = Sender::of(source.bind()?, sample, url.clone())?;
-                number += u64::from(sample.providertype != "url_verification");
+                let sender = Sender::of(source.bind()?, sample, url.clone(), client.clone());
+                number += u64::from(sample.providertype != HANDSHAKE);
                 let id = format!("dev_{number}");
-                self.notes.insert((source.name.clone(), Outcome::Handshake), "answered with its challenge");
                 sender.send_as(number, &id, false).await?;
-                self.next(fates).await?;
-                again.get_or_insert((sender, id, number, source.name.clone()));
+                let handshake = (sample.providertype == HANDSHAKE).then_some(HANDSHAKE);
+                self.next(fates, handshake, handshake.map(|_| "answered with its challenge")).await?;
+                again.get_or_insert((sender, id, number));
             }
         }
-        let Some((sender, id, number, source)) = again else { return Ok(()) };
-        self.notes.insert((source.clone(), Outcome::Duplicate), "sent twice, as providers do");
-        self.notes.insert((source, Outcome::Rejected), "body changed");
+        let Some((sender, id, number)) = again else { return Ok(()) };
         sender.send_as(number, &id, false).await?;
-        self.next(fates).await?;
+        self.next(fates, None, Some("sent twice, as providers do")).await?;
         sender.send_as(number, &id, true).await?;
-        self.next(fates).await?;
-        self.notes.clear();
-        Ok(())
+        self.next(fates, None, Some("body changed")).await
     }
 
     /// Show the next fate: the answer has been seen, so its fate is known.
-    async fn next(&mut self, fates: &mut broadcast::Receiver<Fate>) -> Result<(), String> {
-        let fate = fates.recv().await;
-        self.fate(fate)
+    async fn next(
+        &mut self,
+        fates: &mut broadcast::Receiver<Fate>,
+        kind: Option<&str>,
+        note: Option<&str>,
+    ) -> Result<(), String> {
+        let fate = fates.recv().await.map_err(|error| error.to_string())?;
+        self.table.fate(&fate, kind, note)
     }
 
-    fn fate(&mut self, fate: Result<Fate, broadcast::error::RecvError>) -> Result<(), String> {
+    fn fate(&mut self, fate: Result<Fate, RecvError>) -> Result<(), String> {
         match fate {
-            Ok(fate) => {
-                let source = fate.source.as_deref().unwrap_or_default().to_owned();
-                let note = self.notes.get(&(source, fate.outcome)).copied();
-                self.table.fate(&fate, note)
-            }
-            Err(broadcast::error::RecvError::Lagged(missed)) => self.say(&format!("      … {missed} more")),
-            Err(broadcast::error::RecvError::Closed) => Ok(()),
+            Ok(fate) => self.table.fate(&fate, None, None),
+            Err(RecvError::Lagged(missed)) => self.say(&format!("      … {missed} more")),
+            Err(RecvError::Closed) => Ok(()),
         }
     }
 
-    /// Wait until every accepted event has its record, or the time is over.
-    async fn settle(&mut self, fates: &mut broadcast::Receiver<Fate>, records: &mut mpsc::Receiver<Enriched>) -> Result<(), String> {
+    fn settled(&mut self, event: Result<Settled, RecvError>) -> Result<(), String> {
+        match event {
+            Ok(event) => {
+                let summary = self.summary(&event);
+                self.table.settled(&event, summary.as_deref())
+            }
+            Err(RecvError::Lagged(missed)) => self.say(&format!("      … {missed} more")),
+            Err(RecvError::Closed) => Ok(()),
+        }
+    }
+
+    /// What the record holds, in the words of the sample that it belongs to.
+    fn summary(&self, event: &Settled) -> Option<String> {
+        let record: Value = serde_json::from_slice(event.record.as_ref()?).ok()?;
+        let provider = &self.config.sources.get(&*event.source)?.provider;
+        provider.samples().iter().find_map(|sample| sample.summarise(&record))
+    }
+
+    /// Wait until every accepted event is finished, or the time is over.
+    async fn settle(
+        &mut self,
+        fates: &mut broadcast::Receiver<Fate>,
+        settled: &mut broadcast::Receiver<Settled>,
+    ) -> Result<(), String> {
         let end = tokio::time::Instant::now() + SETTLE;
-        while self.table.enriched < self.gateway.journal.ended(Outcome::Accepted) {
-            tokio::select! {
-                event = records.recv() => match event {
-                    Some(event) => self.table.enriched(&event)?,
-                    None => return Ok(()),
-                },
-                fate = fates.recv() => self.fate(fate)?,
-                () = tokio::time::sleep(end.saturating_duration_since(tokio::time::Instant::now())) => return Ok(()),
+        while self.table.finished < self.gateway.journal.ended(Outcome::Accepted) {
+            let next = async {
+                tokio::select! {
+                    event = settled.recv() => self.settled(event),
+                    fate = fates.recv() => self.fate(fate),
+                }
+            };
+            match tokio::time::timeout_at(end, next).await {
+                Ok(shown) => shown?,
+                Err(_) => return Ok(()),
             }
         }
         Ok(())
@@ -188,16 +237,24 @@ impl Show {
         let ended: u64 = counts.iter().map(|(_, count)| count).sum();
         let accepted = journal.ended(Outcome::Accepted);
         if self.json {
-            let counts: serde_json::Map<String, Value> = counts.iter().map(|(outcome, count)| (outcome.as_str().to_owned(), json!(count))).collect();
-            return print(&json!({ "received": journal.received(), "counts": counts, "enriched": self.table.enriched }).to_string());
+            let counts: serde_json::Map<String, Value> =
+                counts.iter().map(|(outcome, count)| (outcome.as_str().to_owned(), json!(count))).collect();
+            return print(
+                &json!({ "received": journal.received(), "counts": counts, "finished": self.table.finished })
+                    .to_string(),
+            );
         }
-        let parts: Vec<String> = counts.iter().filter(|(_, count)| *count > 0).map(|(outcome, count)| format!("{count} {}", outcome.as_str())).collect();
+        let parts: Vec<String> = counts
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(outcome, count)| format!("{count} {}", outcome.as_str()))
+            .collect();
         let in_flight = journal.received().saturating_sub(ended);
         self.say(&format!(
-            "\n  {} received = {} + {in_flight} in flight; {} of {accepted} enriched or passed on, once\n",
+            "\n  {} received = {} + {in_flight} in flight; {} of {accepted} enriched or passed on, once each\n",
             journal.received(),
             parts.join(" + "),
-            self.table.enriched
+            self.table.finished
         ))
     }
 
@@ -207,7 +264,9 @@ impl Show {
         }
         let program = std::env::args().next().unwrap_or_else(|| "hookstream".to_owned());
         let (gateway, kafka) = (self.config.gateway.listen, &self.config.kafka.bootstrap_servers);
-        let Some(source) = ordered(&self.config).first().copied().and_then(|name| self.config.sources.get(name)) else { return Ok(()) };
+        let Some(source) = ordered(&self.config).first().copied().and_then(|name| self.config.sources.get(name)) else {
+            return Ok(());
+        };
         let (name, path) = (&source.name, &source.path);
         let enriched = self.config.kafka.topics.enriched_topic(name);
         let to = if gateway.port() == 8080 { String::new() } else { format!(" --to http://{gateway}") };
@@ -221,7 +280,7 @@ impl Show {
             (format!("stripe listen --forward-to {gateway}{path}"), "real ones: dev --secret stripe=whsec_…"),
         ] {
             if !command.starts_with("stripe") || name == "stripe" {
-                self.say(&format!("    {command:<62}  {what}"))?;
+                self.say(&format!("    {command:<58}  {what}"))?;
             }
         }
         self.say("  waiting for webhooks; Ctrl-C stops")
@@ -229,34 +288,14 @@ impl Show {
 
     pub(super) fn farewell(&self, received: u64, stored: u64, unsettled: usize) -> Result<(), String> {
         if self.json {
-            return print(&json!({ "stopped": true, "received": received, "stored": stored, "unsettled": unsettled }).to_string());
+            return print(
+                &json!({ "stopped": true, "received": received, "stored": stored, "unsettled": unsettled }).to_string(),
+            );
         }
         let kept = if self.real_kafka { "kept in your Kafka" } else { "all forgotten now" };
-        let open = if unsettled == 0 { "0 lost".to_owned() } else { format!("{unsettled} not acknowledged, and answered so") };
-        self.say(&format!("  stopped: {received} received, {stored} stored, {open}, {kept}. Next: hookstream init stripe > hookstream.toml"))
-    }
-
-    /// Follow the enriched topics, through the front door that everybody has.
-    fn watch_enriched(&self, shutdown: &Shutdown) -> Result<mpsc::Receiver<Enriched>, String> {
-        let (sender, receiver) = mpsc::channel(1_024);
-        let reader = Reader::open(&self.config.kafka, false)?;
-        let (config, shutdown, from) = (Arc::clone(&self.config), shutdown.clone(), if self.real_kafka { ReadFrom::End } else { ReadFrom::Beginning });
-        let topics: Vec<String> = config.sources.keys().map(|name| config.kafka.topics.enriched_topic(name)).collect();
-        reader.read(topics.iter().map(String::as_str), from, Duration::from_secs(10))?;
-        std::thread::Builder::new()
-            .name("dev-reader".to_owned())
-            .spawn(move || {
-                while !shutdown.is_requested() {
-                    if let Polled::Record(record) = reader.poll(Duration::from_millis(50))
-                        && let Some(event) = enriched(&record, &config)
-                        && sender.blocking_send(event).is_err()
-                    {
-                        return;
-                    }
-                }
-            })
-            .map_err(|error| error.to_string())?;
-        Ok(receiver)
+        let open =
+            if unsettled == 0 { "0 lost".to_owned() } else { format!("{unsettled} not acknowledged, and answered so") };
+        self.say(&format!("  stopped: {received} received, {stored} stored, {open}, {kept}. Next: README, “For real”"))
     }
 }
 
@@ -266,23 +305,4 @@ fn ordered(config: &Config) -> Vec<&str> {
     let known: Vec<&str> = by_provider.filter(|name| config.sources.contains_key(*name)).collect();
     let others = config.sources.keys().map(String::as_str).filter(|name| !known.contains(name));
     known.iter().copied().chain(others).collect()
-}
-
-fn enriched(record: &Stored, config: &Config) -> Option<Enriched> {
-    let headers: Vec<(&str, &[u8])> = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-    let envelope = event::decode(&headers, &record.value).ok()?;
-    let attributes = envelope.attributes();
-    let source = attributes.source_name().to_owned();
-    let data: Value = serde_json::from_slice(envelope.data().text()?).ok()?;
-    let kind = attributes.providertype.as_deref().unwrap_or_default().to_owned();
-    let provider = &config.sources.get(&source)?.provider;
-    let sample = provider.samples().iter().find(|sample| sample.providertype == kind);
-    Some(Enriched {
-        at: Timestamp::now(),
-        id: attributes.id.clone().into_owned(),
-        status: data.pointer("/enrichment/status").and_then(Value::as_str).unwrap_or("?").to_owned(),
-        summary: sample.and_then(|sample| sample.summarise(data.get("record")?)),
-        source,
-        kind,
-    })
 }

@@ -18,16 +18,18 @@ const FIRST: [&str; 6] = ["stripe", "github", "shopify", "slack", "standard-webh
 ///
 /// # Errors
 /// A secret that a scheme cannot use.
-pub(super) fn built_in(arguments: &Dev, catalogue: &Catalogue, sandbox: &Sandbox, kafka: &str, real: bool) -> Result<Config, ConfigError> {
+pub(super) fn built_in(
+    arguments: &Dev,
+    catalogue: &Catalogue,
+    sandbox: &Sandbox,
+    kafka: &str,
+) -> Result<Config, ConfigError> {
     let mut file = File::default();
     file.gateway.listen = arguments.listen;
     file.gateway.public_url.clone_from(&arguments.public_url);
-    file.gateway.drain_delay.0 = std::time::Duration::ZERO;
     file.admin.listen = arguments.admin;
     kafka.clone_into(&mut file.kafka.bootstrap_servers);
-    if !real {
-        file.kafka.topics.replication = 1;
-    }
+    // One broker is what people have at hand; a cluster takes it as well.
     file.kafka.topics.replication = 1;
     for provider in providers(catalogue) {
         file.sources.insert(provider.name().to_owned(), source(arguments, provider, sandbox));
@@ -44,8 +46,11 @@ pub(super) fn built_in(arguments: &Dev, catalogue: &Catalogue, sandbox: &Sandbox
 
 /// The providers that have something to send, the best known first.
 pub(super) fn providers(catalogue: &Catalogue) -> Vec<&Provider> {
-    let mut providers: Vec<&Provider> = catalogue.iter().map(AsRef::as_ref).filter(|provider| !provider.samples().is_empty()).collect();
-    providers.sort_by_key(|provider| (FIRST.iter().position(|name| *name == provider.name()).unwrap_or(FIRST.len()), provider.name().to_owned()));
+    let mut providers: Vec<&Provider> =
+        catalogue.iter().map(AsRef::as_ref).filter(|provider| !provider.samples().is_empty()).collect();
+    providers.sort_by_key(|provider| {
+        (FIRST.iter().position(|name| *name == provider.name()).unwrap_or(FIRST.len()), provider.name().to_owned())
+    });
     providers
 }
 
@@ -57,13 +62,8 @@ fn source(arguments: &Dev, provider: &Provider, sandbox: &Sandbox) -> Source {
     let credential = || SecretRef::Given(Secret::new(b"sandbox".to_vec()));
     let credentials = provider.needs().credentials.keys().map(|name| (name.clone(), credential())).collect();
     let tenants = sandbox.tenants(provider).into_iter().map(|tenant| (tenant, BTreeMap::new())).collect();
-    let mut source = Source {
-        secrets,
-        credentials,
-        tenants,
-        api_base: sandbox.base(provider.name()),
-        ..Source::default()
-    };
+    let mut source =
+        Source { secrets, credentials, tenants, api_base: sandbox.base(provider.name()), ..Source::default() };
     if provider.name() == "generic" {
         // A sender's id is never guessed; the sample's stands here.
         source.event.insert("id".to_owned(), "/Data/OrderId".into());

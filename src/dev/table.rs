@@ -1,6 +1,6 @@
 //! The live table of `dev`: one row for each fate, as it happens.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -8,37 +8,33 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::command::Output;
+use crate::enrich::Settled;
 use crate::gateway::{Fate, Outcome};
 
 /// Column widths; with the indent and the last column within 105.
-const WIDTHS: [usize; 6] = [12, 8, 16, 9, 9, 8];
+const WIDTHS: [usize; 6] = [12, 8, 16, 9, 9, 7];
+
+/// The column whose cells are known to the reader by their beginning.
+const SOURCE: usize = 1;
 
 /// How many events are remembered to say how long their record took.
 const REMEMBERED: usize = 10_000;
 
+/// Source and id of an event.
+type Identity = (String, String);
+
 /// The table and what it has seen.
 pub(super) struct Table {
     output: Output,
-    accepted: HashMap<(String, String), (Instant, Option<String>)>,
-    order: VecDeque<(String, String)>,
-    skipped: BTreeSet<String>,
-    /// Enriched events, whatever became of them.
-    pub(super) enriched: u64,
-}
-
-/// An enriched event, as read from its topic.
-pub(super) struct Enriched {
-    pub(super) at: Timestamp,
-    pub(super) source: String,
-    pub(super) kind: String,
-    pub(super) id: String,
-    pub(super) status: String,
-    pub(super) summary: Option<String>,
+    accepted: HashMap<Identity, (Instant, Option<String>)>,
+    order: VecDeque<Identity>,
+    /// Events that the enricher is done with: enriched, or passed on without a record.
+    pub(super) finished: u64,
 }
 
 impl Table {
     pub(super) fn new(output: Output) -> Self {
-        Self { output, accepted: HashMap::new(), order: VecDeque::new(), skipped: BTreeSet::new(), enriched: 0 }
+        Self { output, accepted: HashMap::new(), order: VecDeque::new(), finished: 0 }
     }
 
     pub(super) fn head(&self) -> Result<(), String> {
@@ -49,19 +45,20 @@ impl Table {
     }
 
     /// A request has ended.
-    pub(super) fn fate(&mut self, fate: &Fate, note: Option<&str>) -> Result<(), String> {
+    pub(super) fn fate(&mut self, fate: &Fate, kind: Option<&str>, note: Option<&str>) -> Result<(), String> {
         let source = fate.source.as_deref().unwrap_or("-");
         if fate.outcome == Outcome::Accepted
             && let Some(id) = &fate.id
         {
-            self.remember((source.to_owned(), id.clone()));
+            self.remember((source.to_owned(), id.clone()), fate.kind.clone());
         }
-        let place = fate.place.as_ref().map(|(topic, delivery)| format!("{topic}/{}@{}", delivery.partition, delivery.offset));
+        let place =
+            fate.place.as_ref().map(|(topic, delivery)| format!("{topic}/{}@{}", delivery.partition, delivery.offset));
         if self.output.is_json() {
             return self.json(&[
                 ("time", json!(crate::event::rfc3339_millis(fate.at))),
                 ("source", json!(source)),
-                ("type", json!(fate.kind)),
+                ("type", json!(fate.kind.as_deref().or(kind))),
                 ("id", json!(fate.id)),
                 ("outcome", json!(fate.outcome.as_str())),
                 ("after_ms", json!(fate.after.as_secs_f64() * 1_000.0)),
@@ -81,7 +78,7 @@ impl Table {
         self.row([
             &clock(fate.at),
             source,
-            fate.kind.as_deref().unwrap_or("-"),
+            fate.kind.as_deref().or(kind).unwrap_or("-"),
             fate.id.as_deref().unwrap_or("-"),
             outcome,
             &millis(fate.after),
@@ -89,47 +86,57 @@ impl Table {
         ])
     }
 
-    /// An enriched event has appeared.
-    pub(super) fn enriched(&mut self, event: &Enriched) -> Result<(), String> {
-        self.enriched += 1;
-        let key = (event.source.clone(), event.id.clone());
-        let after = self.accepted.remove(&key).map(|(since, _)| since.elapsed());
+    /// The enricher has committed what became of an event; `summary` says what its record holds.
+    pub(super) fn settled(&mut self, event: &Settled, summary: Option<&str>) -> Result<(), String> {
+        self.finished += u64::from(matches!(event.outcome, "enriched" | "skipped" | "gone"));
+        let known = self.accepted.remove(&(event.source.to_string(), event.id.clone()));
+        let after = known.as_ref().map(|(since, _)| since.elapsed());
+        let kind = known.and_then(|(_, kind)| kind);
         if self.output.is_json() {
             return self.json(&[
                 ("time", json!(crate::event::rfc3339_millis(event.at))),
-                ("source", json!(event.source)),
-                ("type", json!(event.kind)),
+                ("source", json!(&*event.source)),
+                ("type", json!(kind)),
                 ("id", json!(event.id)),
-                ("outcome", json!(event.status)),
+                ("outcome", json!(event.outcome)),
                 ("after_ms", json!(after.map(|after| after.as_secs_f64() * 1_000.0))),
-                ("where", json!(event.summary)),
+                ("where", json!(summary)),
+                ("reason", json!(event.reason)),
             ]);
         }
-        let place = match (event.status.as_str(), &event.summary) {
-            ("enriched", Some(summary)) => format!("+ {summary}"),
-            ("enriched", None) => "+ record".to_owned(),
-            ("skipped", _) if !self.skipped.insert(event.source.clone()) => "passed on".to_owned(),
-            ("skipped", _) => "no route to a record; passed on".to_owned(),
-            (status, _) => status.to_owned(),
+        let place = match (event.outcome, summary, event.reason) {
+            ("enriched", Some(summary), _) => format!("+ {summary}"),
+            ("enriched", None, _) => "+ record".to_owned(),
+            ("skipped", _, Some(reason)) => format!("{reason}; passed on"),
+            (_, _, Some(reason)) => reason.to_owned(),
+            (_, _, None) => String::new(),
         };
         let after = after.map(millis).unwrap_or_default();
-        self.row([&clock(event.at), &event.source, &event.kind, &event.id, &event.status, &after, &place])
+        self.row([
+            &clock(event.at),
+            &event.source,
+            kind.as_deref().unwrap_or("-"),
+            &event.id,
+            event.outcome,
+            &after,
+            &place,
+        ])
     }
 
-    fn remember(&mut self, key: (String, String)) {
+    fn remember(&mut self, identity: Identity, kind: Option<String>) {
         if self.order.len() == REMEMBERED
             && let Some(oldest) = self.order.pop_front()
         {
             self.accepted.remove(&oldest);
         }
-        self.order.push_back(key.clone());
-        self.accepted.insert(key, (Instant::now(), None));
+        self.order.push_back(identity.clone());
+        self.accepted.insert(identity, (Instant::now(), kind));
     }
 
     fn row(&self, cells: [&str; 7]) -> Result<(), String> {
-        let mut line = String::from("      ");
-        for (cell, width) in cells.iter().zip(WIDTHS) {
-            line.push_str(&fitted(cell, width));
+        let mut line = String::from("  ");
+        for (column, (cell, width)) in cells.iter().zip(WIDTHS).enumerate() {
+            line.push_str(&fitted(cell, width, column != SOURCE));
             line.push_str("  ");
         }
         line.push_str(&crate::command::visible(cells[6]));
@@ -145,14 +152,14 @@ impl Table {
     }
 }
 
-/// A cell of exactly this width: what does not fit is cut, and says so.
-fn fitted(text: &str, width: usize) -> String {
+/// A cell of exactly this width: what does not fit is cut, and says so where it matters.
+fn fitted(text: &str, width: usize, mark: bool) -> String {
     let text = crate::command::visible(text);
     if text.chars().count() <= width {
         return format!("{text:<width$}");
     }
-    let kept: String = text.chars().take(width - 1).collect();
-    format!("{kept}…")
+    let kept: String = text.chars().take(width - usize::from(mark)).collect();
+    if mark { format!("{kept}…") } else { kept }
 }
 
 fn clock(at: Timestamp) -> String {

@@ -66,11 +66,6 @@ impl Account {
             under_way: 0,
         }
     }
-
-    /// The source, for logs and metrics.
-    pub(crate) fn source(&self) -> &Arc<str> {
-        &self.source
-    }
 }
 
 impl Accounts {

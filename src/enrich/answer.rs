@@ -131,7 +131,9 @@ impl Answer {
     /// One short sentence for a dead letter; no secrets, no content.
     pub(crate) fn detail(&self) -> String {
         match self {
-            Self::Refused(status) | Self::ServerError(status, _) => format!("the provider answered {}", status.as_u16()),
+            Self::Refused(status) | Self::ServerError(status, _) => {
+                format!("the provider answered {}", status.as_u16())
+            }
             Self::Unreadable(flaw) => format!("the provider's record is not readable JSON: {flaw}"),
             Self::Record(_) => "the record came".to_owned(),
             Self::NotFound => "the provider answered 404".to_owned(),

@@ -20,9 +20,15 @@ pub(crate) struct Breaker {
 enum State {
     #[default]
     Closed,
-    Open { until: Instant, pause: Duration },
+    Open {
+        until: Instant,
+        pause: Duration,
+    },
     /// One request is under way to find out; `pause` is what follows if it fails too.
-    Probing { since: Instant, pause: Duration },
+    Probing {
+        since: Instant,
+        pause: Duration,
+    },
 }
 
 /// A probe that never came back (its lane was revoked) is forgotten after this.

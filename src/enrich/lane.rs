@@ -89,11 +89,6 @@ impl<T, D> Lane<T, D> {
         self.bytes
     }
 
-    /// Records held.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
     /// All records held, oldest first.
     pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot<T, D>> {
         self.slots.iter()
@@ -107,6 +102,11 @@ impl<T, D> Lane<T, D> {
     /// The record at an offset, while the lane holds it.
     pub(crate) fn get(&self, offset: i64) -> Option<&Slot<T, D>> {
         self.find(offset).and_then(|at| self.slots.get(at))
+    }
+
+    /// The record itself, while the lane holds it.
+    pub(crate) fn item_mut(&mut self, offset: i64) -> Option<&mut T> {
+        self.find_mut(offset).map(|slot| &mut slot.item)
     }
 
     /// Note that a fetch for this record has begun. Returns when its time budget began.
@@ -211,7 +211,7 @@ mod tests {
         assert!(lane.decide(10, 1, 0));
         assert_eq!(offsets(&lane), [10, 11]);
         assert_eq!(lane.release(12).len(), 2);
-        assert_eq!(lane.len(), 1);
+        assert_eq!(lane.slots().count(), 1);
         assert!(!lane.decide(10, 1, 0), "an answer for a committed record is thrown away");
     }
 

@@ -26,7 +26,8 @@ pub(crate) fn limits(headers: &HeaderMap, now: Timestamp) -> Limits {
     let used_up = text("x-ratelimit-remaining") == Some("0");
     let retry_after = text(RETRY_AFTER.as_str()).and_then(|value| pause(value, now));
     let reset = text("x-ratelimit-reset").filter(|_| used_up);
-    let until_reset = reset.and_then(|value| value.parse().ok()).and_then(|at| until(Timestamp::from_second(at).ok()?, now));
+    let until_reset =
+        reset.and_then(|value| value.parse().ok()).and_then(|at| until(Timestamp::from_second(at).ok()?, now));
     Limits { retry_after: retry_after.or(until_reset), used_up }
 }
 

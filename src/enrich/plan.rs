@@ -8,11 +8,12 @@ use serde_json::json;
 
 use super::answer::Exchange;
 use super::schedule::Delay;
-use super::verdict::{Dead, Decision, Retry};
+use super::verdict::{Dead, Decision, Retry, Skip};
 use super::work::{Event, Subject, Work};
 use crate::config::TopicsConfig;
 use crate::event::{
-    DeadLetter, Enrichment, Extra, Foreign, Place, Record, Stage, Status, Token, Trail, Verification, decode, enriched,
+    DeadLetter, DecodeError, Enrichment, Extra, Foreign, Place, Record, Stage, Status, Token, Trail, Verification,
+    decode, enriched,
 };
 
 /// The header of an ids record whose event belongs to a run.
@@ -53,53 +54,28 @@ impl Shared {
     }
 }
 
-/// Everything that a decided record writes, in order. Exactly one of them is the event's token or its enriched record;
-/// a raw record's claim comes with it.
+/// Everything that a decided record writes: the event's one token or its enriched record and, for a raw record, its
+/// claim. A duplicate writes nothing.
 pub(crate) fn records(work: &Work, decision: &Decision, shared: &Shared, now: Timestamp) -> Vec<Record> {
-    let mut records = Vec::with_capacity(2);
-    match &work.subject {
-        Subject::Foreign(_) => match decision {
-            Decision::Dead(dead) => records.push(foreign(work, dead, shared, now)),
-            // Nothing else is ever decided about it; written all the same, so that it cannot be lost.
-            Decision::Duplicate | Decision::Enriched(..) | Decision::Skipped(_) | Decision::Gone(_) | Decision::Retry(_) => {}
-        },
-        Subject::Event(event) => {
-            records.extend(moved(work, event, decision, shared, now));
-            if event.claim.is_some() && !matches!(decision, Decision::Duplicate) {
-                records.push(claim(work, event, decision, now));
-            }
-        }
-    }
-    records
-}
-
-fn moved(work: &Work, event: &Event, decision: &Decision, shared: &Shared, now: Timestamp) -> Option<Record> {
-    match decision {
-        Decision::Duplicate => None,
+    let event = match &work.subject {
+        Subject::Event(event) => event,
+        Subject::Foreign(error) => return vec![foreign(work, error, decision, shared, now)],
+    };
+    let moved = match decision {
+        Decision::Duplicate => return Vec::new(),
         Decision::Enriched(fetched, exchange) => {
             let enrichment = Enrichment { etag: fetched.etag.as_deref(), ..asked(Status::Enriched, event, exchange) };
-            Some(finished(work, event, Some(&fetched.record), &enrichment, exchange.began))
+            finished(work, event, Some(&fetched.record), &enrichment, exchange.began)
         }
-        Decision::Gone(exchange) => {
-            let enrichment = asked(Status::Gone, event, exchange);
-            Some(finished(work, event, None, &enrichment, exchange.began))
-        }
-        Decision::Skipped(skip) => {
-            let enrichment = Enrichment {
-                status: Status::Skipped,
-                reason: Some(skip.as_str()),
-                url: None,
-                httpstatus: None,
-                fetchedat: None,
-                etag: None,
-                recordversion: None,
-                attempts: event.attempts(),
-            };
-            Some(finished(work, event, None, &enrichment, now))
-        }
-        Decision::Retry(retry) => Some(waiting(work, event, retry, shared, now)),
-        Decision::Dead(dead) => Some(dead_event(work, event, dead, shared, now)),
-    }
+        Decision::Gone(exchange) => finished(work, event, None, &asked(Status::Gone, event, exchange), exchange.began),
+        Decision::Skipped(skip) => finished(work, event, None, &skipped(*skip, event), now),
+        Decision::Retry(retry) => waiting(work, event, retry, shared, now),
+        Decision::Dead(dead) => Ok(dead_event(work, event, dead, shared, now)),
+    };
+    // Only an event that was read gets here, and reading it again gives the same. Were it otherwise, its bytes are kept.
+    let moved = moved.unwrap_or_else(|error| foreign(work, &error, decision, shared, now));
+    let claim = event.claim.map(|_| claim(work, event, decision, now));
+    std::iter::once(moved).chain(claim).collect()
 }
 
 fn asked<'a>(status: Status, event: &Event, exchange: &'a Exchange) -> Enrichment<'a> {
@@ -115,100 +91,97 @@ fn asked<'a>(status: Status, event: &Event, exchange: &'a Exchange) -> Enrichmen
     }
 }
 
+fn skipped<'a>(skip: Skip, event: &Event) -> Enrichment<'a> {
+    Enrichment {
+        status: Status::Skipped,
+        reason: Some(skip.as_str()),
+        url: None,
+        httpstatus: None,
+        fetchedat: None,
+        etag: None,
+        recordversion: None,
+        attempts: event.attempts(),
+    }
+}
+
 /// The enriched record: key and partition of the raw one, so that the two topics join.
-fn finished(work: &Work, event: &Event, record: Option<&[u8]>, enrichment: &Enrichment<'_>, at: Timestamp) -> Record {
-    let (key, headers) = (key(work), &work.stored.headers);
+fn finished(
+    work: &Work,
+    event: &Event,
+    record: Option<&[u8]>,
+    enrichment: &Enrichment<'_>,
+    at: Timestamp,
+) -> Result<Record, DecodeError> {
+    let headers = &work.stored.headers;
     let traceparent = headers.iter().find(|(name, _)| name == "traceparent");
-    let extra = Extra {
-        traceparent: traceparent.and_then(|(_, value)| std::str::from_utf8(value).ok()),
-        ..Extra::default()
-    };
-    // It was read when it came, and has not changed since.
-    let encoded = match decode(headers, &work.stored.value) {
-        Ok(envelope) => enriched(event.source.format, &envelope, record, enrichment, extra),
-        Err(_) => crate::event::Encoded::default(),
-    };
-    Record {
+    let extra =
+        Extra { traceparent: traceparent.and_then(|(_, value)| std::str::from_utf8(value).ok()), ..Extra::default() };
+    let envelope = decode(headers, &work.stored.value)?;
+    let encoded = enriched(event.source.format, &envelope, record, enrichment, extra);
+    Ok(Record {
         topic: Arc::clone(&event.source.enriched_topic),
         partition: Some(origin(work).partition),
-        key,
+        key: event.key.clone(),
         value: encoded.value,
         headers: encoded.headers,
         timestamp_ms: at.as_millisecond(),
-    }
+    })
 }
 
-fn waiting(work: &Work, event: &Event, retry: &Retry, shared: &Shared, now: Timestamp) -> Record {
-    let trail = trail(work, event.trail.as_ref(), Stage::Fetch, retry.reason, String::new(), retry.attempts, now);
-    let token = Token::new(&key(work), &work.stored.value, &work.stored.headers, trail);
-    match token.retry(shared.retry_topic(retry.delay), now.as_millisecond()) {
-        Ok(record) => record,
-        Err(error) => bytes(work, &token.trail, Some(event), &error.to_string(), false, shared, now),
-    }
+fn waiting(work: &Work, event: &Event, retry: &Retry, shared: &Shared, now: Timestamp) -> Result<Record, DecodeError> {
+    let trail = Trail { attempts: retry.attempts, ..trail(work, Stage::Fetch, retry.reason, &retry.error, now) };
+    let token = Token::new(&event.key, &work.stored.value, &work.stored.headers, trail);
+    token.retry(shared.retry_topic(retry.delay), now.as_millisecond())
 }
 
 fn dead_event(work: &Work, event: &Event, dead: &Dead, shared: &Shared, now: Timestamp) -> Record {
-    let trail = trail(work, event.trail.as_ref(), Stage::Fetch, dead.reason, dead.error.clone(), dead.attempts, now);
+    let trail = Trail { attempts: dead.attempts, ..trail(work, Stage::Fetch, dead.reason, &dead.error, now) };
     if dead.without_body {
-        return bytes(work, &trail, Some(event), &dead.error, true, shared, now);
+        return letter(work, &trail, None, shared, now);
     }
-    let token = Token::new(&key(work), &work.stored.value, &work.stored.headers, trail);
-    match token.dead_letter(Arc::clone(&shared.dead_letter), now.as_millisecond()) {
-        Ok(record) => record,
-        Err(error) => bytes(work, &token.trail, Some(event), &error.to_string(), false, shared, now),
-    }
+    let token = Token::new(&event.key, &work.stored.value, &work.stored.headers, trail);
+    let record = token.dead_letter(Arc::clone(&shared.dead_letter), now.as_millisecond());
+    record.unwrap_or_else(|_| letter(work, &token.trail, Some(&work.stored.value), shared, now))
 }
 
-fn foreign(work: &Work, dead: &Dead, shared: &Shared, now: Timestamp) -> Record {
-    let trail = trail(work, None, Stage::Decode, dead.reason, dead.error.clone(), dead.attempts, now);
-    bytes(work, &trail, None, &dead.error, dead.without_body, shared, now)
+/// A record that is not an event of ours: its bytes are kept, unless Kafka has refused them as too large.
+fn foreign(work: &Work, error: &DecodeError, decision: &Decision, shared: &Shared, now: Timestamp) -> Record {
+    let too_large = matches!(decision, Decision::Dead(dead) if dead.without_body);
+    let trail = trail(work, Stage::Decode, error.as_str(), &error.to_string(), now);
+    letter(work, &trail, (!too_large).then_some(&work.stored.value), shared, now)
 }
 
-/// A dead letter of bytes.
-fn bytes(
-    work: &Work,
-    trail: &Trail,
-    event: Option<&Event>,
-    error: &str,
-    without_body: bool,
-    shared: &Shared,
-    now: Timestamp,
-) -> Record {
+/// A dead letter of bytes; without them it only says where they stood.
+fn letter(work: &Work, trail: &Trail, body: Option<&[u8]>, shared: &Shared, now: Timestamp) -> Record {
     let stored = &work.stored;
     let id = format!("{}/{}/{}", stored.partition.topic, stored.partition.number, stored.offset);
+    let source = work.event().map(|event| &event.source);
     let headers: Vec<(&str, &[u8])> =
         stored.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-    let trail = Trail { error: error.to_owned(), ..trail.clone() };
     let letter = DeadLetter {
         id: &id,
-        source: event.map_or(UNKNOWN, |event| &event.source.name),
-        provider: event.map_or(UNKNOWN, |event| event.source.provider.name()),
+        source: source.map_or(UNKNOWN, |source| &source.name),
+        provider: source.map_or(UNKNOWN, |source| source.provider.name()),
         verification: Verification::None,
         received: now,
-        body: if without_body { &[] } else { &stored.value },
+        body: body.unwrap_or_default(),
         extra: Extra::default(),
-        foreign: (!without_body).then_some(Foreign { key: &stored.key, headers: &headers }),
-        trail: &trail,
+        foreign: body.map(|_| Foreign { key: &stored.key, headers: &headers }),
+        trail,
     };
     letter.record(Arc::clone(&shared.dead_letter))
 }
 
-fn trail(
-    work: &Work,
-    before: Option<&Trail>,
-    stage: Stage,
-    reason: &'static str,
-    error: String,
-    attempts: u32,
-    now: Timestamp,
-) -> Trail {
+/// What happened last; when it failed first is kept.
+fn trail(work: &Work, stage: Stage, reason: &'static str, error: &str, now: Timestamp) -> Trail {
+    let before = work.event().and_then(|event| event.trail.as_ref());
     Trail {
         reason: Cow::Borrowed(reason),
         stage,
         origin: Some(origin(work)),
-        attempts,
+        attempts: before.map_or(0, |trail| trail.attempts),
         first_failed: before.map_or(now, |trail| trail.first_failed),
-        error,
+        error: error.to_owned(),
     }
 }
 
@@ -222,20 +195,11 @@ fn origin(work: &Work) -> Place {
     })
 }
 
-/// The raw record's key: its own, or the one that the token carries.
-fn key(work: &Work) -> Vec<u8> {
-    if work.event().is_some_and(|event| event.trail.is_some()) {
-        if let Ok(token) = Token::read(&work.stored.value, &work.stored.headers) {
-            return token.key;
-        }
-    }
-    work.stored.key.clone()
-}
-
 /// The record of the ids topic: written to the raw record's partition number, never hashed, so that whoever owns the
 /// one reads the other.
 fn claim(work: &Work, event: &Event, decision: &Decision, now: Timestamp) -> Record {
-    let value = json!({ "outcome": decision.outcome(), "topic": &*work.stored.partition.topic, "offset": work.stored.offset });
+    let value =
+        json!({ "outcome": decision.outcome(), "topic": &*work.stored.partition.topic, "offset": work.stored.offset });
     let run = (!event.run.is_empty()).then(|| (Cow::Borrowed(RUN_HEADER), event.run.clone().into_bytes()));
     Record {
         topic: Arc::clone(&event.source.ids_topic),

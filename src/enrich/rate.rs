@@ -66,12 +66,6 @@ impl Bucket {
         self.blocked_until = self.blocked_until.max(Some(now + pause));
     }
 
-    /// When nothing of it would be lost by forgetting it: full and not blocked.
-    pub(crate) fn is_idle(&self, budget: Budget, now: Instant) -> bool {
-        let gained = now.duration_since(self.filled_at).as_secs_f64() * budget.per_second;
-        self.tokens + gained >= budget.burst && self.blocked_until.is_none_or(|until| until <= now)
-    }
-
     fn fill(&mut self, budget: Budget, now: Instant) {
         let gained = now.duration_since(self.filled_at).as_secs_f64() * budget.per_second;
         self.tokens = (self.tokens + gained).min(budget.burst);

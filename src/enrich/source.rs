@@ -153,11 +153,11 @@ impl Source {
         let text = event.data.text().ok_or(Skip::NoAddress)?;
         let wanted = self.wanted.get(route.as_str()).ok_or(Skip::NoAddress)?;
         let found = scan(text, wanted).map_err(|_| Skip::NoAddress)?;
-        let value = |pointer: &Pointer| -> Option<Cow<'_, str>> {
+        let value = |pointer: &Pointer| {
             let slot = route.pointers().iter().position(|other| other == pointer)?;
-            found.text(slot)
+            found.text(slot).map(Cow::into_owned)
         };
-        route.url(base, &value).map_err(|error| skip(&error))
+        route.url(base, &|pointer| value(pointer).map(Cow::Owned)).map_err(|error| skip(&error))
     }
 }
 
@@ -177,7 +177,10 @@ fn headers(api: &Api, secret: &Secret) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in api.headers() {
         let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a header name"))?;
-        headers.insert(name, HeaderValue::try_from(value).map_err(|_| "a header value of the provider file cannot be sent")?);
+        headers.insert(
+            name,
+            HeaderValue::try_from(value).map_err(|_| "a header value of the provider file cannot be sent")?,
+        );
     }
     let text = secret.expose();
     let (name, value) = match api.auth() {
@@ -185,7 +188,8 @@ fn headers(api: &Api, secret: &Secret) -> Result<HeaderMap, String> {
         Auth::Basic => (http::header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(text)).into_bytes()),
         Auth::Header(name) => (name.clone(), text.to_vec()),
     };
-    let unfit = |_| format!("credential `{}` cannot be sent in a header; does it end in a line break?", api.credential());
+    let unfit =
+        |_| format!("credential `{}` cannot be sent in a header; does it end in a line break?", api.credential());
     let mut value = HeaderValue::from_bytes(&value).map_err(unfit)?;
     // Keeps it out of every Debug output, ours and the client's.
     value.set_sensitive(true);

@@ -49,7 +49,7 @@ pub(crate) enum Decision {
 }
 
 /// How a token waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Retry {
     /// In which topic.
     pub(crate) delay: Delay,
@@ -57,6 +57,8 @@ pub(crate) struct Retry {
     pub(crate) attempts: u32,
     /// Why, from a closed list.
     pub(crate) reason: &'static str,
+    /// One short sentence.
+    pub(crate) error: String,
 }
 
 /// Why a token ends as a dead letter.
@@ -72,6 +74,9 @@ pub(crate) struct Dead {
     pub(crate) without_body: bool,
 }
 
+/// Every outcome, as the events metric labels it.
+pub(crate) const OUTCOMES: [&str; 6] = ["duplicate", "enriched", "skipped", "gone", "retry", "dead_letter"];
+
 impl Decision {
     /// The label of the events metric.
     pub(crate) fn outcome(&self) -> &'static str {
@@ -82,6 +87,16 @@ impl Decision {
             Self::Gone(_) => "gone",
             Self::Retry(_) => "retry",
             Self::Dead(_) => "dead_letter",
+        }
+    }
+
+    /// Why it was skipped, waits or is dead.
+    pub(crate) fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Skipped(skip) => Some(skip.as_str()),
+            Self::Retry(retry) => Some(retry.reason),
+            Self::Dead(dead) => Some(dead.reason),
+            Self::Duplicate | Self::Enriched(..) | Self::Gone(_) => None,
         }
     }
 
@@ -161,21 +176,46 @@ pub(crate) fn judge(answer: Answer, exchange: Exchange, at: &Circumstances) -> V
         }
         // One record's trouble while the provider is well with others counts; a provider that is away does not.
         Answer::ServerError(..) | Answer::Unreachable | Answer::TimedOut if !at.breaker_open => counted(&answer, at),
-        Answer::ServerError(..) | Answer::Unreachable | Answer::TimedOut | Answer::Unauthorized | Answer::RateLimited(_)
+        Answer::ServerError(..)
+        | Answer::Unreachable
+        | Answer::TimedOut
+        | Answer::Unauthorized
+        | Answer::RateLimited(_)
             if at.place.waits() =>
         {
             return Verdict::PutBack;
         }
-        Answer::ServerError(..) | Answer::Unreachable | Answer::TimedOut | Answer::Unauthorized | Answer::RateLimited(_) => {
-            retry(&answer, at, at.attempts)
-        }
+        Answer::ServerError(..)
+        | Answer::Unreachable
+        | Answer::TimedOut
+        | Answer::Unauthorized
+        | Answer::RateLimited(_) => retry(&answer, at, at.attempts),
     };
     Verdict::Decided(decided)
 }
 
 /// The time budget is spent, or the provider has no budget or an open breaker: aside, and it does not count.
-pub(crate) fn aside(at: Place, attempts: u32, reason: &'static str) -> Decision {
-    Decision::Retry(Retry { delay: at.next_delay(), attempts, reason })
+pub(crate) fn aside(at: Place, attempts: u32, aside: Aside) -> Decision {
+    let (reason, error) = aside.words();
+    Decision::Retry(Retry { delay: at.next_delay(), attempts, reason, error: error.to_owned() })
+}
+
+/// Why a record is moved aside without having been asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aside {
+    /// Its turn did not come within the time budget.
+    NoTurn,
+    /// Its provider is away.
+    Away,
+}
+
+impl Aside {
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NoTurn => ("no_budget", "the account's budget left no turn in time"),
+            Self::Away => ("provider_away", "the provider is taken for away"),
+        }
+    }
 }
 
 fn counted(answer: &Answer, at: &Circumstances) -> Decision {
@@ -185,7 +225,7 @@ fn counted(answer: &Answer, at: &Circumstances) -> Decision {
 
 fn retry(answer: &Answer, at: &Circumstances, attempts: u32) -> Decision {
     let delay = answer.retry_after().map_or(at.place.next_delay(), Delay::at_least);
-    Decision::Retry(Retry { delay, attempts, reason: answer.as_str() })
+    Decision::Retry(Retry { delay, attempts, reason: answer.as_str(), error: answer.detail() })
 }
 
 fn dead(answer: &Answer, attempts: u32) -> Decision {
@@ -232,7 +272,10 @@ mod tests {
 
     #[test]
     fn a_404_is_gone_when_expected_or_at_the_second_look() {
-        assert_eq!(retried(Answer::NotFound, at(RAW)).map(|retry| (retry.delay.name(), retry.attempts)), Some(("30s", 1)));
+        assert_eq!(
+            retried(Answer::NotFound, at(RAW)).map(|retry| (retry.delay.name(), retry.attempts)),
+            Some(("30s", 1))
+        );
         let deleted = Circumstances { deleted: true, ..at(RAW) };
         assert!(matches!(decided(Answer::NotFound, deleted), Some(Decision::Gone(_))));
         let again = Circumstances { was_not_found: true, attempts: 1, ..at(Place::Retry(Delay::FIRST)) };

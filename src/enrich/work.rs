@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::claims::Claim;
 use super::answer::NOT_FOUND;
+use super::claims::Claim;
 use super::source::{Source, Sources, Target};
 use super::verdict::{Dead, Decision, Skip};
 use crate::event::{DecodeError, Token, Trail, decode};
@@ -36,6 +36,8 @@ pub(crate) struct Event {
     pub(crate) id: String,
     /// The run that it belongs to; empty for what came by itself.
     pub(crate) run: String,
+    /// The raw record's key; its enriched record will have it too.
+    pub(crate) key: Vec<u8>,
     /// What is to be fetched, or why nothing is.
     pub(crate) target: Result<Target, Skip>,
     /// What claims it; absent on a token, which is claimed already.
@@ -61,18 +63,19 @@ impl Event {
 impl Work {
     /// Read a record of a raw topic.
     pub(crate) fn raw(stored: Stored, sources: &Sources) -> Self {
-        Self::read(stored, sources, None)
+        let key = stored.key.clone();
+        Self::read(stored, sources, key, None)
     }
 
     /// Read a record of a retry topic.
     pub(crate) fn token(stored: Stored, sources: &Sources) -> Self {
         match Token::read(&stored.value, &stored.headers) {
-            Ok(token) => Self::read(stored, sources, Some(token.trail)),
+            Ok(token) => Self::read(stored, sources, token.key, Some(token.trail)),
             Err(error) => Self { stored, subject: Subject::Foreign(error) },
         }
     }
 
-    fn read(stored: Stored, sources: &Sources, trail: Option<Trail>) -> Self {
+    fn read(stored: Stored, sources: &Sources, key: Vec<u8>, trail: Option<Trail>) -> Self {
         let subject = match decode(&stored.headers, &stored.value) {
             Ok(event) => match sources.get(event.attributes.source_name()) {
                 Some(source) => {
@@ -82,6 +85,7 @@ impl Work {
                         source: Arc::clone(source),
                         id: event.attributes.id.clone().into_owned(),
                         run: run.to_owned(),
+                        key,
                         target: source.target(&event),
                         claim: trail.is_none().then_some(claim),
                         checked: false,

@@ -11,7 +11,7 @@ use crate::kafka::{DeliveryFailure, ProduceError};
 use crate::provider::{Reject, Reply};
 
 /// How a request ended: the metric label, and the column in `dev`'s table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Verified and durable.
     Accepted,

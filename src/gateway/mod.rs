@@ -46,6 +46,15 @@ const UNKNOWN_SOURCE: &str = "(unknown)";
 /// Tells the time: what signed timestamps are held against, and what records are stamped with.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// A source's metrics with every outcome at 0: a counter that first appears at 1 hides that one from rate().
+fn counters(metrics: &GatewayMetrics, source: &str) -> SourceMetrics {
+    let metrics = metrics.source(source);
+    for outcome in Outcome::ALL {
+        metrics.request(outcome.as_str());
+    }
+    metrics
+}
+
 /// A gateway: the sources and the producer, without listeners.
 pub struct Gateway {
     sources: HashMap<String, Arc<Source>>,
@@ -96,7 +105,7 @@ impl Gateway {
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
             clock,
-            unknown: metrics.gateway.source(UNKNOWN_SOURCE),
+            unknown: counters(&metrics.gateway, UNKNOWN_SOURCE),
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
             journal: Journal::default(),

@@ -50,7 +50,7 @@ impl Source {
     pub(super) fn new(source: &SourceConfig, config: &Config, metrics: &GatewayMetrics) -> Result<Self, String> {
         Ok(Self {
             rules: source.bind()?,
-            metrics: metrics.source(&source.name),
+            metrics: super::counters(metrics, &source.name),
             window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),
             max_body: source.max_body,
             deadline: source.deadline,

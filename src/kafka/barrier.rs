@@ -4,8 +4,8 @@
 //! every transaction before it is decided. Ends of partitions and watermarks are not used: both stop at the last
 //! stable offset and would end the read too early.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -40,6 +40,24 @@ pub enum From {
     Time(i64),
 }
 
+/// A partition to read, and from where.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// The partition.
+    pub partition: Partition,
+    /// Where it begins.
+    pub from: From,
+}
+
+/// What a read brings.
+#[derive(Debug)]
+pub enum Progress {
+    /// A committed record.
+    Record(Box<Stored>),
+    /// The barrier: everything before it has been given. Holds the offset after it.
+    Barrier(i64),
+}
+
 /// Why a read ended without its barrier.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -66,7 +84,9 @@ impl BarrierReader {
     pub fn open(kafka: &KafkaConfig, group: &str) -> Result<Self, String> {
         let wrong = |error| format!("kafka reader: {error}");
         Ok(Self {
-            committed: client_config(kafka, Role::Group { group })?.create_with_context(LoggingContext).map_err(wrong)?,
+            committed: client_config(kafka, Role::Group { group })?
+                .create_with_context(LoggingContext)
+                .map_err(wrong)?,
             uncommitted: client_config(kafka, Role::UncommittedReader)?
                 .create_with_context(LoggingContext)
                 .map_err(wrong)?,
@@ -74,104 +94,132 @@ impl BarrierReader {
         })
     }
 
-    /// The group's committed offset; waits until transactions that may still change it are decided.
+    /// The group's committed offsets; waits until transactions that may still change them are decided.
     ///
     /// # Errors
     /// Kafka does not answer, or the transactions stay undecided.
-    pub fn committed(&self, partition: &Partition) -> Result<Option<i64>, ReadError> {
-        let offsets = consumer::committed(&self.committed, [partition], STEP).map_err(ReadError::Kafka)?;
-        Ok(offsets.into_iter().next().flatten())
+    pub fn committed<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a Partition>,
+    ) -> Result<Vec<Option<i64>>, ReadError> {
+        consumer::committed(&self.committed, partitions, STEP).map_err(ReadError::Kafka)
     }
 
-    /// Give `each` every committed record from `from` up to a barrier appended now. Returns the offset after it.
+    /// Read several partitions side by side, each up to a barrier appended now, and give `each` what comes, with the
+    /// read's position in `reads`. One by one they would cost half a second each: so long it takes until librdkafka
+    /// fetches a newly assigned partition. A read for which `cancelled` says so is no longer waited for.
     ///
     /// # Errors
-    /// Cancelled, or Kafka does not answer; what was given until then is valid.
+    /// Kafka does not answer, or a barrier does not come back; what was given until then is valid.
     pub fn read(
         &self,
-        partition: &Partition,
-        from: From,
-        cancelled: &AtomicBool,
-        mut each: impl FnMut(Stored),
-    ) -> Result<i64, ReadError> {
-        let kafka = |error: rdkafka::error::KafkaError| ReadError::Kafka(format!("{partition}: {error}"));
+        reads: &[Read],
+        cancelled: impl Fn(usize) -> bool,
+        mut each: impl FnMut(usize, Progress),
+    ) -> Result<(), ReadError> {
+        if reads.is_empty() {
+            return Ok(());
+        }
         let nonce = Ulid::new().to_string();
-        let barrier = self.append(partition, &nonce)?;
-        let mut start = TopicPartitionList::new();
-        let from = self.start(partition, from)?;
-        start.add_partition_offset(&partition.topic, partition.number, from).map_err(kafka)?;
-        self.committed.assign(&start).map_err(kafka)?;
-        let result = self.until(barrier, cancelled, |record| {
-            let last = is_barrier(&record, &nonce);
-            if !record.headers.iter().any(|(name, _)| name == BARRIER_HEADER) {
-                each(record);
+        let barriers = self.append(reads, &nonce)?;
+        self.committed.assign(&self.starts(reads)?).map_err(|error| ReadError::Kafka(error.to_string()))?;
+        let index: HashMap<&Partition, usize> =
+            reads.iter().enumerate().map(|(at, read)| (&read.partition, at)).collect();
+        let mut open: HashSet<usize> = (0..reads.len()).collect();
+        let result = self.until(|record| {
+            match record.map(|record| (index.get(&record.partition).copied(), record)) {
+                Some((Some(at), record)) if is_barrier(&record, &nonce) => {
+                    if open.remove(&at) {
+                        each(at, Progress::Barrier(barriers.get(at).map_or(record.offset, |offset| *offset) + 1));
+                    }
+                }
+                Some((Some(at), record)) if open.contains(&at) && !is_any_barrier(&record) => {
+                    each(at, Progress::Record(Box::new(record)));
+                }
+                _ => {}
             }
-            last
+            open.retain(|at| !cancelled(*at));
+            open.is_empty()
         });
         // Nothing to be done about a failure: the next read assigns anew.
         let _ = self.committed.unassign();
         result
     }
 
-    fn append(&self, partition: &Partition, nonce: &str) -> Result<i64, ReadError> {
-        let barrier = Record {
-            topic: Arc::clone(&partition.topic),
-            partition: Some(partition.number),
+    fn append(&self, reads: &[Read], nonce: &str) -> Result<Vec<i64>, ReadError> {
+        let barrier = |read: &Read| Record {
+            topic: Arc::clone(&read.partition.topic),
+            partition: Some(read.partition.number),
             key: Vec::new(),
             value: format!(r#"{{"barrier":"{nonce}"}}"#).into_bytes(),
             headers: vec![(BARRIER_HEADER.into(), nonce.as_bytes().to_vec())],
             timestamp_ms: jiff::Timestamp::now().as_millisecond(),
         };
-        let offsets = produce_all(&self.producer, &[barrier], STEP)
-            .map_err(|failed| ReadError::Kafka(format!("no barrier in {partition}: {}", failed.why)))?;
-        Ok(offsets.first().copied().unwrap_or(-1))
-    }
-
-    /// The uncommitted view finds at least the barrier. The committed one ends at the last stable offset, where records
-    /// may stand that are not decided yet; it would skip them.
-    fn start(&self, partition: &Partition, from: From) -> Result<Offset, ReadError> {
-        let since = match from {
-            From::Offset(offset) => return Ok(Offset::Offset(offset)),
-            From::Time(since) => since,
-        };
-        let kafka = |error: rdkafka::error::KafkaError| ReadError::Kafka(format!("{partition}: {error}"));
-        let mut times = TopicPartitionList::new();
-        times.add_partition_offset(&partition.topic, partition.number, Offset::Offset(since.max(0))).map_err(kafka)?;
-        let found = self.uncommitted.offsets_for_times(times, STEP).map_err(kafka)?;
-        let found = found.find_partition(&partition.topic, partition.number);
-        Ok(match found.map(|found| (found.error(), found.offset())) {
-            Some((Ok(()), Offset::Offset(offset))) => Offset::Offset(offset),
-            Some((Err(error), _)) => return Err(kafka(error)),
-            // librdkafka's mock cluster knows no times. All of it is never wrong, only longer.
-            Some((Ok(()), _)) | None => Offset::Beginning,
+        let barriers: Vec<Record> = reads.iter().map(barrier).collect();
+        produce_all(&self.producer, &barriers, STEP).map_err(|failed| {
+            let partition = reads.get(failed.index).map(|read| read.partition.to_string()).unwrap_or_default();
+            ReadError::Kafka(format!("no barrier in {partition}: {}", failed.why))
         })
     }
 
-    fn until(
-        &self,
-        barrier: i64,
-        cancelled: &AtomicBool,
-        mut is_last: impl FnMut(Stored) -> bool,
-    ) -> Result<i64, ReadError> {
-        let mut heard = Instant::now();
-        let mut trouble = String::from("no record came");
-        while !cancelled.load(Ordering::Acquire) {
-            match self.committed.poll(LOOK) {
-                Some(Ok(message)) => {
-                    heard = Instant::now();
-                    if is_last(consumer::stored(&message)) {
-                        return Ok(barrier + 1);
-                    }
-                }
-                Some(Err(error)) => trouble = error.to_string(),
-                None => {}
-            }
-            if heard.elapsed() > STALLED {
-                return Err(ReadError::Kafka(format!("the barrier at {barrier} did not come back: {trouble}")));
+    /// Where to begin. The uncommitted view finds at least the barrier; the committed one ends at the last stable
+    /// offset, behind which records may stand that are not decided yet, and would skip them.
+    fn starts(&self, reads: &[Read]) -> Result<TopicPartitionList, ReadError> {
+        let kafka = |error: rdkafka::error::KafkaError| ReadError::Kafka(error.to_string());
+        let mut times = TopicPartitionList::new();
+        for Read { partition, from } in reads {
+            if let From::Time(since) = from {
+                times
+                    .add_partition_offset(&partition.topic, partition.number, Offset::Offset((*since).max(0)))
+                    .map_err(kafka)?;
             }
         }
-        Err(ReadError::Cancelled)
+        let found =
+            if times.count() > 0 { self.uncommitted.offsets_for_times(times, STEP).map_err(kafka)? } else { times };
+        let mut starts = TopicPartitionList::new();
+        for Read { partition, from } in reads {
+            let at =
+                found.find_partition(&partition.topic, partition.number).map(|found| (found.error(), found.offset()));
+            let start = match (from, at) {
+                (From::Offset(offset), _) => Offset::Offset(*offset),
+                (From::Time(_), Some((Ok(()), Offset::Offset(offset)))) => Offset::Offset(offset),
+                (From::Time(_), Some((Err(error), _))) => return Err(kafka(error)),
+                // librdkafka's mock cluster knows no times. All of it is never wrong, only longer.
+                (From::Time(_), Some((Ok(()), _)) | None) => Offset::Beginning,
+            };
+            starts.add_partition_offset(&partition.topic, partition.number, start).map_err(kafka)?;
+        }
+        Ok(starts)
     }
+
+    /// Poll until `done`, asked with each record and at every look, or until nothing has come for too long.
+    fn until(&self, mut done: impl FnMut(Option<Stored>) -> bool) -> Result<(), ReadError> {
+        let mut heard = Instant::now();
+        let mut trouble = String::from("no record came");
+        loop {
+            let record = match self.committed.poll(LOOK) {
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    Some(consumer::stored(&message))
+                }
+                Some(Err(error)) => {
+                    trouble = error.to_string();
+                    None
+                }
+                None => None,
+            };
+            if done(record) {
+                return Ok(());
+            }
+            if heard.elapsed() > STALLED {
+                return Err(ReadError::Kafka(format!("a barrier did not come back: {trouble}")));
+            }
+        }
+    }
+}
+
+fn is_any_barrier(record: &Stored) -> bool {
+    record.headers.iter().any(|(name, _)| name == BARRIER_HEADER)
 }
 
 fn is_barrier(record: &Stored, nonce: &str) -> bool {

@@ -196,6 +196,11 @@ impl GroupConsumer {
         self.client.assignment_lost()
     }
 
+    /// Whether the group has taken this member in.
+    pub fn is_member(&self) -> bool {
+        ffi::membership(self.client.client()).is_some_and(|membership| membership.generation >= 0)
+    }
+
     /// How many partitions a topic has; `None` while it does not exist.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use rdkafka::producer::ProducerContext;
 
 /// A context that only logs.
 #[derive(Clone, Debug, Default)]
-pub struct LoggingContext;
+pub(super) struct LoggingContext;
 
 impl ClientContext for LoggingContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -19,6 +19,9 @@ use super::ffi::{self, Persistence};
 use super::partitions::lock;
 use crate::telemetry::KafkaMetrics;
 
+/// The metric label of an acknowledged record.
+const PERSISTED: &str = "persisted";
+
 /// Where an acknowledged record stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -48,6 +51,10 @@ struct Underway<S> {
 
 impl<S: Settle> Deliveries<S> {
     pub(super) fn new(metrics: KafkaMetrics) -> Self {
+        // A counter that first appears at 1 hides that one from rate().
+        for outcome in DeliveryFailure::NAMES.iter().chain(&[PERSISTED]) {
+            metrics.deliveries.with_label_values(&[outcome]);
+        }
         Self { slab: Mutex::new(Slab::new()), metrics }
     }
 
@@ -83,7 +90,7 @@ impl<S: Settle> Deliveries<S> {
         self.metrics.produce_duration.observe(underway.since.elapsed().as_secs_f64());
         self.metrics
             .deliveries
-            .with_label_values(&[outcome.map_or_else(|failure| failure.as_str(), |_| "persisted")])
+            .with_label_values(&[outcome.map_or_else(|failure| failure.as_str(), |_| PERSISTED)])
             .inc();
         underway.settle.settle(outcome);
     }

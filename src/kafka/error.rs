@@ -72,6 +72,10 @@ pub struct DeliveryFailure {
 }
 
 impl DeliveryFailure {
+    /// Everything that [`DeliveryFailure::as_str`] can say.
+    pub(super) const NAMES: [&str; 6] =
+        ["possibly_persisted", "not_persisted", "too_large", "not_authorised", "no_topic", "refused"];
+
     /// The metric label and log field.
     pub fn as_str(self) -> &'static str {
         match (self.refusal, self.persistence) {

@@ -1,9 +1,13 @@
 //! Kafka. Only this module names rdkafka.
 //!
 //! `client` holds every setting with its why; `producer` is the way in (raw topic, dead letters), with its bookkeeping
-//! in `deliveries`, `breaker` and `partitions`; `consumer` and `transaction` are the enricher's side; `reader` reads
-//! without a group; `stand_in` is Kafka for `dev`; `ffi` is the one place with `unsafe`.
+//! in `deliveries`, `breaker` and `partitions`; `consumer`, `transaction` and `barrier` are the enricher's side; `reader` reads
+//! without a group; `stand_in` is Kafka for `dev`; `topics`,
+//! `acl`, `admin` and `print` are about what the cluster must hold; `ffi` is the one place with `unsafe`.
 
+pub mod acl;
+pub mod admin;
+pub mod barrier;
 mod breaker;
 pub mod client;
 mod consumer;
@@ -13,10 +17,12 @@ mod error;
 mod ffi;
 mod metadata;
 mod partitions;
+pub mod print;
 mod producer;
 mod reader;
 mod reports;
 mod stand_in;
+pub mod topics;
 mod transaction;
 
 pub use client::Role;

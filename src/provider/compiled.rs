@@ -1,5 +1,6 @@
 //! A provider file, checked and compiled. It knows no secrets; [`Provider::bind`] adds them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -234,16 +235,26 @@ fn plans(spec: &Spec) -> Result<Vec<Plan>, Fault> {
     }
 }
 
+/// What the scheme reads and what the facts rest on, without being asked; the file adds others.
 fn kept_headers(spec: &Spec, plans: &[Plan]) -> Result<Vec<HeaderName>, Fault> {
-    let keep = |text: &String| {
+    let secret = |name: &HeaderName| {
+        NEVER_KEPT.contains(&name.as_str()) || plans.iter().any(|plan| plan.credential_header() == Some(name))
+    };
+    let mut kept: Vec<HeaderName> = plans.iter().flat_map(Plan::proof_headers).cloned().collect();
+    for facts in spec.facts() {
+        kept.extend(facts.by_name().into_iter().flat_map(|(_, headers)| headers).cloned());
+    }
+    kept.retain(|name| !secret(name));
+    for text in &spec.keep_headers {
         let name = header_name(text).map_err(|problem| Fault::new("keep_headers", problem))?;
-        let secret = plans.iter().any(|plan| plan.credential_header() == Some(&name));
-        if secret || NEVER_KEPT.contains(&name.as_str()) {
+        if secret(&name) {
             return Err(Fault::new("keep_headers", format!("`{text}` carries a credential and cannot be kept")));
         }
-        Ok(name)
-    };
-    spec.keep_headers.iter().map(keep).collect()
+        kept.push(name);
+    }
+    let mut seen = BTreeSet::new();
+    kept.retain(|name| seen.insert(name.as_str().to_owned()));
+    Ok(kept)
 }
 
 fn check_overridable(key: &str, spec: &Spec) -> Result<(), Fault> {

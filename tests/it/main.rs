@@ -3,10 +3,15 @@
 
 mod broker_facts;
 mod cloudevents_reader;
+mod data_schemas;
+mod enrich;
 mod envelope;
 mod gateway;
 mod providers;
+mod reference;
 mod scan;
+mod secured;
 mod support;
 mod token;
+mod topics;
 mod vectors;

@@ -94,15 +94,28 @@ impl FactsSpec {
     /// Each fact with the headers that have a say in it.
     pub(crate) fn by_name(&self) -> [(&'static str, Vec<&HeaderName>); 5] {
         fn headers(list: &OneOrMany<SourceSpec>) -> Vec<&HeaderName> {
-            list.0.iter().flat_map(|source| source.0.headers()).collect()
+            list.0.iter().flat_map(|source| source.source.headers()).collect()
         }
-        let times = self.time.0.iter().flat_map(|time| time.at.0.headers()).collect();
+        let times = self.time.0.iter().flat_map(|time| time.at.source.headers()).collect();
         [
             ("id", headers(&self.id)),
             ("type", headers(&self.kind)),
             ("time", times),
             ("subject", headers(&self.subject)),
             ("tenant", headers(&self.tenant)),
+        ]
+    }
+
+    /// Each fact with its places as the file spells them.
+    pub(crate) fn texts(&self) -> [(&'static str, Vec<String>); 5] {
+        let texts = |list: &OneOrMany<SourceSpec>| list.0.iter().map(|source| source.text.clone()).collect();
+        let time = |time: &TimeSpec| format!("{} ({})", time.at.text, time.format.as_str());
+        [
+            ("id", texts(&self.id)),
+            ("type", texts(&self.kind)),
+            ("time", self.time.0.iter().map(time).collect()),
+            ("subject", texts(&self.subject)),
+            ("tenant", texts(&self.tenant)),
         ]
     }
 
@@ -134,13 +147,13 @@ pub(crate) struct Places {
 impl Places {
     /// `slot` gives each pointer its place in the scan.
     pub(crate) fn new(spec: &FactsSpec, slot: &mut dyn FnMut(&Pointer) -> usize) -> Places {
-        let mut places = |list: &OneOrMany<SourceSpec>| list.0.iter().map(|source| source.0.map(slot)).collect();
+        let mut places = |list: &OneOrMany<SourceSpec>| list.0.iter().map(|source| source.source.map(slot)).collect();
         Places {
             id: places(&spec.id),
             kind: places(&spec.kind),
             subject: places(&spec.subject),
             tenant: places(&spec.tenant),
-            time: spec.time.0.iter().map(|time| (time.at.0.map(slot), time.format)).collect(),
+            time: spec.time.0.iter().map(|time| (time.at.source.map(slot), time.format)).collect(),
         }
     }
 

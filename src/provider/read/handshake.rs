@@ -69,6 +69,15 @@ pub(crate) struct Handshake {
 }
 
 impl HandshakeSpec {
+    /// The rule in words, for the docs.
+    pub(crate) fn describe(&self) -> String {
+        let method = self.method.as_deref().map(|method| format!("{method} with ")).unwrap_or_default();
+        let equals = self.equals.as_deref().map(|value| format!(" = `{value}`")).unwrap_or_default();
+        let signed = if self.signed { "signed" } else { "unsigned" };
+        let body = if self.reply.body.is_empty() { "no body".to_owned() } else { format!("`{}`", self.reply.body) };
+        format!("{method}`{}`{equals} ({signed}) → {} and {body}", self.when.text, self.reply.status)
+    }
+
     /// `slot` gives each pointer its place in the scan.
     pub(crate) fn compile(&self, slot: &mut dyn FnMut(&Pointer) -> usize) -> Result<Handshake, Fault> {
         let reply = &self.reply;
@@ -90,7 +99,7 @@ impl HandshakeSpec {
             Ok((name.clone(), text("headers", value)?))
         });
         let headers = headers.collect::<Result<_, Fault>>()?;
-        let when = self.when.0.map(&mut seen);
+        let when = self.when.source.map(&mut seen);
         if pointed && !self.signed {
             return Err(Fault::new("signed", "a body that is not verified is not read: use header: and query: only"));
         }

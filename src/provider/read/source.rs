@@ -125,24 +125,24 @@ pub(crate) fn first_id<'a>(sources: &[Source<usize>], input: Input<'a, '_>) -> O
 /// A source as files spell it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct SourceSpec(pub(crate) Source<Pointer>);
+pub(crate) struct SourceSpec {
+    pub(crate) source: Source<Pointer>,
+    /// As it was written.
+    pub(crate) text: String,
+}
 
 impl TryFrom<String> for SourceSpec {
     type Error = String;
 
     fn try_from(text: String) -> Result<SourceSpec, String> {
-        if let Some(parts) = text.strip_prefix("hash:") {
-            return parts
-                .split(',')
-                .map(|part| place(part.trim()))
-                .collect::<Result<_, _>>()
-                .map(Source::Hash)
-                .map(SourceSpec);
-        }
-        if text.contains(['{', '}']) {
-            return join(&text).map(Source::Join).map(SourceSpec);
-        }
-        place(&text).map(SourceSpec)
+        let source = if let Some(parts) = text.strip_prefix("hash:") {
+            Source::Hash(parts.split(',').map(|part| place(part.trim())).collect::<Result<_, _>>()?)
+        } else if text.contains(['{', '}']) {
+            Source::Join(join(&text)?)
+        } else {
+            place(&text)?
+        };
+        Ok(SourceSpec { source, text })
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
     use crate::event::{Pointer, Wanted, scan};
 
     fn compile(text: &str, pointers: &mut Vec<Pointer>) -> Source<usize> {
-        SourceSpec::try_from(text.to_owned()).unwrap().0.map(&mut |pointer| {
+        SourceSpec::try_from(text.to_owned()).unwrap().source.map(&mut |pointer| {
             pointers.push(pointer.clone());
             pointers.len() - 1
         })

@@ -60,23 +60,28 @@ impl Format {
 
     /// Add what one header value holds. Fields of other names are passed over: providers add schemes.
     pub(crate) fn read<'a>(&self, value: &'a str, parsed: &mut Parsed<'a>) -> Result<(), Reject> {
-        let items = value.split(|c| Some(c) == self.separator);
-        for (place, item) in items.enumerate() {
-            let Some((holds, text)) = self.field(place, item.trim_matches(' ')) else {
-                continue;
-            };
-            match holds {
-                Holds::Timestamp if parsed.timestamp.replace(text).is_some() => {
-                    return Err(Reject::TimestampMalformed);
-                }
-                Holds::Timestamp => {}
-                Holds::Signature if parsed.signatures.len() == MAX_SIGNATURES => {
-                    return Err(Reject::SignatureMalformed);
-                }
-                Holds::Signature => parsed.signatures.push(text),
+        match self.separator {
+            None => self.read_item(0, value, parsed),
+            Some(separator) => {
+                let mut items = value.split(separator).enumerate();
+                items.try_for_each(|(place, item)| self.read_item(place, item, parsed))
             }
         }
-        Ok(())
+    }
+
+    fn read_item<'a>(&self, place: usize, item: &'a str, parsed: &mut Parsed<'a>) -> Result<(), Reject> {
+        match self.field(place, item.trim_matches(' ')) {
+            None => Ok(()),
+            Some((Holds::Timestamp, text)) => match parsed.timestamp.replace(text) {
+                None => Ok(()),
+                Some(_) => Err(Reject::TimestampMalformed),
+            },
+            Some((Holds::Signature, _)) if parsed.signatures.len() == MAX_SIGNATURES => Err(Reject::SignatureMalformed),
+            Some((Holds::Signature, text)) => {
+                parsed.signatures.push(text);
+                Ok(())
+            }
+        }
     }
 
     /// Fields are told apart by their prefix, or by their place when none has one.

@@ -87,7 +87,34 @@ fn header_value(text: &str) -> Result<HeaderValue, SignError> {
     HeaderValue::from_str(text).map_err(|_| SignError::NotAHeaderValue)
 }
 
+impl Clock {
+    fn describe(&self) -> String {
+        let header = self.header.as_ref().map(|header| format!(" in `{header}`")).unwrap_or_default();
+        let Window { past, future } = self.window;
+        format!("; timestamp{header} ({}) at most {past:#} old or {future:#} ahead", self.format.as_str())
+    }
+}
+
 impl HmacPlan {
+    /// Every header that the scheme reads.
+    pub(super) fn headers(&self) -> Vec<&HeaderName> {
+        let clock = self.clock.as_ref().and_then(|clock| clock.header.as_ref());
+        std::iter::once(&self.header).chain(clock).chain(self.signed.headers()).collect()
+    }
+
+    /// For the docs.
+    pub(super) fn describe(&self, scheme: &str) -> String {
+        let clock = self.clock.as_ref().map(Clock::describe).unwrap_or_else(|| "; no timestamp is signed".to_owned());
+        format!(
+            "{scheme} of `{}`, {} in `{}: {}`{clock}; the secret is {}",
+            self.signed.as_str(),
+            self.encoding.as_str(),
+            self.header,
+            self.format.as_str(),
+            self.secret.describe(),
+        )
+    }
+
     /// Repeated signature headers are one list (rotation at some providers), except where each would bring a
     /// timestamp of its own.
     fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Parsed<'a>, Reject> {

@@ -216,6 +216,16 @@ impl Plan {
         self.name
     }
 
+    /// The scheme in words, for the docs.
+    pub(crate) fn describe(&self) -> String {
+        let when = self.when.as_ref().map(|header| format!("with `{header}`: ")).unwrap_or_default();
+        match &self.proof {
+            Proof::Hmac(plan) => format!("{when}{}", plan.describe(self.name)),
+            Proof::Token(plan) => format!("{when}{} in `{}`; the body is not covered", self.name, plan.header),
+            Proof::None => format!("{when}nothing: requests are not signed"),
+        }
+    }
+
     /// Is the value of this header covered by the signature?
     pub(crate) fn signs_header(&self, name: &HeaderName) -> bool {
         match &self.proof {
@@ -227,6 +237,14 @@ impl Plan {
     /// Does it verify anything?
     pub(crate) fn needs_secret(&self) -> bool {
         !matches!(self.proof, Proof::None)
+    }
+
+    /// The headers without which a stored record could not be verified again.
+    pub(crate) fn proof_headers(&self) -> Vec<&HeaderName> {
+        match &self.proof {
+            Proof::Hmac(plan) => plan.headers(),
+            Proof::Token(_) | Proof::None => Vec::new(),
+        }
     }
 
     /// The header that carries a shared secret in clear, which must never be kept.

@@ -44,13 +44,13 @@ impl SecretForm {
         if key.is_empty() { Err("holds no key") } else { Ok(Zeroizing::new(key)) }
     }
 
-    /// As the file spells it.
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// For the docs.
+    pub(crate) const fn describe(self) -> &'static str {
         match self {
-            SecretForm::Plain => "plain",
-            SecretForm::Base64 => "base64",
-            SecretForm::Hex => "hex",
-            SecretForm::Whsec => "whsec",
+            SecretForm::Plain => "used as it stands",
+            SecretForm::Base64 => "decoded as base64",
+            SecretForm::Hex => "decoded as hexadecimal",
+            SecretForm::Whsec => "decoded as base64 after `whsec_`",
         }
     }
 }

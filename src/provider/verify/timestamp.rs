@@ -21,6 +21,15 @@ pub(crate) enum TimeFormat {
 }
 
 impl TimeFormat {
+    /// As the file spells it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            TimeFormat::Unix => "unix",
+            TimeFormat::UnixMs => "unix_ms",
+            TimeFormat::Rfc3339 => "rfc3339",
+        }
+    }
+
     /// `None` when the text is not of this format or lies outside the years −9999 to 9999.
     pub(crate) fn parse(self, text: &str) -> Option<Timestamp> {
         match self {

@@ -1,9 +1,11 @@
 //! What several integration tests need: real Kafka and its stand-in, `hookstream serve` as a process of its own, a client
 //! that can misbehave, and a way to say that a test was skipped.
 
+pub(crate) mod api;
 mod child;
 pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod serve;
 mod skip;
+pub(crate) mod stage;
 pub(crate) mod stand_in;

@@ -1,9 +1,10 @@
 //! A cluster: started, found ready, asked for topics and tools.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Output, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -215,12 +216,28 @@ impl Cluster {
         }
     }
 
-    /// Run one of Kafka's own command-line tools by its class, as super user; `None` on an external cluster without jars.
-    pub(crate) fn tool(&self, class: &str, arguments: &[&str]) -> Option<Output> {
-        let jars = self.jars.as_ref()?;
-        let mut java = jars.java();
-        java.arg(class).args(["--bootstrap-server", &self.internal]).args(arguments);
-        Some(java.stdin(Stdio::null()).output().expect("run java"))
+    /// A directory with `kafka-topics.sh` and `kafka-acls.sh`, as Kafka's own bin directory has them, of our own version.
+    pub(crate) fn scripts(&self) -> PathBuf {
+        let jars = self.jars.as_ref().expect("our own cluster");
+        let acls =
+            if jars.version.starts_with("3.") { "kafka.admin.AclCommand" } else { "org.apache.kafka.tools.AclCommand" };
+        let directory = self.directory.join("bin");
+        fs::create_dir_all(&directory).expect("create a directory");
+        for (name, class) in [("kafka-topics.sh", "org.apache.kafka.tools.TopicCommand"), ("kafka-acls.sh", acls)] {
+            let java = jars.java();
+            let words = std::iter::once(java.get_program()).chain(java.get_args());
+            let quoted: Vec<_> = words.map(|word| format!("'{}'", word.display())).collect();
+            let script = format!("#!/bin/sh\nexec {} {class} \"$@\"\n", quoted.join(" "));
+            let path = directory.join(name);
+            fs::write(&path, script).expect("write a script");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("make it executable");
+        }
+        directory
+    }
+
+    /// Where a super user finds the cluster: without TLS also on the secured one.
+    pub(crate) fn internal_bootstrap(&self) -> &str {
+        &self.internal
     }
 
     /// The version of our own nodes.

@@ -12,7 +12,7 @@ mod settings;
 
 use std::sync::OnceLock;
 
-pub(crate) use cluster::Cluster;
+pub(crate) use cluster::{Cluster, block_on};
 pub(crate) use records::{Isolation, PATIENCE, Seen, await_that};
 
 use super::skip::skip;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// The users of the secured cluster (SCRAM-SHA-512); the password is the name and `-secret`.
-pub(crate) const USERS: [&str; 4] = ["serve", "enrich", "admin", "nobody"];
+pub(crate) const USERS: [&str; 4] = ["hookstream-serve", "hookstream-enrich", "hookstream-topics", "nobody"];
 
 /// The ports of one node. `internal` is the plaintext listener of the secured cluster.
 #[derive(Clone, Copy)]

@@ -1,0 +1,135 @@
+//! `check`: everything that can be found wrong before a webhook is lost over it.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{Failure, Output, Row};
+use crate::cli::{Check, Cli};
+use crate::config::{Config, SourceConfig};
+use crate::dev;
+use crate::kafka::admin::Admin;
+use crate::kafka::topics::{self, State};
+use crate::telemetry::logging;
+
+/// How a row of the table ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Ok,
+    /// It works; somebody should know something.
+    Note,
+    /// It does not work.
+    Wrong,
+}
+
+struct Finding {
+    what: String,
+    verdict: Verdict,
+    detail: String,
+}
+
+impl Finding {
+    fn new(what: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), verdict, detail: detail.into() }
+    }
+
+    fn row(&self) -> Row {
+        let verdict = match self.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Note => "note",
+            Verdict::Wrong => "WRONG",
+        };
+        vec![("what", json!(self.what)), ("result", json!(verdict)), ("detail", json!(self.detail))]
+    }
+}
+
+pub(super) async fn run(cli: &Cli, arguments: &Check) -> Result<ExitCode, Failure> {
+    let config = Config::load(cli.config_file())?;
+    logging::start(cli.log_format.unwrap_or(config.log.format), cli.log_level.as_deref(), "error")?;
+    let mut findings = vec![Finding::new(config.path.display().to_string(), Verdict::Ok, "read, every key known")];
+    if config.sources.is_empty() {
+        findings.push(Finding::new("sources", Verdict::Wrong, "none; add a [sources.NAME]"));
+    }
+    for source in config.sources.values() {
+        check_source(source, &mut findings);
+    }
+    if !arguments.offline {
+        check_kafka(&config, &mut findings).await;
+    }
+    Output::new(arguments.json).table(&findings.iter().map(Finding::row).collect::<Vec<_>>())?;
+    let wrong = findings.iter().any(|finding| finding.verdict == Verdict::Wrong);
+    Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn check_source(source: &SourceConfig, findings: &mut Vec<Finding>) {
+    let what = format!("source {}", source.name);
+    let mut note = |verdict, detail: &str| findings.push(Finding::new(what.clone(), verdict, detail));
+    match source.bind() {
+        Err(error) => note(Verdict::Wrong, &error),
+        Ok(rules) => {
+            note(Verdict::Ok, &format!("{} at {}, into {}", source.provider.title(), source.path, source.raw_topic));
+            if !rules.has_id() {
+                note(
+                    Verdict::Note,
+                    "no id: each delivery is an event of its own and nothing is deduplicated; event.id turns it on",
+                );
+            }
+        }
+    }
+    if source.accept_unsigned {
+        note(Verdict::Note, "accept_unsigned: whoever reaches the path can write to the topic");
+    }
+    if source.uses_secret_with(dev::MARK) {
+        note(Verdict::Wrong, "a secret of `hookstream dev` is used; everybody knows it");
+    }
+    if source.key == crate::config::KeyBy::Subject {
+        note(
+            Verdict::Note,
+            "key = \"subject\": hot objects make hot partitions, and the subject must be the same in every copy",
+        );
+    }
+    if !source.provider.answer().redelivers {
+        note(
+            Verdict::Note,
+            "the provider does not send again by itself: what is answered 503 is lost unless it is redelivered by hand",
+        );
+    }
+    let unsigned = source.provider.unsigned_facts();
+    if !unsigned.is_empty() {
+        note(Verdict::Note, &format!("not covered by the signature: {}", unsigned.join(", ")));
+    }
+    match (source.provider.api().is_some(), source.credentials(None)) {
+        (_, Err(error)) => note(Verdict::Wrong, &error),
+        (true, Ok(credentials)) if credentials.is_empty() && source.tenants().next().is_none() => {
+            note(Verdict::Note, "no credentials: events pass the enricher without their records");
+        }
+        _ => {}
+    }
+}
+
+async fn check_kafka(config: &Config, findings: &mut Vec<Finding>) {
+    let kafka = &config.kafka.bootstrap_servers;
+    let listed = match Admin::new(&config.kafka) {
+        Ok(admin) => admin.list(topics::desired(config)).await,
+        Err(error) => Err(error),
+    };
+    let listed = match listed {
+        Err(error) => return findings.push(Finding::new(format!("kafka {kafka}"), Verdict::Wrong, error.to_string())),
+        Ok(listed) => listed,
+    };
+    findings.push(Finding::new(format!("kafka {kafka}"), Verdict::Ok, "answers"));
+    if config.kafka.topics.replication < 3 || config.kafka.topics.min_insync_replicas < 2 {
+        let detail = "fewer than 3 replicas or 2 in sync: a 2xx then rests on one broker's page cache";
+        findings.push(Finding::new("durability", Verdict::Note, detail));
+    }
+    for listed in &listed {
+        let row = super::topics::row(listed);
+        let detail = row.last().and_then(|(_, value)| value.as_str()).unwrap_or_default();
+        let verdict = match &listed.state {
+            State::Missing => Verdict::Wrong,
+            State::Present(differences) if differences.is_empty() => Verdict::Ok,
+            State::Present(_) => Verdict::Note,
+        };
+        findings.push(Finding::new(format!("topic {}", listed.topic.name), verdict, detail));
+    }
+}

@@ -1,0 +1,146 @@
+//! The rights that each command needs on a cluster with ACLs, and no others.
+//!
+//! Write implies Describe, and so does Read; an idempotent producer needs no right on the cluster since Kafka 3.0
+//! (KIP-679). `tests/it/secured.rs` runs the commands under exactly these.
+
+use serde::Serialize;
+
+use super::topics::{Kind, Topic};
+use crate::config::Config;
+
+/// The command a right is for; each runs as a user of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// `hookstream serve`.
+    Serve,
+    /// `hookstream enrich`.
+    Enrich,
+    /// `hookstream topics list` and `apply`.
+    Topics,
+}
+
+impl Command {
+    /// The user that printed ACLs name; the principal is `User:` and this.
+    pub fn user(self) -> &'static str {
+        match self {
+            Self::Serve => "hookstream-serve",
+            Self::Enrich => "hookstream-enrich",
+            Self::Topics => "hookstream-topics",
+        }
+    }
+}
+
+/// What a right is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resource {
+    /// Topics.
+    Topic,
+    /// Consumer groups.
+    Group,
+    /// Transactional ids.
+    TransactionalId,
+}
+
+/// How a name is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pattern {
+    /// This name.
+    Literal,
+    /// Every name that begins so.
+    Prefixed,
+}
+
+/// What is allowed. The words are Kafka's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Operation {
+    /// Fetch records; join a group.
+    Read,
+    /// Produce.
+    Write,
+    /// Create the topic.
+    Create,
+    /// See that it exists.
+    Describe,
+    /// See its settings.
+    DescribeConfigs,
+    /// Change its settings.
+    AlterConfigs,
+}
+
+impl Operation {
+    /// Kafka's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "Read",
+            Self::Write => "Write",
+            Self::Create => "Create",
+            Self::Describe => "Describe",
+            Self::DescribeConfigs => "DescribeConfigs",
+            Self::AlterConfigs => "AlterConfigs",
+        }
+    }
+}
+
+/// Rights of one command on some resources of one type, from any host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Acl {
+    /// Who.
+    pub command: Command,
+    /// On what type of resource.
+    pub resource: Resource,
+    /// How the names are meant.
+    pub pattern: Pattern,
+    /// On which.
+    pub names: Vec<String>,
+    /// What is allowed.
+    pub operations: Vec<Operation>,
+}
+
+/// The rights that the commands need for these topics.
+pub fn needed(config: &Config, topics: &[Topic]) -> Vec<Acl> {
+    use Operation::{AlterConfigs, Create, Describe, DescribeConfigs, Read, Write};
+
+    let of = |kinds: &[Kind]| -> Vec<String> {
+        topics.iter().filter(|topic| kinds.contains(&topic.kind)).map(|topic| topic.name.clone()).collect()
+    };
+    let on_topics = |command, names, operations: &[Operation]| Acl {
+        command,
+        resource: Resource::Topic,
+        pattern: Pattern::Literal,
+        names,
+        operations: operations.to_vec(),
+    };
+    let group = &config.enrich.group;
+    vec![
+        on_topics(Command::Serve, of(&[Kind::Raw, Kind::DeadLetter]), &[Write]),
+        on_topics(Command::Enrich, of(&[Kind::Raw]), &[Read]),
+        on_topics(Command::Enrich, of(&[Kind::Ids, Kind::Retry]), &[Read, Write]),
+        on_topics(Command::Enrich, of(&[Kind::Enriched, Kind::DeadLetter]), &[Write]),
+        Acl {
+            command: Command::Enrich,
+            resource: Resource::Group,
+            pattern: Pattern::Literal,
+            names: vec![group.clone()],
+            operations: vec![Read],
+        },
+        Acl {
+            command: Command::Enrich,
+            resource: Resource::TransactionalId,
+            // Every instance has an id of its own, which begins with the group's name.
+            pattern: Pattern::Prefixed,
+            names: vec![format!("{group}.")],
+            operations: vec![Write],
+        },
+        on_topics(
+            Command::Topics,
+            topics.iter().map(|topic| topic.name.clone()).collect(),
+            &[Create, Describe, DescribeConfigs, AlterConfigs],
+        ),
+    ]
+    .into_iter()
+    .filter(|acl| !acl.names.is_empty())
+    .collect()
+}

@@ -1,0 +1,266 @@
+//! Everything an enricher needs around it: topics of its own, a configuration file, raw events, and the real binary as
+//! a child process that can be killed.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hookstream::event::{Attributes, Data, Extra, Format, Origin, Verification, encode, source_uri};
+use hookstream::kafka::partition_for;
+use jiff::Timestamp;
+use rdkafka::admin::{NewTopic, TopicReplication};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use serde_json::Value;
+
+use super::kafka::{Cluster, Isolation, PATIENCE, Seen, await_that};
+
+/// A provider made for tests: no limit to speak of, a route for things.
+const ACME: &str = r#"
+name = "acme"
+title = "Acme"
+docs = "https://acme.example/docs"
+type_prefix = "com.acme."
+[needs]
+secrets = { min = 1, where = "nowhere" }
+credentials = { api_key = "nowhere" }
+[verify]
+scheme = "hmac-sha256"
+header = "X-Acme-Signature"
+[event]
+id = "/id"
+type = "/type"
+[api]
+base = "https://api.acme.example"
+auth = "bearer"
+credential = "api_key"
+rate = { per_second = 2000, burst = 2000 }
+deleted = ["*.deleted"]
+[api.records]
+"thing.*" = "/things/{/id}"
+[[samples]]
+type = "thing.created"
+body = '{"id":"t-1","type":"thing.created"}'
+"#;
+
+/// Retry topics and the dead-letter topic, without their prefix.
+const SHARED: [&str; 4] =
+    ["hookstream.retry.30s", "hookstream.retry.5m", "hookstream.retry.1h", "hookstream.dead-letter"];
+
+/// Topics, files and names of one test.
+pub(crate) struct Stage {
+    pub(crate) kafka: &'static Cluster,
+    prefix: String,
+    directory: tempfile::TempDir,
+    partitions: i32,
+    producer: BaseProducer,
+}
+
+/// One event to write into a raw topic.
+#[derive(Clone, Debug)]
+pub(crate) struct Raw<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) provider: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) kind: &'a str,
+    pub(crate) tenant: Option<&'a str>,
+    pub(crate) data: &'a str,
+}
+
+impl Stage {
+    /// Topics for these sources, and the configuration file. `sources` and `enrich` are TOML as the file has it.
+    pub(crate) fn new(kafka: &'static Cluster, partitions: i32, sources: &str, enrich: &str) -> Stage {
+        let prefix = format!("{}.", kafka.unique("stage"));
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("providers")).unwrap();
+        std::fs::write(directory.path().join("providers/acme.toml"), ACME).unwrap();
+        std::fs::write(directory.path().join("secret"), "canary-secret").unwrap();
+        let file = directory.path().join("hookstream.toml");
+        let config = format!(
+            r#"
+providers_dir = "providers"
+[kafka]
+bootstrap_servers = "{}"
+[kafka.topics]
+prefix = "{prefix}"
+[kafka.consumer]
+"session.timeout.ms" = "6000"
+"heartbeat.interval.ms" = "500"
+[enrich]
+{enrich}
+{}
+"#,
+            kafka.bootstrap(),
+            sources.replace("SECRET", &format!("file:{}", directory.path().join("secret").display()))
+        );
+        std::fs::write(&file, config).unwrap();
+        let producer = kafka.client().set("enable.idempotence", "true").set("linger.ms", "2").create().unwrap();
+        let stage = Stage { kafka, prefix, directory, partitions, producer };
+        for name in SHARED {
+            stage.create(name, 2);
+        }
+        let table: toml::Table = toml::from_str(sources).unwrap();
+        for source in table["sources"].as_table().unwrap().keys() {
+            for topic in ["", ".enriched", ".ids"] {
+                stage.create(&format!("webhooks.{source}{topic}"), partitions);
+            }
+        }
+        stage
+    }
+
+    fn create(&self, name: &str, partitions: i32) {
+        let name = self.topic(name);
+        self.kafka.create_topic_named(&NewTopic::new(&name, partitions, TopicReplication::Fixed(1)));
+    }
+
+    /// A topic's full name.
+    pub(crate) fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Append an event to its raw topic; [`Stage::flush`] awaits it.
+    pub(crate) fn append(&self, raw: &Raw<'_>) {
+        let attributes = Attributes {
+            id: raw.id.into(),
+            source: source_uri(raw.source).into(),
+            kind: format!("com.test.{}", raw.kind).into(),
+            subject: None,
+            time: None,
+            dataschema: None,
+            provider: raw.provider.into(),
+            providertype: Some(raw.kind.into()),
+            category: None,
+            tenant: raw.tenant.map(Into::into),
+            origin: Origin::Webhook,
+            verification: Verification::Signature,
+            run: None,
+            recordedtime: Timestamp::now(),
+        };
+        let encoded = encode(Format::CloudEvents, &attributes, &Data::Json(raw.data.as_bytes()), Extra::default());
+        let headers = encoded
+            .headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+        self.append_bytes(raw.source, raw.id, &encoded.value, headers);
+    }
+
+    /// Append any bytes to a raw topic.
+    pub(crate) fn append_bytes(&self, source: &str, key: &str, value: &[u8], headers: OwnedHeaders) {
+        let topic = self.topic(&format!("webhooks.{source}"));
+        let mut record = BaseRecord::to(&topic)
+            .partition(partition_for(key.as_bytes(), self.partitions))
+            .key(key)
+            .payload(value)
+            .headers(headers);
+        while let Err((_, back)) = self.producer.send(record) {
+            record = back;
+            self.producer.poll(Duration::from_millis(10));
+        }
+        self.producer.poll(Duration::ZERO);
+    }
+
+    /// Await the acknowledgement of everything appended.
+    pub(crate) fn flush(&self) {
+        self.producer.flush(PATIENCE).unwrap();
+    }
+
+    /// Start the real binary as this instance.
+    pub(crate) fn enricher(&self, instance: &str) -> Enricher {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_hookstream"))
+            .args(["enrich", "--admin", "127.0.0.1:0", "--log-format", "text", "--log-level", "debug,hyper=warn"])
+            .arg("--config")
+            .arg(self.directory.path().join("hookstream.toml"))
+            .env("HOOKSTREAM_ENRICH__INSTANCE", instance)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (stderr, into) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&lines));
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).for_each(|line| into.lock().unwrap().push(line));
+        });
+        Enricher { child, lines, name: instance.to_owned() }
+    }
+
+    /// The enriched records of a source that a read_committed reader sees, once there are so many.
+    pub(crate) fn enriched(&self, source: &str, count: usize) -> Vec<Seen> {
+        self.kafka.read(&self.topic(&format!("webhooks.{source}.enriched")), Isolation::Committed, count)
+    }
+
+    /// All records of a topic that a read_committed reader sees now.
+    pub(crate) fn all(&self, name: &str) -> Vec<Seen> {
+        self.kafka.read_all(&self.topic(name), Isolation::Committed)
+    }
+
+    /// A directory for the test's own files.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+}
+
+/// A running enricher; killed when dropped. Its log is shown when the test fails.
+pub(crate) struct Enricher {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    name: String,
+}
+
+impl Enricher {
+    /// Lines of the log that contain a text.
+    pub(crate) fn said(&self, text: &str) -> usize {
+        self.lines.lock().unwrap().iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Wait until the log contains a text so often.
+    pub(crate) fn await_said(&self, text: &str, times: usize) {
+        await_that(&format!("{} says {text:?} {times} times", self.name), || {
+            std::thread::park_timeout(Duration::from_millis(20));
+            self.said(text) >= times
+        });
+    }
+
+    /// SIGKILL, in the middle of whatever it does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; returns how it ended and after how long.
+    pub(crate) fn terminate(mut self) -> (ExitStatus, Duration) {
+        let start = std::time::Instant::now();
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let status = self.child.wait().unwrap();
+        (status, start.elapsed())
+    }
+
+    /// Whether it ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap().filter(|status| status.signal().is_none())
+    }
+
+    /// Everything it logged.
+    pub(crate) fn log(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+}
+
+impl Drop for Enricher {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of {}\n{}", self.name, self.log());
+        }
+    }
+}
+
+/// The value of a record as JSON.
+pub(crate) fn json(seen: &Seen) -> Value {
+    serde_json::from_slice(seen.value.as_deref().unwrap()).unwrap()
+}
