@@ -2,4 +2,5 @@
 //! happens when Kafka, a client or the process itself goes away.
 
 mod admission;
+mod hostile;
 mod vectors;
