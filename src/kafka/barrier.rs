@@ -105,9 +105,19 @@ impl BarrierReader {
         consumer::committed(&self.committed, partitions, STEP).map_err(ReadError::Kafka)
     }
 
+    /// How many partitions a topic has. Asked for here, the reader also learns their leaders; left to itself it looks
+    /// once a second, and a read of a new topic would wait for that.
+    ///
+    /// # Errors
+    /// Kafka does not answer.
+    pub fn partitions(&self, topic: &str) -> Result<usize, ReadError> {
+        let metadata = self.committed.fetch_metadata(Some(topic), STEP);
+        let metadata = metadata.map_err(|error| ReadError::Kafka(format!("{topic}: {error}")))?;
+        Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
+    }
+
     /// Read several partitions side by side, each up to a barrier appended now, and give `each` what comes, with the
-    /// read's position in `reads`. One by one they would cost half a second each: so long it takes until librdkafka
-    /// fetches a newly assigned partition. A read for which `cancelled` says so is no longer waited for.
+    /// read's position in `reads`. A read for which `cancelled` says so is no longer waited for.
     ///
     /// # Errors
     /// Kafka does not answer, or a barrier does not come back; what was given until then is valid.

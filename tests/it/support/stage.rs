@@ -254,7 +254,7 @@ impl Drop for Enricher {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
+        if std::thread::panicking() || std::env::var_os("HOOKSTREAM_TEST_LOG").is_some() {
             eprintln!("--- log of {}\n{}", self.name, self.log());
         }
     }
