@@ -138,10 +138,8 @@ impl BarrierReader {
         let mut open: HashSet<usize> = (0..reads.len()).collect();
         let result = self.until(|record| {
             match record.map(|record| (index.get(&record.partition).copied(), record)) {
-                Some((Some(at), record)) if is_barrier(&record, &nonce) => {
-                    if open.remove(&at) {
-                        each(at, Progress::Barrier(barriers.get(at).map_or(record.offset, |offset| *offset) + 1));
-                    }
+                Some((Some(at), record)) if is_barrier(&record, &nonce) && open.remove(&at) => {
+                    each(at, Progress::Barrier(barriers.get(at).map_or(record.offset, |offset| *offset) + 1));
                 }
                 Some((Some(at), record)) if open.contains(&at) && !is_any_barrier(&record) => {
                     each(at, Progress::Record(Box::new(record)));
