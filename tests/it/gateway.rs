@@ -3,4 +3,5 @@
 
 mod admission;
 mod hostile;
+mod lifecycle;
 mod vectors;
