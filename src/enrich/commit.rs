@@ -126,8 +126,13 @@ impl Owner {
         if self.committer.not_before.is_some_and(|at| now < at) {
             return Ok(());
         }
-        if let Some(producer) = &self.committer.producer {
-            producer.poll();
+        // Opened before it is needed, so that the first commit need not wait for it.
+        match self.committer.producer() {
+            Ok(producer) => producer.poll(),
+            Err(why) => {
+                self.trouble(&why);
+                return Ok(());
+            }
         }
         if self.is_due(now) { self.commit() } else { Ok(()) }
     }
@@ -154,10 +159,6 @@ impl Owner {
     }
 
     fn commit(&mut self) -> Result<(), EnrichError> {
-        if let Err(why) = self.committer.producer() {
-            self.trouble(&why);
-            return Ok(());
-        }
         if !self.committer.doubt.is_empty() && !self.resolve()? {
             return Ok(());
         }
@@ -167,6 +168,11 @@ impl Owner {
         }
         let start = Instant::now();
         let Ok(producer) = self.committer.producer() else { return Ok(()) };
+        tracing::debug!(
+            records = gathered.batch.records.len(),
+            partitions = gathered.parts.len(),
+            "a transaction begins"
+        );
         let outcome = producer.commit(&gathered.batch, &self.consumer);
         match outcome {
             Outcome::Committed(offsets) => {
@@ -266,6 +272,7 @@ impl Owner {
         }
     }
 
+    /// Say it, and leave Kafka alone for a while.
     fn trouble(&mut self, why: &str) {
         tracing::warn!(why, "nothing could be committed; again soon");
         self.progress.trouble(Some(why));

@@ -2,4 +2,6 @@
 //! happens when Kafka, a client or the process itself goes away.
 
 mod admission;
+mod hostile;
+mod lifecycle;
 mod vectors;

@@ -14,6 +14,7 @@ mod reference;
 mod scan;
 mod secured;
 mod support;
+mod tidy;
 mod token;
 mod topics;
 mod vectors;
