@@ -12,6 +12,13 @@ use super::verdict::{Dead, Decision};
 use crate::config::KafkaConfig;
 use crate::kafka::{Abort, Batch, Partition, Refusal, TransactionOutcome as Outcome, Transactor};
 
+/// How a transaction ends: the metric's labels.
+pub(super) const OUTCOMES: [&str; 4] = [COMMITTED, ABORTED, FENCED, UNKNOWN];
+const COMMITTED: &str = "committed";
+const ABORTED: &str = "aborted";
+const FENCED: &str = "fenced";
+const UNKNOWN: &str = "unknown";
+
 /// What is finished is committed this often.
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -119,8 +126,13 @@ impl Owner {
         if self.committer.not_before.is_some_and(|at| now < at) {
             return Ok(());
         }
-        if let Some(producer) = &self.committer.producer {
-            producer.poll();
+        // Opened before it is needed, so that the first commit need not wait for it.
+        match self.committer.producer() {
+            Ok(producer) => producer.poll(),
+            Err(why) => {
+                self.trouble(&why);
+                return Ok(());
+            }
         }
         if self.is_due(now) { self.commit() } else { Ok(()) }
     }
@@ -147,10 +159,6 @@ impl Owner {
     }
 
     fn commit(&mut self) -> Result<(), EnrichError> {
-        if let Err(why) = self.committer.producer() {
-            self.trouble(&why);
-            return Ok(());
-        }
         if !self.committer.doubt.is_empty() && !self.resolve()? {
             return Ok(());
         }
@@ -160,21 +168,26 @@ impl Owner {
         }
         let start = Instant::now();
         let Ok(producer) = self.committer.producer() else { return Ok(()) };
+        tracing::debug!(
+            records = gathered.batch.records.len(),
+            partitions = gathered.parts.len(),
+            "a transaction begins"
+        );
         let outcome = producer.commit(&gathered.batch, &self.consumer);
         match outcome {
             Outcome::Committed(offsets) => {
-                self.metrics.transaction("committed", start.elapsed());
+                self.metrics.transaction(COMMITTED, start.elapsed());
                 self.committer.went_well();
                 self.progress.trouble(None);
                 self.note_ids(&gathered, &offsets);
                 self.release(&gathered.parts);
             }
             Outcome::Aborted(abort) => {
-                self.metrics.transaction("aborted", start.elapsed());
+                self.metrics.transaction(ABORTED, start.elapsed());
                 self.aborted(&gathered, &abort);
             }
             Outcome::Unknown { why, fenced } => {
-                self.metrics.transaction(if fenced { "fenced" } else { "unknown" }, start.elapsed());
+                self.metrics.transaction(if fenced { FENCED } else { UNKNOWN }, start.elapsed());
                 tracing::warn!(
                     why,
                     fenced,
@@ -259,6 +272,7 @@ impl Owner {
         }
     }
 
+    /// Say it, and leave Kafka alone for a while.
     fn trouble(&mut self, why: &str) {
         tracing::warn!(why, "nothing could be committed; again soon");
         self.progress.trouble(Some(why));

@@ -12,6 +12,7 @@ mod reference;
 mod scan;
 mod secured;
 mod support;
+mod tidy;
 mod token;
 mod topics;
 mod vectors;

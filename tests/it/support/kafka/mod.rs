@@ -37,6 +37,12 @@ pub(crate) fn three_nodes() -> Option<&'static Cluster> {
     or_skip(THREE.get_or_init(|| Cluster::start(3, false)))
 }
 
+/// One node for a test that freezes it: no other test uses it. Always our own.
+pub(crate) fn freezable() -> Option<&'static Cluster> {
+    static FREEZABLE: Shared = OnceLock::new();
+    or_skip(FREEZABLE.get_or_init(|| Cluster::start(1, false)))
+}
+
 /// One node behind SASL_SSL with ACLs and no rights for anybody, see [`Cluster::client_as`]. Always our own.
 pub(crate) fn secured() -> Option<&'static Cluster> {
     static SECURED: Shared = OnceLock::new();
