@@ -10,6 +10,7 @@ use super::owner::Owner;
 use super::plan::records;
 use super::verdict::{Dead, Decision};
 use crate::config::KafkaConfig;
+use crate::kafka::client::TRANSACTION_TIMEOUT;
 use crate::kafka::{Abort, Batch, Partition, Refusal, TransactionOutcome as Outcome, Transactor};
 
 /// How a transaction ends: the metric's labels.
@@ -29,8 +30,8 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Opening a producer may take this long; the loop stands still meanwhile.
 const OPEN: Duration = Duration::from_secs(5);
 
-/// Committed offsets are waited for this long: as long as a transaction may stay undecided.
-const DOUBT: Duration = Duration::from_secs(15);
+/// Committed offsets are waited for as long as a transaction may stay undecided.
+const DOUBT: Duration = TRANSACTION_TIMEOUT;
 
 /// The pauses after a transaction that failed.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -195,7 +196,8 @@ impl Owner {
                 );
                 self.committer.producer = None;
                 self.committer.doubt = gathered.parts;
-                if fenced {
+                // A transaction that took longer than it may was fenced by the broker itself.
+                if fenced && start.elapsed() < TRANSACTION_TIMEOUT {
                     self.committer.note_fenced()?;
                 }
                 self.committer.back_off();
