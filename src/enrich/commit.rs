@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::EnrichError;
+use super::holding::Committed;
 use super::owner::Owner;
 use super::plan::records;
 use super::verdict::{Dead, Decision};
@@ -58,7 +59,8 @@ pub(crate) struct Committer {
 struct Part {
     partition: Partition,
     epoch: u64,
-    before: Option<i64>,
+    /// What was committed before; nothing where it was not known: the first transaction of a retry partition.
+    before: Option<Committed>,
     next: i64,
 }
 
@@ -295,13 +297,12 @@ impl Owner {
                 return Ok(false);
             }
         };
-        let all =
-            |test: fn(&Part, Option<i64>) -> bool| parts.iter().zip(&committed).all(|(part, now)| test(part, *now));
-        if all(|part, now| now == part.before) {
-            tracing::info!("the transaction did not take place; its events go into the next");
-        } else if all(|part, now| now == Some(part.next)) {
+        let all = |test: fn(&Part, Committed) -> bool| parts.iter().zip(&committed).all(|(part, now)| test(part, *now));
+        if all(|part, now| now == Some(part.next)) {
             tracing::info!("the transaction took place");
             self.release(&parts);
+        } else if all(|part, now| part.before.map_or(now != Some(part.next), |before| now == before)) {
+            tracing::info!("the transaction did not take place; its events go into the next");
         } else {
             return Err(EnrichError::Contradiction(format!("{parts:?}, committed {committed:?}")));
         }
