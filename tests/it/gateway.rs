@@ -2,6 +2,7 @@
 //! happens when Kafka, a client or the process itself goes away.
 
 mod admission;
+mod delivery;
 mod hostile;
 mod lifecycle;
 mod vectors;

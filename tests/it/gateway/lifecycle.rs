@@ -1,65 +1,17 @@
 //! Start and end: signals under load, signals without Kafka, and every configuration that must not start.
 
-use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use crate::support::http::{Wire, get};
-use crate::support::kafka::{Isolation, await_that, cluster};
+use crate::support::kafka::{await_that, cluster};
+use crate::support::load::Load;
 use crate::support::serve::{Setup, setup, signed};
 
 /// What SIGTERM promises.
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// Senders that go on until nobody listens any more, each event with an id of its own.
-pub(super) struct Load {
-    acknowledged: Arc<Mutex<BTreeSet<String>>>,
-    stop: Arc<AtomicBool>,
-    senders: Vec<JoinHandle<()>>,
-}
-
-impl Load {
-    pub(super) fn start(to: SocketAddr, senders: usize) -> Load {
-        let (acknowledged, stop) = (Arc::<Mutex<BTreeSet<String>>>::default(), Arc::<AtomicBool>::default());
-        let sender = |sender: usize| {
-            let (acknowledged, stop) = (Arc::clone(&acknowledged), Arc::clone(&stop));
-            std::thread::spawn(move || {
-                let mut number = 0;
-                while !stop.load(Ordering::Relaxed) {
-                    let Some(mut wire) = Wire::try_connect(to) else { return };
-                    let mut open = true;
-                    while open && !stop.load(Ordering::Relaxed) {
-                        number += 1;
-                        let id = format!("{sender}-{number}");
-                        wire.send(signed("orders", format!(r#"{{"id":"{id}","type":"t"}}"#).as_bytes()));
-                        let Some(answer) = wire.answer() else { break };
-                        open = answer.header("connection") != Some("close");
-                        if answer.status == 200 {
-                            acknowledged.lock().unwrap().insert(id);
-                        }
-                    }
-                }
-            })
-        };
-        Load { senders: (0..senders).map(sender).collect(), acknowledged, stop }
-    }
-
-    pub(super) fn acknowledged(&self) -> usize {
-        self.acknowledged.lock().unwrap().len()
-    }
-
-    /// Stop, and what got a 2xx.
-    pub(super) fn end(self) -> BTreeSet<String> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.senders.into_iter().for_each(|sender| sender.join().unwrap());
-        std::mem::take(&mut self.acknowledged.lock().unwrap())
-    }
-}
 
 #[test]
 fn sigterm_under_load_loses_nothing_and_ends_in_order() {
@@ -84,18 +36,8 @@ fn sigterm_under_load_loses_nothing_and_ends_in_order() {
     assert_eq!(code, 0);
     assert!((1_000..6_000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     assert!(load.acknowledged() > while_ready, "senders were served while it drained");
-    let mut acknowledged = load.end();
-    acknowledged.insert("late".to_owned());
-    let stored: Vec<String> = stored_ids(&topic);
-    assert_eq!(stored.len(), stored.iter().collect::<BTreeSet<_>>().len(), "no event stands there twice");
-    let lost: Vec<_> = acknowledged.iter().filter(|id| !stored.contains(id)).collect();
-    assert!(lost.is_empty(), "{} of {} acknowledged events are lost: {lost:?}", lost.len(), acknowledged.len());
+    load.end().assert_nothing_lost(kafka, &topic);
     assert_eq!(serve.process.said("stopped").len(), 1, "{}", serve.process.log());
-}
-
-fn stored_ids(topic: &str) -> Vec<String> {
-    let records = cluster().unwrap().read_all(topic, Isolation::Committed);
-    records.into_iter().map(|seen| String::from_utf8(seen.key.unwrap()).unwrap()).collect()
 }
 
 #[test]

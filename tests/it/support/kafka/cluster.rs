@@ -112,7 +112,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    fn await_ready(&self, brokers: usize) -> Result<(), String> {
+    /// Wait until every broker is in the metadata; the error is a node's log.
+    pub(super) fn await_ready(&self, brokers: usize) -> Result<(), String> {
         let probe: BaseConsumer = self.admin_config().create().expect("create a client");
         let deadline = Instant::now() + START_LIMIT;
         loop {
