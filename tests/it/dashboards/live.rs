@@ -145,7 +145,9 @@ fn every_query_of_boards_and_rules_returns_data() {
     let system = System::start(kafka);
     let targets = [("serve:9464", system.serve), ("enrich:9464", system.enrich)];
     let Some(prometheus) = Prometheus::start(&targets) else { return };
-    let deadline = Instant::now() + PATIENCE;
+    // Scrapes, a rebalance and two events of everything have to come together.
+    let patience = PATIENCE * 2;
+    let deadline = Instant::now() + patience;
     loop {
         // Again and again: a counter that appears with its first event has no rate before its second.
         system.misbehave();
@@ -161,7 +163,7 @@ fn every_query_of_boards_and_rules_returns_data() {
             assert!(boards > 60, "only {boards} queries were found in the boards");
             return;
         }
-        assert!(Instant::now() < deadline, "no data within {PATIENCE:?} for\n{}", missing.join("\n"));
+        assert!(Instant::now() < deadline, "no data within {patience:?} for\n{}", missing.join("\n"));
         std::thread::park_timeout(Duration::from_millis(500));
     }
 }
