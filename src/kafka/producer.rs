@@ -172,7 +172,7 @@ impl<S: Settle> Producer<S> {
                         tracing::error!(?code, reason, "the kafka producer met a fatal error; a new one takes over");
                         if let Some(Err(error)) = producer.upgrade().map(|producer| producer.swap()) {
                             tracing::error!(error, "no new producer could be made; trying again");
-                            std::thread::sleep(SWAP_PAUSE);
+                            handle.client.poll(SWAP_PAUSE);
                         }
                     }
                 }
