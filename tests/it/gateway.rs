@@ -5,4 +5,6 @@ mod admission;
 mod delivery;
 mod hostile;
 mod lifecycle;
+mod records;
+mod secrets;
 mod vectors;
