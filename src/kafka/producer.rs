@@ -211,3 +211,7 @@ fn refused(error: &KafkaError) -> ProduceError {
         None => ProduceError::Refused(Refusal::Other),
     }
 }
+
+#[cfg(test)]
+#[path = "producer_tests.rs"]
+mod tests;
