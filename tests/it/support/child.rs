@@ -25,7 +25,7 @@ exit "$code"
 "#;
 
 /// A running child. Killed when dropped.
-pub(super) struct Child {
+pub(crate) struct Child {
     guard: std::process::Child,
     pub(super) pid: Pid,
     /// Held open: closing it is what kills the child.
@@ -34,7 +34,7 @@ pub(super) struct Child {
 
 impl Child {
     /// Start it with the command's program, arguments and variables; what it says goes to the end of `log`.
-    pub(super) fn start(command: &Command, log: &Path) -> Child {
+    pub(crate) fn start(command: &Command, log: &Path) -> Child {
         let mut guard = Command::new("sh");
         guard.args(["-c", GUARD, "sh"]).arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -60,8 +60,13 @@ impl Child {
         Child { guard, pid, _lifeline: lifeline }
     }
 
+    /// Its process id, as /proc has it.
+    pub(crate) fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
     /// Whether it has ended by itself.
-    pub(super) fn has_exited(&mut self) -> bool {
+    pub(crate) fn has_exited(&mut self) -> bool {
         self.guard.try_wait().expect("ask for the guard's end").is_some()
     }
 

@@ -2,7 +2,7 @@
 //! that can misbehave, and a way to say that a test was skipped.
 
 pub(crate) mod api;
-mod child;
+pub(crate) mod child;
 pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod serve;

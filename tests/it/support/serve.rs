@@ -182,6 +182,11 @@ impl Process {
         lines.filter(|line| line["message"] == message).collect()
     }
 
+    /// Its process id, as /proc has it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Await the end: its exit code.
     pub(crate) fn exit_code(&mut self) -> i32 {
         self.child.wait(PATIENCE).unwrap_or_else(|| panic!("it did not end:\n{}", self.log()))
