@@ -6,11 +6,20 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::EnrichError;
+use super::holding::Committed;
 use super::owner::Owner;
 use super::plan::records;
 use super::verdict::{Dead, Decision};
 use crate::config::KafkaConfig;
+use crate::kafka::client::TRANSACTION_TIMEOUT;
 use crate::kafka::{Abort, Batch, Partition, Refusal, TransactionOutcome as Outcome, Transactor};
+
+/// How a transaction ends: the metric's labels.
+pub(super) const OUTCOMES: [&str; 4] = [COMMITTED, ABORTED, FENCED, UNKNOWN];
+const COMMITTED: &str = "committed";
+const ABORTED: &str = "aborted";
+const FENCED: &str = "fenced";
+const UNKNOWN: &str = "unknown";
 
 /// What is finished is committed this often.
 const EVERY: Duration = Duration::from_millis(200);
@@ -22,8 +31,8 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Opening a producer may take this long; the loop stands still meanwhile.
 const OPEN: Duration = Duration::from_secs(5);
 
-/// Committed offsets are waited for this long: as long as a transaction may stay undecided.
-const DOUBT: Duration = Duration::from_secs(15);
+/// Committed offsets are waited for as long as a transaction may stay undecided.
+const DOUBT: Duration = TRANSACTION_TIMEOUT;
 
 /// The pauses after a transaction that failed.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -50,7 +59,8 @@ pub(crate) struct Committer {
 struct Part {
     partition: Partition,
     epoch: u64,
-    before: Option<i64>,
+    /// What was committed before; nothing where it was not known: the first transaction of a retry partition.
+    before: Option<Committed>,
     next: i64,
 }
 
@@ -119,8 +129,13 @@ impl Owner {
         if self.committer.not_before.is_some_and(|at| now < at) {
             return Ok(());
         }
-        if let Some(producer) = &self.committer.producer {
-            producer.poll();
+        // Opened before it is needed, so that the first commit need not wait for it.
+        match self.committer.producer() {
+            Ok(producer) => producer.poll(),
+            Err(why) => {
+                self.trouble(&why);
+                return Ok(());
+            }
         }
         if self.is_due(now) { self.commit() } else { Ok(()) }
     }
@@ -147,10 +162,6 @@ impl Owner {
     }
 
     fn commit(&mut self) -> Result<(), EnrichError> {
-        if let Err(why) = self.committer.producer() {
-            self.trouble(&why);
-            return Ok(());
-        }
         if !self.committer.doubt.is_empty() && !self.resolve()? {
             return Ok(());
         }
@@ -160,21 +171,26 @@ impl Owner {
         }
         let start = Instant::now();
         let Ok(producer) = self.committer.producer() else { return Ok(()) };
+        tracing::debug!(
+            records = gathered.batch.records.len(),
+            partitions = gathered.parts.len(),
+            "a transaction begins"
+        );
         let outcome = producer.commit(&gathered.batch, &self.consumer);
         match outcome {
             Outcome::Committed(offsets) => {
-                self.metrics.transaction("committed", start.elapsed());
+                self.metrics.transaction(COMMITTED, start.elapsed());
                 self.committer.went_well();
                 self.progress.trouble(None);
                 self.note_ids(&gathered, &offsets);
                 self.release(&gathered.parts);
             }
             Outcome::Aborted(abort) => {
-                self.metrics.transaction("aborted", start.elapsed());
+                self.metrics.transaction(ABORTED, start.elapsed());
                 self.aborted(&gathered, &abort);
             }
             Outcome::Unknown { why, fenced } => {
-                self.metrics.transaction(if fenced { "fenced" } else { "unknown" }, start.elapsed());
+                self.metrics.transaction(if fenced { FENCED } else { UNKNOWN }, start.elapsed());
                 tracing::warn!(
                     why,
                     fenced,
@@ -182,7 +198,8 @@ impl Owner {
                 );
                 self.committer.producer = None;
                 self.committer.doubt = gathered.parts;
-                if fenced {
+                // A transaction that took longer than it may was fenced by the broker itself.
+                if fenced && start.elapsed() < TRANSACTION_TIMEOUT {
                     self.committer.note_fenced()?;
                 }
                 self.committer.back_off();
@@ -259,6 +276,7 @@ impl Owner {
         }
     }
 
+    /// Say it, and leave Kafka alone for a while.
     fn trouble(&mut self, why: &str) {
         tracing::warn!(why, "nothing could be committed; again soon");
         self.progress.trouble(Some(why));
@@ -279,13 +297,12 @@ impl Owner {
                 return Ok(false);
             }
         };
-        let all =
-            |test: fn(&Part, Option<i64>) -> bool| parts.iter().zip(&committed).all(|(part, now)| test(part, *now));
-        if all(|part, now| now == part.before) {
-            tracing::info!("the transaction did not take place; its events go into the next");
-        } else if all(|part, now| now == Some(part.next)) {
+        let all = |test: fn(&Part, Committed) -> bool| parts.iter().zip(&committed).all(|(part, now)| test(part, *now));
+        if all(|part, now| now == Some(part.next)) {
             tracing::info!("the transaction took place");
             self.release(&parts);
+        } else if all(|part, now| part.before.map_or(now != Some(part.next), |before| now == before)) {
+            tracing::info!("the transaction did not take place; its events go into the next");
         } else {
             return Err(EnrichError::Contradiction(format!("{parts:?}, committed {committed:?}")));
         }

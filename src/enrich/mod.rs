@@ -88,6 +88,8 @@ fn assemble(
     progress: Arc<Progress>,
     shutdown: Shutdown,
 ) -> Result<owner::Owner, String> {
+    let names: Vec<&str> = config.sources.keys().map(String::as_str).collect();
+    metrics.enrich.begin(&names, &verdict::OUTCOMES, &commit::OUTCOMES);
     let (sources, accounts) = source::Sources::new(config)?;
     let shared = plan::Shared::new(&config.kafka.topics);
     let (fetcher, answers) = fetch::Fetcher::new(Handle::current(), config.enrich.max_record, metrics.enrich.clone())?;

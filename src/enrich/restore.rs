@@ -1,6 +1,7 @@
 //! Restoring the claims of a partition from its ids topic, on threads and clients of their own, so that the owner loop
 //! never waits for it.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -164,6 +165,17 @@ impl Worker {
             Some(reader) => reader,
             none => none.insert(BarrierReader::open(&self.kafka, &self.group).map_err(ReadError::Kafka)?),
         };
+        let mut counts = HashMap::new();
+        for place in underway.iter_mut() {
+            let Some(one) = place else { continue };
+            // Only its own partition waits for a topic that is missing, not the whole batch.
+            if let Some(ids) = missing(reader, &one.job, &mut counts)?
+                && let Some(Underway { job, .. }) = place.take()
+            {
+                let why = format!("there is no partition {ids}; `hookstream topics apply` creates it");
+                finish(job, 0, Err(ReadError::Kafka(why)));
+            }
+        }
         let committed = reader.committed(underway.iter().flatten().map(|one| &one.job.partition))?;
         for (one, committed) in underway.iter_mut().flatten().zip(committed) {
             one.committed = committed;
@@ -201,6 +213,28 @@ impl Worker {
             }
         })
     }
+}
+
+/// The first ids partition that a job needs and that is not there.
+fn missing(
+    reader: &BarrierReader,
+    job: &Job,
+    counts: &mut HashMap<Arc<str>, usize>,
+) -> Result<Option<Partition>, ReadError> {
+    for source in &job.sources {
+        let count = match counts.get(&source.ids_topic) {
+            Some(count) => *count,
+            None => {
+                let count = reader.partitions(&source.ids_topic)?;
+                counts.insert(Arc::clone(&source.ids_topic), count);
+                count
+            }
+        };
+        if usize::try_from(job.partition.number).is_ok_and(|number| number >= count) {
+            return Ok(Some(Partition { topic: Arc::clone(&source.ids_topic), number: job.partition.number }));
+        }
+    }
+    Ok(None)
 }
 
 /// Take one record of an ids topic into the window.

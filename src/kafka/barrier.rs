@@ -105,9 +105,19 @@ impl BarrierReader {
         consumer::committed(&self.committed, partitions, STEP).map_err(ReadError::Kafka)
     }
 
+    /// How many partitions a topic has. Asked for here, the reader also learns their leaders; left to itself it looks
+    /// once a second, and a read of a new topic would wait for that.
+    ///
+    /// # Errors
+    /// Kafka does not answer.
+    pub fn partitions(&self, topic: &str) -> Result<usize, ReadError> {
+        let metadata = self.committed.fetch_metadata(Some(topic), STEP);
+        let metadata = metadata.map_err(|error| ReadError::Kafka(format!("{topic}: {error}")))?;
+        Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
+    }
+
     /// Read several partitions side by side, each up to a barrier appended now, and give `each` what comes, with the
-    /// read's position in `reads`. One by one they would cost half a second each: so long it takes until librdkafka
-    /// fetches a newly assigned partition. A read for which `cancelled` says so is no longer waited for.
+    /// read's position in `reads`. A read for which `cancelled` says so is no longer waited for.
     ///
     /// # Errors
     /// Kafka does not answer, or a barrier does not come back; what was given until then is valid.
@@ -128,10 +138,8 @@ impl BarrierReader {
         let mut open: HashSet<usize> = (0..reads.len()).collect();
         let result = self.until(|record| {
             match record.map(|record| (index.get(&record.partition).copied(), record)) {
-                Some((Some(at), record)) if is_barrier(&record, &nonce) => {
-                    if open.remove(&at) {
-                        each(at, Progress::Barrier(barriers.get(at).map_or(record.offset, |offset| *offset) + 1));
-                    }
+                Some((Some(at), record)) if is_barrier(&record, &nonce) && open.remove(&at) => {
+                    each(at, Progress::Barrier(barriers.get(at).map_or(record.offset, |offset| *offset) + 1));
                 }
                 Some((Some(at), record)) if open.contains(&at) && !is_any_barrier(&record) => {
                     each(at, Progress::Record(Box::new(record)));

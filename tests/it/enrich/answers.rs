@@ -54,7 +54,7 @@ fn every_answer_has_its_fate() {
     append(&stage, "refused", "r1", "thing.created");
     stage.flush();
     let start = Instant::now();
-    let enricher = stage.enricher("a");
+    let _enricher = stage.enricher("a");
 
     // At once.
     let first = stage.enriched("acme", 3);
@@ -85,7 +85,6 @@ fn every_answer_has_its_fate() {
     let retry = stage.all("hookstream.retry.30s");
     assert_eq!(retry.len(), 6, "{retry:#?}");
     assert!(retry.iter().all(|seen| seen.header("hookstream-attempts") == Some("1")));
-    enricher.await_said("a provider answered id=\"redirects\"", 1);
     let all = || stage.all("webhooks.acme.enriched");
     let deadline = Instant::now() + Duration::from_secs(60);
     while all().len() < 7 {

@@ -70,12 +70,12 @@ impl Child {
         self.guard.try_wait().expect("ask for the guard's end").is_some()
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("signal the child");
     }
 
     /// Its exit code once it has ended; `None` when it runs on for so long. Ended by a signal counts as 128 + its number.
-    pub(super) fn wait(&mut self, patience: Duration) -> Option<i32> {
+    pub(crate) fn wait(&mut self, patience: Duration) -> Option<i32> {
         let code = |status: ExitStatus| status.code().or(status.signal()).expect("an end");
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
@@ -88,7 +88,7 @@ impl Child {
     }
 
     /// SIGKILL, and wait until the process is gone.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if !self.has_exited() {
             let _ = kill_process(self.pid, Signal::KILL);
             self.guard.wait().expect("wait for the guard");

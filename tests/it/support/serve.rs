@@ -53,16 +53,14 @@ impl Setup {
             .set("admin.listen", "127.0.0.1:0")
             .set("gateway.drain_delay", "0s")
             .set("kafka.bootstrap_servers", bootstrap)
-            .set("kafka.topics.prefix", &prefix)
+            .set("kafka.topics.prefix", prefix)
     }
 
     /// One value; later ones replace earlier ones.
-    pub(crate) fn set(mut self, key: &str, value: &str) -> Setup {
+    pub(crate) fn set(mut self, key: &str, value: impl Into<toml::Value>) -> Setup {
         let start = format!("{key} = ");
         self.keys = self.keys.lines().filter(|line| !line.starts_with(&start)).flat_map(|l| [l, "\n"]).collect();
-        // A JSON list is one of TOML; everything else is text.
-        let value = if value.starts_with('[') { value.to_owned() } else { format!("{value:?}") };
-        writeln!(self.keys, "{start}{value}").unwrap();
+        writeln!(self.keys, "{start}{}", value.into()).unwrap();
         self
     }
 
@@ -151,7 +149,7 @@ impl Setup {
     /// Start it on the stand-in for Kafka, and await that it is ready.
     pub(crate) fn on_stand_in(self) -> Serve {
         let kafka = stand_in();
-        let setup = self.set("kafka.bootstrap_servers", &kafka.address().to_string());
+        let setup = self.set("kafka.bootstrap_servers", kafka.address().to_string());
         setup.topics().iter().for_each(|topic| kafka.create_topic(topic, 2).expect("create a topic"));
         setup.ready()
     }

@@ -1,12 +1,12 @@
 //! Everything an enricher needs around it: topics of its own, a configuration file, raw events, and the real binary as
 //! a child process that can be killed.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use hookstream::event::{Attributes, Data, Extra, Format, Origin, Verification, encode, source_uri};
 use hookstream::kafka::partition_for;
@@ -14,8 +14,10 @@ use jiff::Timestamp;
 use rdkafka::admin::{NewTopic, TopicReplication};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rustix::process::Signal;
 use serde_json::Value;
 
+use super::child::Child;
 use super::kafka::{Cluster, Isolation, PATIENCE, Seen, await_that};
 
 /// A provider made for tests: no limit to speak of, a route for things.
@@ -73,6 +75,19 @@ pub(crate) struct Raw<'a> {
 impl Stage {
     /// Topics for these sources, and the configuration file. `sources` and `enrich` are TOML as the file has it.
     pub(crate) fn new(kafka: &'static Cluster, partitions: i32, sources: &str, enrich: &str) -> Stage {
+        // Six seconds is the shortest that brokers allow: a killed instance is noticed soon.
+        Stage::with_session(kafka, partitions, sources, enrich, Duration::from_secs(6))
+    }
+
+    /// The same with another session timeout.
+    pub(crate) fn with_session(
+        kafka: &'static Cluster,
+        partitions: i32,
+        sources: &str,
+        enrich: &str,
+        session: Duration,
+    ) -> Stage {
+        let session = session.as_millis();
         let prefix = format!("{}.", kafka.unique("stage"));
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("providers")).unwrap();
@@ -87,7 +102,7 @@ bootstrap_servers = "{}"
 [kafka.topics]
 prefix = "{prefix}"
 [kafka.consumer]
-"session.timeout.ms" = "6000"
+"session.timeout.ms" = "{session}"
 "heartbeat.interval.ms" = "500"
 [enrich]
 {enrich}
@@ -169,22 +184,18 @@ prefix = "{prefix}"
 
     /// Start the real binary as this instance.
     pub(crate) fn enricher(&self, instance: &str) -> Enricher {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hookstream"))
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let log = self.directory.path().join(format!("{instance}-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hookstream"));
+        command
             .args(["enrich", "--admin", "127.0.0.1:0", "--log-format", "text", "--log-level", "debug,hyper=warn"])
             .arg("--config")
             .arg(self.directory.path().join("hookstream.toml"))
-            .env("HOOKSTREAM_ENRICH__INSTANCE", instance)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let (stderr, into) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&lines));
-        std::thread::spawn(move || {
-            stderr.lines().map_while(Result::ok).for_each(|line| into.lock().unwrap().push(line));
-        });
-        Enricher { child, lines, name: instance.to_owned() }
+            .env("HOOKSTREAM_ENRICH__INSTANCE", instance);
+        File::create(&log).unwrap();
+        let child = Child::start(&command, &log);
+        let file = BufReader::new(File::open(&log).unwrap());
+        Enricher { child, log: RefCell::new(Log { file, text: String::new() }), name: instance.to_owned() }
     }
 
     /// The enriched records of a source that a read_committed reader sees, once there are so many.
@@ -196,65 +207,63 @@ prefix = "{prefix}"
     pub(crate) fn all(&self, name: &str) -> Vec<Seen> {
         self.kafka.read_all(&self.topic(name), Isolation::Committed)
     }
-
-    /// A directory for the test's own files.
-    pub(crate) fn directory(&self) -> PathBuf {
-        self.directory.path().to_owned()
-    }
 }
 
-/// A running enricher; killed when dropped. Its log is shown when the test fails.
+/// A running enricher; killed when dropped. Its log is shown when the test fails, or always with HOOKSTREAM_TEST_LOG.
 pub(crate) struct Enricher {
     child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
+    log: RefCell<Log>,
     name: String,
 }
 
+struct Log {
+    file: BufReader<File>,
+    text: String,
+}
+
 impl Enricher {
-    /// Lines of the log that contain a text.
-    pub(crate) fn said(&self, text: &str) -> usize {
-        self.lines.lock().unwrap().iter().filter(|line| line.contains(text)).count()
+    /// Everything it logged so far.
+    pub(crate) fn log(&self) -> String {
+        let mut log = self.log.borrow_mut();
+        let Log { file, text } = &mut *log;
+        file.read_to_string(text).unwrap();
+        text.clone()
     }
 
-    /// Wait until the log contains a text so often.
+    /// How often its log contains a text.
+    pub(crate) fn said(&self, text: &str) -> usize {
+        self.log().matches(text).count()
+    }
+
+    /// Wait until its log contains a text so often.
     pub(crate) fn await_said(&self, text: &str, times: usize) {
         await_that(&format!("{} says {text:?} {times} times", self.name), || {
-            std::thread::park_timeout(Duration::from_millis(20));
+            std::thread::park_timeout(Duration::from_millis(1));
             self.said(text) >= times
         });
     }
 
     /// SIGKILL, in the middle of whatever it does.
     pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.kill();
     }
 
-    /// SIGTERM; returns how it ended and after how long.
-    pub(crate) fn terminate(mut self) -> (ExitStatus, Duration) {
-        let start = std::time::Instant::now();
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let status = self.child.wait().unwrap();
-        (status, start.elapsed())
+    /// SIGTERM; returns its exit code and after how long it ended.
+    pub(crate) fn terminate(mut self) -> (Option<i32>, Duration) {
+        let start = Instant::now();
+        self.child.signal(Signal::TERM);
+        (self.child.wait(PATIENCE), start.elapsed())
     }
 
-    /// Whether it ended by itself.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap().filter(|status| status.signal().is_none())
-    }
-
-    /// Everything it logged.
-    pub(crate) fn log(&self) -> String {
-        self.lines.lock().unwrap().join("\n")
+    /// Its exit code, once it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.child.wait(Duration::from_millis(20))
     }
 }
 
 impl Drop for Enricher {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
+        if std::thread::panicking() || std::env::var_os("HOOKSTREAM_TEST_LOG").is_some() {
             eprintln!("--- log of {}\n{}", self.name, self.log());
         }
     }

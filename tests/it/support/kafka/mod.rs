@@ -7,12 +7,14 @@
 mod cluster;
 mod jars;
 mod node;
+mod outage;
 mod records;
 mod settings;
 
 use std::sync::OnceLock;
 
 pub(crate) use cluster::{Cluster, block_on};
+pub(crate) use outage::Outage;
 pub(crate) use records::{Isolation, PATIENCE, Seen, await_that};
 
 use super::skip::skip;
@@ -33,6 +35,12 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
 pub(crate) fn three_nodes() -> Option<&'static Cluster> {
     static THREE: Shared = OnceLock::new();
     or_skip(THREE.get_or_init(|| Cluster::start(3, false)))
+}
+
+/// One node for a test that freezes it: no other test uses it. Always our own.
+pub(crate) fn freezable() -> Option<&'static Cluster> {
+    static FREEZABLE: Shared = OnceLock::new();
+    or_skip(FREEZABLE.get_or_init(|| Cluster::start(1, false)))
 }
 
 /// One node behind SASL_SSL with ACLs and no rights for anybody, see [`Cluster::client_as`]. Always our own.
