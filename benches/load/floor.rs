@@ -73,7 +73,7 @@ pub(crate) fn run(file: &Path) {
     let task: Task = serde_json::from_slice(&std::fs::read(file).expect("read the task")).expect("a task");
     let config = Config::parse(Path::new("hookstream.toml"), &task.config, []).expect("the gateway's configuration");
     let producer = client_config(&config.kafka, Role::Producer)
-        .and_then(|config| config.create_with_context(Deliveries::default()).map_err(|error| error.to_string()))
+        .and_then(|config| config.create_with_context(Deliveries).map_err(|error| error.to_string()))
         .expect("a producer");
     let floor = Arc::new(Floor { task, keyed: event::keyed(), producer });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -149,7 +149,6 @@ enum Waiting {
     Window(Arc<Window>, Instant),
 }
 
-#[derive(Default)]
 struct Deliveries;
 
 impl ClientContext for Deliveries {}

@@ -44,9 +44,12 @@ struct Arguments {
     /// Rounds: each measures every subject once, and the medians count
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Only these subjects
+    /// Only these floors
     #[arg(long, value_enum)]
     only: Vec<Name>,
+    /// Another hookstream binary, measured beside this one
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -62,7 +65,7 @@ fn main() {
     }
     let Some(kafka) = kafka::cluster() else { return };
     let numbers = Arc::new(AtomicU64::new(0));
-    let (serve, subjects) = subject::start(kafka, &arguments.only, &numbers);
+    let subjects = subject::start(kafka, &arguments.only, arguments.against.as_deref(), &numbers);
     let window = Duration::from_secs_f64(arguments.seconds);
     let measure = |rate: Option<f64>| -> Vec<Sample> {
         let mut samples = vec![Vec::new(); subjects.len()];
@@ -83,5 +86,5 @@ fn main() {
     let paced = SHARES.map(|share| (best * share, measure(Some(best * share))));
     let report = Report { subjects: &subjects, saturated, paced };
     println!("{report}");
-    subject::check(&serve, report.accepted(Name::Hookstream));
+    subjects.iter().for_each(|subject| subject.check(report.accepted(subject.name)));
 }

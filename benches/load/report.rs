@@ -27,15 +27,26 @@ impl Report<'_> {
         samples.get(self.subjects.iter().position(|subject| subject.name == name)?)
     }
 
+    /// This build beside the other one.
+    fn other(&self, f: &mut fmt::Formatter<'_>) -> Option<fmt::Result> {
+        let mut results = vec![];
+        for (what, samples) in ["at saturation", "at the lower rate", "at the higher rate"].into_iter().zip([
+            &self.saturated,
+            &self.paced[0].1,
+            &self.paced[1].1,
+        ]) {
+            let ratio = self.of(samples, Name::Hookstream)?.cpu / self.of(samples, Name::Against)?.cpu;
+            results.push(line(f, &format!("CPU per event, of the other build's: {what}"), format!("{ratio:.2}"), ""));
+        }
+        Some(results.into_iter().collect())
+    }
+
     fn ratios(&self, f: &mut fmt::Formatter<'_>) -> Option<fmt::Result> {
         let of = |name| self.of(&self.saturated, name);
         let [(_, low), (_, high)] = &self.paced;
         let (ours, floor, a, b) = (of(Name::Hookstream)?, of(Name::Floor)?, of(Name::A)?, of(Name::B)?);
         let together = |b: &Sample| 1.0 / (1.0 / a.rate + 1.0 / b.rate);
         let cpu = |samples| Some(self.of(samples, Name::Hookstream)?.cpu / self.of(samples, Name::Floor)?.cpu);
-        let line = |f: &mut fmt::Formatter<'_>, what: &str, value: String, aim: &str| {
-            writeln!(f, "{what:<68} {value:>9}   {aim}")
-        };
         let mut all = || -> Option<fmt::Result> {
             let ratio = |value: f64| format!("{value:.2}");
             let results = [
@@ -93,8 +104,13 @@ impl fmt::Display for Report<'_> {
             writeln!(f, " | {:>8.0} {failed:>6}", process::peak_memory(subject.pid) as f64 / MIB)?;
         }
         writeln!(f)?;
+        self.other(f).unwrap_or(Ok(()))?;
         self.ratios(f).unwrap_or(Ok(()))
     }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, what: &str, value: String, aim: &str) -> fmt::Result {
+    writeln!(f, "{what:<64} {value:>6}   {aim}")
 }
 
 fn figure((value, decimals): (f64, usize)) -> String {

@@ -32,9 +32,12 @@ const FREE: usize = 20_000;
 
 /// A subject's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "kebab-case")]
 pub(crate) enum Name {
     /// `hookstream serve`.
     Hookstream,
+    /// The same of another build, given with --against.
+    Against,
     /// axum, HMAC, typed parse, produce, delivery awaited.
     Floor,
     /// axum and HMAC.
@@ -56,6 +59,7 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Name::Hookstream => "hookstream serve",
+            Name::Against => "hookstream serve, other build",
             Name::Floor => "floor program",
             Name::A => "A: axum + HMAC",
             Name::B => "B: producer, 256 under way",
@@ -69,15 +73,25 @@ pub(crate) struct Subject {
     pub(crate) name: Name,
     pub(crate) pid: u32,
     address: SocketAddr,
-    _process: Option<Child>,
+    running: Running,
+}
+
+/// Ends with the subject.
+enum Running {
+    Gateway(Box<Serve>),
+    Floor(#[allow(dead_code, reason = "held so that it runs on")] Child),
 }
 
 impl Subject {
+    fn gateway(name: Name, serve: Serve) -> Subject {
+        Subject { name, pid: serve.process.pid(), address: serve.public, running: Running::Gateway(Box::new(serve)) }
+    }
+
     pub(crate) fn run(&self, plan: Plan, numbers: &Arc<AtomicU64>) -> Sample {
         let in_flight = match self.name {
             Name::B => IN_FLIGHT,
             Name::BFree => FREE,
-            Name::Hookstream | Name::Floor | Name::A => {
+            Name::Hookstream | Name::Against | Name::Floor | Name::A => {
                 return client::run(self.address, PATH, self.pid, plan, numbers);
             }
         };
@@ -85,17 +99,32 @@ impl Subject {
         let answer = http::post(self.address, "/", &[("Connection", "close")], &order);
         serde_json::from_slice(&answer.body).expect("a sample")
     }
+
+    /// What a gateway counted must be what the generator saw: a figure of events that were refused would be worth
+    /// nothing. `accepted` are those of the windows.
+    pub(crate) fn check(&self, accepted: u64) {
+        let Running::Gateway(serve) = &self.running else { return };
+        let metrics = serve.metrics();
+        // The record that the floors copy was made before any window.
+        let before = u64::from(self.name == Name::Hookstream);
+        assert_eq!(metrics.outcome("stripe", "accepted"), (accepted + before) as f64);
+        assert_eq!(metrics.outcome("stripe", "duplicate"), 0.0);
+        serve.assert_conservation();
+    }
 }
 
-/// Start the gateway and the floors.
-pub(crate) fn start(kafka: &'static Cluster, only: &[Name], numbers: &AtomicU64) -> (Serve, Vec<Subject>) {
-    let setup =
-        Setup::with_kafka(kafka.bootstrap()).table("[sources.stripe]\nsecrets = [\"env:HOOKSTREAM_TEST_SECRET\"]\n");
-    setup.create_topics(kafka, PARTITIONS);
-    let (config, raw) = (setup.text(), format!("{}webhooks.stripe", setup.prefix()));
-    let serve = setup.ready();
-    let template = template(&serve, kafka, &raw, numbers);
-    let gateway = Subject { name: Name::Hookstream, pid: serve.process.pid(), address: serve.public, _process: None };
+/// Start the gateway, another build of it, and the floors, or those of them that `only` names.
+pub(crate) fn start(
+    kafka: &'static Cluster,
+    only: &[Name],
+    against: Option<&Path>,
+    numbers: &AtomicU64,
+) -> Vec<Subject> {
+    let setup = setup(kafka);
+    let (config, raw) = (setup.text(), topic(&setup));
+    let gateway = Subject::gateway(Name::Hookstream, setup.ready());
+    let template = template(gateway.address, kafka, &raw, numbers);
+    let other = against.map(|binary| Subject::gateway(Name::Against, self::setup(kafka).binary(binary).ready()));
     let floors =
         [(Name::Floor, Kind::Both), (Name::A, Kind::Verify), (Name::B, Kind::Produce), (Name::BFree, Kind::Produce)];
     let floors = floors.into_iter().filter(|(name, _)| only.is_empty() || only.contains(name)).map(|(name, kind)| {
@@ -105,14 +134,25 @@ pub(crate) fn start(kafka: &'static Cluster, only: &[Name], numbers: &AtomicU64)
         let task = Task { kind, config: config.clone(), topic, template: template.clone() };
         start_floor(name, &task, kafka.directory())
     });
-    let subjects = std::iter::once(gateway).chain(floors).collect();
-    (serve, subjects)
+    std::iter::once(gateway).chain(other).chain(floors).collect()
+}
+
+/// A gateway with one Stripe source, and its topics.
+fn setup(kafka: &Cluster) -> Setup {
+    let setup = Setup::with_kafka(kafka.bootstrap());
+    let setup = setup.table("[sources.stripe]\nsecrets = [\"env:HOOKSTREAM_TEST_SECRET\"]\n");
+    setup.create_topics(kafka, PARTITIONS);
+    setup
+}
+
+fn topic(setup: &Setup) -> String {
+    format!("{}webhooks.stripe", setup.prefix())
 }
 
 /// Send one event through the gateway and take its record apart.
-fn template(serve: &Serve, kafka: &Cluster, topic: &str, numbers: &AtomicU64) -> Template {
+fn template(gateway: SocketAddr, kafka: &Cluster, topic: &str, numbers: &AtomicU64) -> Template {
     let number = numbers.fetch_add(1, Ordering::Relaxed);
-    let answer = http::exchange(serve.public, Request::new(PATH, 0).number(number));
+    let answer = http::exchange(gateway, Request::new(PATH, 0).number(number));
     assert_eq!(answer.status, 200, "{answer:?}");
     let record = kafka.read(topic, Isolation::Uncommitted, 1).remove(0);
     assert_eq!(record.header("ce_id"), Some(id(number).as_str()));
@@ -133,14 +173,5 @@ fn start_floor(name: Name, task: &Task, directory: &Path) -> Subject {
         address = said.lines().find_map(|line| line.parse().ok());
         address.is_some()
     });
-    Subject { name, pid: process.id(), address: address.expect("its address"), _process: Some(process) }
-}
-
-/// What the gateway counted must be what the generator saw: a figure of events that were refused would be worth nothing.
-pub(crate) fn check(serve: &Serve, accepted: u64) {
-    let metrics = serve.metrics();
-    // The first event came before any window.
-    assert_eq!(metrics.outcome("stripe", "accepted"), (accepted + 1) as f64);
-    assert_eq!(metrics.outcome("stripe", "duplicate"), 0.0);
-    serve.assert_conservation();
+    Subject { name, pid: process.id(), address: address.expect("its address"), running: Running::Floor(process) }
 }
