@@ -90,6 +90,7 @@ impl Setup {
     }
 
     /// Run another build than the one under test.
+    #[allow(dead_code, reason = "benches/load compares builds")]
     pub(crate) fn binary(mut self, binary: &Path) -> Setup {
         binary.clone_into(&mut self.binary);
         self
@@ -189,6 +190,7 @@ impl Process {
     }
 
     /// Its process id, as /proc has it.
+    #[allow(dead_code, reason = "benches/load measures it")]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
