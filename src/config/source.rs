@@ -117,6 +117,11 @@ impl SourceConfig {
         })
     }
 
+    /// How many live secrets it has.
+    pub fn secret_count(&self) -> usize {
+        self.secrets.len()
+    }
+
     /// Fetch the secrets and compile what runs per request.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! An id enters it for good only when its record is durable. Copies that arrive while the first is under way share its
 //! outcome, whatever it is.
 
-use std::collections::{HashMap, VecDeque, hash_map};
+use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,11 +41,6 @@ pub(super) enum Entry {
     Joined,
 }
 
-enum State {
-    Underway(Vec<Arc<Pending>>),
-    Durable,
-}
-
 /// One source's window.
 pub(super) struct Window {
     capacity: usize,
@@ -54,8 +49,11 @@ pub(super) struct Window {
 
 #[derive(Default)]
 struct Inner {
-    states: HashMap<Key, State>,
-    durable: VecDeque<(Instant, Key)>,
+    /// Who else waits for it.
+    underway: HashMap<Key, Vec<Arc<Pending>>>,
+    durable: HashSet<Key>,
+    /// The durable ones, oldest first.
+    ages: VecDeque<(Instant, Key)>,
 }
 
 impl Window {
@@ -65,18 +63,19 @@ impl Window {
 
     /// Ask about an id on behalf of a request.
     pub(super) fn enter(&self, key: Key, pending: &Arc<Pending>) -> Entry {
-        match self.inner().states.entry(key) {
+        let mut inner = self.inner();
+        if inner.durable.contains(&key) {
+            return Entry::Durable;
+        }
+        match inner.underway.entry(key) {
             hash_map::Entry::Vacant(place) => {
-                place.insert(State::Underway(Vec::new()));
+                place.insert(Vec::new());
                 Entry::First
             }
-            hash_map::Entry::Occupied(mut place) => match place.get_mut() {
-                State::Durable => Entry::Durable,
-                State::Underway(others) => {
-                    others.push(Arc::clone(pending));
-                    Entry::Joined
-                }
-            },
+            hash_map::Entry::Occupied(mut others) => {
+                others.get_mut().push(Arc::clone(pending));
+                Entry::Joined
+            }
         }
     }
 
@@ -84,18 +83,12 @@ impl Window {
     pub(super) fn settle(&self, key: Key, outcome: Result<Delivery, Unavailable>, now: Instant) {
         let joined = {
             let mut inner = self.inner();
-            let before = if outcome.is_ok() {
-                inner.durable.push_back((now, key));
-                let before = inner.states.insert(key, State::Durable);
+            if outcome.is_ok() {
+                inner.durable.insert(key);
+                inner.ages.push_back((now, key));
                 inner.forget(self.capacity, now);
-                before
-            } else {
-                inner.states.remove(&key)
-            };
-            match before {
-                Some(State::Underway(others)) => others,
-                Some(State::Durable) | None => Vec::new(),
             }
+            inner.underway.remove(&key).unwrap_or_default()
         };
         for pending in joined {
             pending.settled(outcome);
@@ -109,12 +102,12 @@ impl Window {
 
 impl Inner {
     fn forget(&mut self, capacity: usize, now: Instant) {
-        while let Some((since, key)) = self.durable.front().copied() {
-            if self.durable.len() <= capacity && now.duration_since(since) <= AGE {
+        while let Some((since, key)) = self.ages.front().copied() {
+            if self.ages.len() <= capacity && now.duration_since(since) <= AGE {
                 return;
             }
-            self.durable.pop_front();
-            self.states.remove(&key);
+            self.ages.pop_front();
+            self.durable.remove(&key);
         }
     }
 }

@@ -59,8 +59,8 @@ pub async fn serve(
     let connections =
         Connections { open: metrics.gateway.connections.clone(), errors: metrics.gateway.connection_errors.clone() };
     let Listeners { public, phase } = listeners;
-    let server =
-        tokio::spawn(crate::http::serve(public, gateway.router(), limits, Some(connections), phase.subscribe()));
+    let handler = Arc::clone(&gateway);
+    let server = tokio::spawn(crate::http::serve(public, handler, limits, Some(connections), phase.subscribe()));
     shutdown.requested().await;
     gateway.drain();
     phase.send_replace(Phase::Draining);

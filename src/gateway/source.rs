@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::admission::{self, PerSecond};
+use super::counters::Counters;
 use super::duplicates::Window;
 use crate::config::{Config, KeyBy, SourceConfig};
 use crate::event::{
@@ -19,7 +20,7 @@ use crate::event::{
 };
 use crate::http::RequestId;
 use crate::provider::{Facts, Provider, Reject, Request, Rules, Verified};
-use crate::telemetry::{GatewayMetrics, SourceMetrics};
+use crate::telemetry::GatewayMetrics;
 
 /// The most ids that all duplicate windows hold together; about 100 bytes each.
 const REMEMBERED_IDS: usize = 1_000_000;
@@ -27,7 +28,7 @@ const REMEMBERED_IDS: usize = 1_000_000;
 pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) rules: Rules,
-    pub(super) metrics: SourceMetrics,
+    pub(super) counters: Counters,
     pub(super) window: Arc<Window>,
     pub(super) max_body: usize,
     pub(super) deadline: Duration,
@@ -51,7 +52,7 @@ impl Source {
     pub(super) fn new(source: &SourceConfig, config: &Config, metrics: &GatewayMetrics) -> Result<Self, String> {
         Ok(Self {
             rules: source.bind()?,
-            metrics: super::counters(metrics, &source.name),
+            counters: Counters::new(metrics, &source.name, source.secret_count()),
             window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),
             max_body: source.max_body,
             deadline: source.deadline,
@@ -91,10 +92,10 @@ impl Source {
     /// Count a verified request.
     pub(super) fn verified(&self, verified: &Verified, now: Timestamp) {
         if verified.kind() != Verification::None {
-            self.metrics.secret_match(verified.secret()).inc();
+            self.counters.matched(verified.secret());
         }
         #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a double
-        self.metrics.last_event.set(now.as_millisecond() as f64 / 1_000.0);
+        self.counters.metrics.last_event.set(now.as_millisecond() as f64 / 1_000.0);
     }
 
     /// The Kafka record of one event.

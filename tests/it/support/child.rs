@@ -60,6 +60,11 @@ impl Child {
         Child { guard, pid, _lifeline: lifeline }
     }
 
+    /// Its process id, as /proc has it.
+    pub(crate) fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
     /// Whether it has ended by itself.
     pub(crate) fn has_exited(&mut self) -> bool {
         self.guard.try_wait().expect("ask for the guard's end").is_some()
