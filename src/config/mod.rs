@@ -121,8 +121,8 @@ pub struct KafkaConfig {
 pub struct EnrichConfig {
     /// The consumer group, with the prefix.
     pub group: String,
-    /// The transactional id, with prefix and instance name.
-    pub transactional_id: String,
+    /// This instance's name, where one is configured.
+    instance: Option<String>,
     /// How long ids are remembered.
     pub window: Duration,
     /// How long a record may stay undecided.
@@ -198,10 +198,6 @@ impl Config {
             sources.insert(name.clone(), source);
         }
         paths_are_distinct(&sources)?;
-        let instance = file.enrich.instance.clone().unwrap_or_else(|| {
-            let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-            format!("{host}-{}", file.admin.listen.port())
-        });
         let group = topics.prefixed(&file.enrich.group);
         Ok(Self {
             path: path.to_owned(),
@@ -220,7 +216,7 @@ impl Config {
             },
             admin: AdminConfig { listen: file.admin.listen, hosts: file.admin.hosts },
             enrich: EnrichConfig {
-                transactional_id: format!("{group}.{instance}"),
+                instance: file.enrich.instance,
                 group,
                 window: file.enrich.window.0,
                 time_budget: file.enrich.time_budget.0,
@@ -239,6 +235,16 @@ impl Config {
             sources,
             catalogue,
         })
+    }
+
+    /// The transactional id of this process: group and instance, by default the host's name and the admin port in use.
+    pub fn transactional_id(&self) -> String {
+        let given = self.enrich.instance.clone();
+        let instance = given.unwrap_or_else(|| {
+            let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            format!("{host}-{}", self.admin.listen.port())
+        });
+        format!("{}.{instance}", self.enrich.group)
     }
 
     /// The largest body of any source, in bytes: what topics, brokers and producers must let through.

@@ -120,7 +120,8 @@ impl Committer {
 impl Owner {
     /// Whether anything could be committed.
     pub(super) fn has_finished(&self) -> bool {
-        self.holdings.values().any(|holding| holding.lane.finished().next().is_some())
+        let now = Instant::now();
+        self.holdings.values().any(|holding| holding.committable(now).next().is_some())
     }
 
     /// Commit, if it is time.
@@ -150,7 +151,7 @@ impl Owner {
 
     fn is_due(&self, now: Instant) -> bool {
         let (mut events, mut bytes) = (0, 0);
-        for (slot, decision) in self.holdings.values().flat_map(|holding| holding.lane.finished()) {
+        for (slot, decision) in self.holdings.values().flat_map(|holding| holding.committable(now)) {
             events += 1;
             bytes += slot.item.stored.bytes() + decision.bytes();
         }
@@ -181,7 +182,9 @@ impl Owner {
             Outcome::Committed(offsets) => {
                 self.metrics.transaction(COMMITTED, start.elapsed());
                 self.committer.went_well();
-                self.progress.trouble(None);
+                if self.holdings.values().all(|holding| holding.refused_until.is_none_or(|until| until <= start)) {
+                    self.progress.trouble(None);
+                }
                 self.note_ids(&gathered, &offsets);
                 self.release(&gathered.parts);
             }
@@ -211,12 +214,12 @@ impl Owner {
     /// The run of decided records of every lane, as far as one transaction takes them. A slow provider's lanes add
     /// nothing and cost nothing.
     fn gather(&self) -> Gathered {
-        let now = Timestamp::now();
+        let (now, instant) = (Timestamp::now(), Instant::now());
         let mut gathered = Gathered::default();
         let (mut events, mut bytes) = (0, 0);
-        for holding in self.holdings.values().filter(|holding| holding.is_open()) {
+        for holding in self.holdings.values() {
             let mut next = None;
-            for (slot, decision) in holding.lane.finished() {
+            for (slot, decision) in holding.committable(instant) {
                 if events >= MAX_EVENTS || bytes >= MAX_BYTES {
                     break;
                 }
@@ -272,7 +275,16 @@ impl Owner {
                 }
                 self.committer.not_before = None;
             }
-            Some((_, Refusal::NotAuthorised | Refusal::NoTopic | Refusal::Other)) | None => self.trouble(&abort.why),
+            Some(((partition, _), Refusal::NotAuthorised | Refusal::NoTopic | Refusal::Other)) => {
+                // A source whose topic or right is missing waits for somebody; the others go on without it.
+                let why = format!("what {partition} leads to cannot be written: {}", abort.why);
+                tracing::error!(why, "this partition waits; `hookstream check` says what is missing");
+                self.progress.trouble(Some(&why));
+                if let Some(holding) = self.holdings.get_mut(partition) {
+                    holding.refused_until = Some(Instant::now() + LONGEST_PAUSE);
+                }
+            }
+            None => self.trouble(&abort.why),
         }
     }
 

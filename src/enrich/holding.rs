@@ -59,6 +59,8 @@ pub(crate) struct Holding {
     pub(crate) lane: WorkLane,
     /// The group's committed offset; nothing while nobody has asked for it.
     pub(crate) committed: Option<Committed>,
+    /// Kafka refuses what it writes, and is asked again only then: the other lanes must not wait for it.
+    pub(crate) refused_until: Option<Instant>,
     /// Whether the client has been told not to read it.
     pub(crate) paused: bool,
     window: Window,
@@ -80,6 +82,7 @@ impl Holding {
             role,
             lane: Lane::new(patient),
             committed: None,
+            refused_until: None,
             paused: true,
             window,
             here: Claims::default(),
@@ -144,6 +147,12 @@ impl Holding {
     /// Claims held.
     pub(crate) fn claims(&self) -> usize {
         self.window.len()
+    }
+
+    /// The decided records at its front that may be committed now.
+    pub(crate) fn committable(&self, now: Instant) -> impl Iterator<Item = (&WorkSlot, &Decision)> {
+        let ready = self.is_open() && self.refused_until.is_none_or(|until| until <= now);
+        self.lane.finished().take_while(move |_| ready)
     }
 
     /// Whether its records may be worked on.
