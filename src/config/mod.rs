@@ -146,7 +146,7 @@ impl Config {
                 "name another with --config FILE or HOOKSTREAM_CONFIG, or write one with the example in the README";
             ConfigError::new(path.display(), format!("cannot read the configuration: {error}; {advice}"))
         })?;
-        Self::parse(path, &text, std::env::vars())
+        Self::parse(path, &text, variables())
     }
 
     /// The same from a text and a given environment; provider files are still read from disk.
@@ -251,6 +251,11 @@ impl Config {
     pub fn max_body(&self) -> usize {
         self.sources.values().map(|source| source.max_body).max().unwrap_or(source::DEFAULT_MAX_BODY)
     }
+}
+
+/// The environment, as far as it can be meant for us: other variables may hold bytes that are no text.
+pub fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// What went wrong in a check: in the main file, or in another one.

@@ -66,6 +66,8 @@ pub enum Unavailable {
     Delivery(DeliveryFailure),
     /// The byte budget for bodies in flight is spent.
     Memory,
+    /// Too many copies of one event wait for the first.
+    Crowded,
 }
 
 impl Unavailable {
@@ -76,6 +78,7 @@ impl Unavailable {
             Self::Produce(error) => error.as_str(),
             Self::Delivery(failure) => failure.as_str(),
             Self::Memory => "memory",
+            Self::Crowded => "crowded",
         }
     }
 }

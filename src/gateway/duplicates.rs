@@ -23,12 +23,20 @@ pub(super) struct Key([u8; 16]);
 
 impl Key {
     pub(super) fn new(id: &str) -> Self {
-        let hash = Sha256::digest(id.as_bytes());
+        Self::of(id.as_bytes())
+    }
+
+    /// The same of any bytes.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let hash = Sha256::digest(bytes);
         let mut key = [0; 16];
         key.copy_from_slice(&hash[..16]);
         Self(key)
     }
 }
+
+/// Requests that may wait for one record under way. A provider sends a handful of copies; more is somebody's game.
+const MAX_JOINED: usize = 64;
 
 /// What the window says of an id.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,6 +47,8 @@ pub(super) enum Entry {
     Durable,
     /// Under way; the pending request will be told.
     Joined,
+    /// Under way, and too many wait for it already.
+    Crowded,
 }
 
 /// One source's window.
@@ -72,6 +82,7 @@ impl Window {
                 place.insert(Vec::new());
                 Entry::First
             }
+            hash_map::Entry::Occupied(others) if others.get().len() >= MAX_JOINED => Entry::Crowded,
             hash_map::Entry::Occupied(mut others) => {
                 others.get_mut().push(Arc::clone(pending));
                 Entry::Joined

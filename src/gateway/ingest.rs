@@ -32,14 +32,14 @@ impl Handler for Arc<Gateway> {
 async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incoming) -> Result<Answer, Refused> {
     admission::headers_small(&parts.headers)?;
     let source = call.source.clone().ok_or(Reject::UnknownSource)?;
-    source.admit(call.address, &parts.method, &parts.headers, call.arrived)?;
+    source.admit(call.address, &parts.method, &parts.headers)?;
     let (body, _share) = body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
     let query = parts.uri.query().unwrap_or_default();
     let request =
         provider::Request { method: &parts.method, headers: &parts.headers, query, body: &body, now: call.now };
     let verified = source.rules.verify(&request)?;
-    source.verified(&verified, call.now);
-    let items = match source.rules.read(&verified, &request) {
+    source.verified(&verified, call.now, call.arrived)?;
+    let items: Vec<Item> = match source.rules.read(&verified, &request) {
         Ok(Reading::Handshake(reply)) => return Ok(Answer::Handshake(reply)),
         Ok(Reading::Events(events)) => {
             if let (Some(learnt), Some(facts)) = (&mut call.learnt, events.first()) {
@@ -53,6 +53,9 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incomin
             return Ok(Answer::DeadLetter);
         }
     };
+    if let [only] = items.as_slice() {
+        source.watch_for_replay(&body, only.id.as_deref());
+    }
     deliver(gateway, &source, items, call).await.map_err(Refused::from)
 }
 
@@ -79,6 +82,7 @@ async fn deliver(
         match key.map_or(Entry::First, |key| source.window.enter(key, &pending)) {
             Entry::Durable => pending.known(),
             Entry::Joined => {}
+            Entry::Crowded => pending.settled(Err(Unavailable::Crowded)),
             Entry::First => {
                 let receipt = Receipt { pending: Arc::clone(&pending), claim };
                 if let Err((error, receipt)) = gateway.producer.produce(&record, receipt) {

@@ -12,6 +12,7 @@ mod delivery;
 mod duplicates;
 mod ingest;
 mod journal;
+mod replays;
 mod run;
 mod source;
 

@@ -14,6 +14,7 @@ use ulid::Ulid;
 use super::admission::{self, PerSecond};
 use super::counters::Counters;
 use super::duplicates::Window;
+use super::replays::Bodies;
 use crate::config::{Config, KeyBy, SourceConfig};
 use crate::event::{
     Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
@@ -40,6 +41,8 @@ pub(super) struct Source {
     key: KeyBy,
     allow: Vec<IpNet>,
     rate: Option<PerSecond<()>>,
+    /// Where the id is not covered by the signature.
+    bodies: Option<Bodies>,
 }
 
 /// A finished record, with the id under which its copies are recognised.
@@ -64,6 +67,7 @@ impl Source {
             key: source.key,
             allow: source.allow.clone(),
             rate: source.max_requests_per_second.map(PerSecond::new),
+            bodies: source.provider.unsigned_facts().contains(&"id").then(Bodies::default),
             name: source.name.as_str().into(),
         })
     }
@@ -74,28 +78,35 @@ impl Source {
     }
 
     /// What is decided before the body is read.
-    pub(super) fn admit(
-        &self,
-        address: IpAddr,
-        method: &http::Method,
-        headers: &HeaderMap,
-        now: Instant,
-    ) -> Result<(), Reject> {
+    pub(super) fn admit(&self, address: IpAddr, method: &http::Method, headers: &HeaderMap) -> Result<(), Reject> {
         admission::address_allowed(address, &self.allow)?;
-        admission::headers_allowed(method, headers, self.max_body)?;
-        match &self.rate {
-            Some(rate) if !rate.count((), (), now) => Err(Reject::TooManyRequests),
-            _ => Ok(()),
-        }
+        admission::headers_allowed(method, headers, self.max_body)
     }
 
     /// Count a verified request.
-    pub(super) fn verified(&self, verified: &Verified, now: Timestamp) {
+    ///
+    /// # Errors
+    /// It is one too many. Only verified requests count: a forger must not use up the rate of the honest sender.
+    pub(super) fn verified(&self, verified: &Verified, now: Timestamp, arrived: Instant) -> Result<(), Reject> {
         if verified.kind() != Verification::None {
             self.counters.matched(verified.secret());
         }
         #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a double
         self.counters.metrics.last_event.set(now.as_millisecond() as f64 / 1_000.0);
+        match &self.rate {
+            Some(rate) if !rate.count((), (), arrived) => Err(Reject::TooManyRequests),
+            _ => Ok(()),
+        }
+    }
+
+    /// Count an event whose body came before under another id, where the id is not signed. It is accepted all the
+    /// same: identical bodies do occur, and refusing one would be loss.
+    pub(super) fn watch_for_replay(&self, body: &[u8], id: Option<&str>) {
+        if let (Some(bodies), Some(id)) = (&self.bodies, id)
+            && bodies.seen_under_another_id(body, id)
+        {
+            self.counters.metrics.possible_replays.inc();
+        }
     }
 
     /// The Kafka record of one event.

@@ -59,6 +59,12 @@ impl Metadata {
         true
     }
 
+    /// Wake whoever waits. Under the lock: somebody between a look and its sleep would miss it otherwise.
+    fn tell(&self) {
+        let _held = self.signals();
+        self.changed.notify_all();
+    }
+
     /// The thread's body. The client is asked for anew each time, since its handle may have been replaced.
     pub(super) fn run<H, C: ClientContext>(
         &self,
@@ -77,7 +83,7 @@ impl Metadata {
                 self.look(client(&handle), topic, known);
             }
             drop(handle);
-            self.changed.notify_all();
+            self.tell();
             let usable = known.know_all(&self.topics);
             if usable && std::mem::take(&mut self.signals().complained) {
                 tracing::info!("kafka is usable: every topic was seen");
