@@ -5,12 +5,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::{Failure, Output, Row};
-use crate::cli::{Check, Cli};
+use crate::cli::Check;
 use crate::config::{Config, SourceConfig};
 use crate::dev;
 use crate::kafka::admin::Admin;
-use crate::kafka::topics::{self, State};
-use crate::telemetry::logging;
+use crate::kafka::topics::{self, Difference, State};
 
 /// How a row of the table ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +42,7 @@ impl Finding {
     }
 }
 
-pub(super) async fn run(cli: &Cli, arguments: &Check) -> Result<ExitCode, Failure> {
-    let config = Config::load(cli.config_file())?;
-    logging::start(cli.log_format.unwrap_or(config.log.format), cli.log_level.as_deref(), "error")?;
+pub(super) async fn run(config: &Config, arguments: &Check) -> Result<ExitCode, Failure> {
     let mut findings = vec![Finding::new(config.path.display().to_string(), Verdict::Ok, "read, every key known")];
     if config.sources.is_empty() {
         findings.push(Finding::new("sources", Verdict::Wrong, "none; add a [sources.NAME]"));
@@ -54,7 +51,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Check) -> Result<ExitCode, Failur
         check_source(source, &mut findings);
     }
     if !arguments.offline {
-        check_kafka(&config, &mut findings).await;
+        check_kafka(config, &mut findings).await;
     }
     Output::new(arguments.json).table(&findings.iter().map(Finding::row).collect::<Vec<_>>())?;
     let wrong = findings.iter().any(|finding| finding.verdict == Verdict::Wrong);
@@ -79,7 +76,7 @@ fn check_source(source: &SourceConfig, findings: &mut Vec<Finding>) {
     if source.accept_unsigned {
         note(Verdict::Note, "accept_unsigned: whoever reaches the path can write to the topic");
     }
-    if source.uses_secret_with(dev::MARK) {
+    if source.secrets().is_ok_and(|secrets| secrets.contains(&dev::secret(&source.provider))) {
         note(Verdict::Wrong, "a secret of `hookstream dev` is used; everybody knows it");
     }
     if source.key == crate::config::KeyBy::Subject {
@@ -128,8 +125,14 @@ async fn check_kafka(config: &Config, findings: &mut Vec<Finding>) {
         let verdict = match &listed.state {
             State::Missing => Verdict::Wrong,
             State::Present(differences) if differences.is_empty() => Verdict::Ok,
+            State::Present(differences) if differences.iter().any(stops_events) => Verdict::Wrong,
             State::Present(_) => Verdict::Note,
         };
         findings.push(Finding::new(format!("topic {}", listed.topic.name), verdict, detail));
     }
+}
+
+/// Whether events cannot get through, or not be enriched, while this difference stands.
+fn stops_events(difference: &Difference) -> bool {
+    matches!(difference.what, "partitions" | "cleanup.policy" | "max.message.bytes")
 }

@@ -14,9 +14,9 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
-use crate::config::{Config, ConfigError, LogFormat};
+use crate::config::{self, Config, ConfigError, LogFormat};
 use crate::shutdown::Shutdown;
-use crate::telemetry::logging;
+use crate::telemetry::logging::{self, LogGuard};
 pub use output::{Output, Row, print, visible};
 pub(crate) use send::{Sender, client};
 pub(crate) use serve::Operators;
@@ -91,18 +91,36 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
     match &cli.command {
         Command::Dev(arguments) => {
             // librdkafka repeats on many threads what dev says once.
-            start_logging(&cli, None, "warn,hookstream::kafka=error")?;
+            let _log = start_logging(&cli, None, "warn,hookstream::kafka=error")?;
             crate::dev::run(&cli, arguments, shutdown).await
         }
-        Command::Serve(arguments) => serve::run(configured(&cli)?, arguments, shutdown).await,
-        Command::Enrich(arguments) => enrich::run(configured(&cli)?, arguments, shutdown).await,
-        Command::Send(arguments) => send::run(quiet(&cli)?, arguments, shutdown).await,
-        Command::Tail(arguments) => tail::run(quiet(&cli)?, arguments, shutdown).await,
-        Command::Check(arguments) => check::run(&cli, arguments).await,
-        Command::Providers(arguments) => providers::run(&quiet(&cli)?, arguments),
+        Command::Serve(arguments) => {
+            let (config, _log) = configured(&cli, "info")?;
+            serve::run(config, arguments, shutdown).await
+        }
+        Command::Enrich(arguments) => {
+            let (config, _log) = configured(&cli, "info")?;
+            enrich::run(config, arguments, shutdown).await
+        }
+        Command::Send(arguments) => {
+            let (config, _log) = configured_or_default(&cli)?;
+            send::run(config, arguments, shutdown).await
+        }
+        Command::Tail(arguments) => {
+            let (config, _log) = configured_or_default(&cli)?;
+            tail::run(config, arguments, shutdown).await
+        }
+        Command::Check(arguments) => {
+            // What a client would log, the table says.
+            let (config, _log) = configured(&cli, "error")?;
+            check::run(&config, arguments).await
+        }
+        Command::Providers(arguments) => {
+            let (config, _log) = configured_or_default(&cli)?;
+            providers::run(&config, arguments)
+        }
         Command::Topics(arguments) => {
-            let config = Config::load(cli.config_file())?;
-            start_logging(&cli, Some(&config), "warn")?;
+            let (config, _log) = configured(&cli, "warn")?;
             topics::run(config, arguments).await
         }
         Command::Completions { .. } | Command::Man => Ok(ExitCode::SUCCESS),
@@ -110,22 +128,23 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
 }
 
 /// The configuration, and logging as it says.
-fn configured(cli: &Cli) -> Result<Config, Failure> {
+fn configured(cli: &Cli, level: &str) -> Result<(Config, LogGuard), Failure> {
     let config = Config::load(cli.config_file())?;
-    start_logging(cli, Some(&config), "info")?;
-    Ok(config)
+    let log = start_logging(cli, Some(&config), level)?;
+    Ok((config, log))
 }
 
-/// The configuration where there is one, else every default: for tools that also work without a file.
-fn quiet(cli: &Cli) -> Result<Config, Failure> {
-    start_logging(cli, None, "warn")?;
+/// The same, with every default where there is no file: for tools that also work without one.
+fn configured_or_default(cli: &Cli) -> Result<(Config, LogGuard), Failure> {
     let path = cli.config_file();
     // A file that was asked for must be there; the default one may be missing.
-    let wanted = cli.config.is_some() || path.exists();
-    Ok(if wanted { Config::load(path)? } else { Config::parse(path, "", std::env::vars())? })
+    if cli.config.is_some() || path.exists() {
+        return configured(cli, "warn");
+    }
+    Ok((Config::parse(path, "", config::variables())?, start_logging(cli, None, "warn")?))
 }
 
-fn start_logging(cli: &Cli, config: Option<&Config>, level: &str) -> Result<(), String> {
+fn start_logging(cli: &Cli, config: Option<&Config>, level: &str) -> Result<LogGuard, String> {
     let file = config.map(|config| &config.log);
     let format = cli.log_format.or(file.map(|log| log.format)).unwrap_or(LogFormat::Auto);
     let given = cli.log_level.as_deref().or(file.and_then(|log| log.level.as_deref()));

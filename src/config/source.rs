@@ -17,8 +17,9 @@ use crate::provider::{Binding, Catalogue, Provider, Rules};
 /// The largest body taken where nothing else is said: what Kafka takes by default, with room for the envelope.
 pub(super) const DEFAULT_MAX_BODY: usize = 1 << 20;
 
-/// The largest body that any source may be told to take.
-const LARGEST_MAX_BODY: u64 = 64 << 20;
+/// The largest body that any source may be told to take. GitHub sends up to 25 MB; the clients' own limits in
+/// `kafka::client` leave room for such a body, its envelope and its second copy in a header.
+const LARGEST_MAX_BODY: u64 = 32 << 20;
 
 /// `[sources.NAME]`, checked; its secrets not yet fetched.
 #[derive(Clone, Debug)]
@@ -86,7 +87,7 @@ impl SourceConfig {
         }
         let max_body = file.max_body.map_or(DEFAULT_MAX_BODY as u64, |bytes| bytes.0);
         if !(1..=LARGEST_MAX_BODY).contains(&max_body) {
-            return Err(format!("max_body: {max_body} bytes is not between 1 and 64MiB"));
+            return Err(format!("max_body: {max_body} bytes is not between 1 and 32MiB"));
         }
         let deadline = file.deadline.map_or(provider.answer().deadline, |length| length.0);
         if !(Duration::from_secs(2)..=Duration::from_secs(30)).contains(&deadline) {
@@ -116,13 +117,24 @@ impl SourceConfig {
         })
     }
 
+    /// How many live secrets it has.
+    pub fn secret_count(&self) -> usize {
+        self.secrets.len()
+    }
+
     /// Fetch the secrets and compile what runs per request.
     ///
     /// # Errors
     /// What is missing, and where to find it at the provider.
     pub fn bind(&self) -> Result<Rules, String> {
-        let secrets =
-            self.secrets.iter().map(SecretRef::resolve).collect::<Result<Vec<Secret>, _>>().map_err(|e| self.at(&e))?;
+        self.bind_with(self.secrets()?)
+    }
+
+    /// The same with other secrets.
+    ///
+    /// # Errors
+    /// A secret that the scheme cannot use.
+    pub fn bind_with(&self, secrets: Vec<Secret>) -> Result<Rules, String> {
         let binding = Binding {
             secrets,
             params: self.params.clone(),
@@ -150,10 +162,12 @@ impl SourceConfig {
         self.tenants.keys().map(String::as_str)
     }
 
-    /// Whether one of its secrets holds this text. One that cannot be fetched does not.
-    pub fn uses_secret_with(&self, text: &str) -> bool {
-        let holds = |secret: Secret| memchr::memmem::find(secret.expose(), text.as_bytes()).is_some();
-        self.secrets.iter().filter_map(|reference| reference.resolve().ok()).any(holds)
+    /// The secrets, fetched.
+    ///
+    /// # Errors
+    /// The one whose variable or file is missing.
+    pub fn secrets(&self) -> Result<Vec<Secret>, String> {
+        self.secrets.iter().map(SecretRef::resolve).collect::<Result<_, _>>().map_err(|error| self.at(&error))
     }
 
     /// The CloudEvents source attribute of its events.

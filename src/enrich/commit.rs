@@ -6,12 +6,20 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::EnrichError;
+use super::holding::Committed;
 use super::owner::Owner;
 use super::plan::records;
 use super::verdict::{Dead, Decision};
 use crate::config::KafkaConfig;
 use crate::kafka::client::TRANSACTION_TIMEOUT;
 use crate::kafka::{Abort, Batch, Partition, Refusal, TransactionOutcome as Outcome, Transactor};
+
+/// How a transaction ends: the metric's labels.
+pub(super) const OUTCOMES: [&str; 4] = [COMMITTED, ABORTED, FENCED, UNKNOWN];
+const COMMITTED: &str = "committed";
+const ABORTED: &str = "aborted";
+const FENCED: &str = "fenced";
+const UNKNOWN: &str = "unknown";
 
 /// What is finished is committed this often.
 const EVERY: Duration = Duration::from_millis(200);
@@ -51,7 +59,8 @@ pub(crate) struct Committer {
 struct Part {
     partition: Partition,
     epoch: u64,
-    before: Option<i64>,
+    /// What was committed before; nothing where it was not known: the first transaction of a retry partition.
+    before: Option<Committed>,
     next: i64,
 }
 
@@ -111,7 +120,8 @@ impl Committer {
 impl Owner {
     /// Whether anything could be committed.
     pub(super) fn has_finished(&self) -> bool {
-        self.holdings.values().any(|holding| holding.lane.finished().next().is_some())
+        let now = Instant::now();
+        self.holdings.values().any(|holding| holding.committable(now).next().is_some())
     }
 
     /// Commit, if it is time.
@@ -141,7 +151,7 @@ impl Owner {
 
     fn is_due(&self, now: Instant) -> bool {
         let (mut events, mut bytes) = (0, 0);
-        for (slot, _) in self.holdings.values().flat_map(|holding| holding.lane.finished()) {
+        for (slot, _) in self.holdings.values().flat_map(|holding| holding.committable(now)) {
             events += 1;
             bytes += slot.bytes();
         }
@@ -162,28 +172,36 @@ impl Owner {
         }
         let start = Instant::now();
         let Ok(producer) = self.committer.producer() else { return Ok(()) };
-        tracing::debug!(records = gathered.batch.records.len(), partitions = gathered.parts.len(), "a transaction begins");
+        tracing::debug!(
+            records = gathered.batch.records.len(),
+            partitions = gathered.parts.len(),
+            "a transaction begins"
+        );
         let outcome = producer.commit(&gathered.batch, &self.consumer);
         match outcome {
             Outcome::Committed(offsets) => {
-                self.metrics.transaction("committed", start.elapsed());
+                self.metrics.transaction(COMMITTED, start.elapsed());
                 self.committer.went_well();
-                self.progress.trouble(None);
+                if self.holdings.values().all(|holding| holding.refused_until.is_none_or(|until| until <= start)) {
+                    self.progress.trouble(None);
+                }
                 self.note_ids(&gathered, &offsets);
                 self.release(&gathered.parts);
             }
             Outcome::Aborted(abort) => {
-                self.metrics.transaction("aborted", start.elapsed());
+                self.metrics.transaction(ABORTED, start.elapsed());
                 self.aborted(&gathered, &abort);
             }
             Outcome::Unknown { why, fenced } => {
-                self.metrics.transaction(if fenced { "fenced" } else { "unknown" }, start.elapsed());
+                self.metrics.transaction(if fenced { FENCED } else { UNKNOWN }, start.elapsed());
                 tracing::warn!(
                     why,
                     fenced,
                     "the outcome of a transaction is not known; finding out before anything else is written"
                 );
-                self.committer.producer = None;
+                if let Some(producer) = self.committer.producer.take() {
+                    producer.retire();
+                }
                 self.committer.doubt = gathered.parts;
                 // A transaction that took longer than it may was fenced by the broker itself.
                 if fenced && start.elapsed() < TRANSACTION_TIMEOUT {
@@ -198,12 +216,12 @@ impl Owner {
     /// The run of decided records of every lane, as far as one transaction takes them. A slow provider's lanes add
     /// nothing and cost nothing.
     fn gather(&self) -> Gathered {
-        let now = Timestamp::now();
+        let (now, instant) = (Timestamp::now(), Instant::now());
         let mut gathered = Gathered::default();
         let (mut events, mut bytes) = (0, 0);
-        for holding in self.holdings.values().filter(|holding| holding.is_open()) {
+        for holding in self.holdings.values() {
             let mut next = None;
-            for (slot, decision) in holding.lane.finished() {
+            for (slot, decision) in holding.committable(instant) {
                 if events >= MAX_EVENTS || bytes >= MAX_BYTES {
                     break;
                 }
@@ -259,7 +277,16 @@ impl Owner {
                 }
                 self.committer.not_before = None;
             }
-            Some((_, Refusal::NotAuthorised | Refusal::NoTopic | Refusal::Other)) | None => self.trouble(&abort.why),
+            Some(((partition, _), Refusal::NotAuthorised | Refusal::NoTopic | Refusal::Other)) => {
+                // A source whose topic or right is missing waits for somebody; the others go on without it.
+                let why = format!("what {partition} leads to cannot be written: {}", abort.why);
+                tracing::error!(why, "this partition waits; `hookstream check` says what is missing");
+                self.progress.trouble(Some(&why));
+                if let Some(holding) = self.holdings.get_mut(partition) {
+                    holding.refused_until = Some(Instant::now() + LONGEST_PAUSE);
+                }
+            }
+            None => self.trouble(&abort.why),
         }
     }
 
@@ -277,11 +304,7 @@ impl Owner {
             |part: &Part, owner: &Self| owner.holdings.get(&part.partition).is_some_and(|h| h.epoch == part.epoch);
         // What went away meanwhile is its new owner's.
         let parts: Vec<Part> = self.committer.doubt.iter().filter(|part| held(part, self)).cloned().collect();
-        let committed = match parts.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.consumer.committed(parts.iter().map(|part| &part.partition), DOUBT),
-        };
-        let committed = match committed {
+        let committed = match self.consumer.committed(parts.iter().map(|part| &part.partition), DOUBT) {
             Ok(committed) => committed,
             Err(why) => {
                 self.trouble(&why);
@@ -289,11 +312,11 @@ impl Owner {
             }
         };
         match found_out(&parts, &committed) {
-            Some(false) => tracing::info!("the transaction did not take place; its events go into the next"),
             Some(true) => {
                 tracing::info!("the transaction took place");
                 self.release(&parts);
             }
+            Some(false) => tracing::info!("the transaction did not take place; its events go into the next"),
             None => return Err(EnrichError::Contradiction(format!("{parts:?}, committed {committed:?}"))),
         }
         self.committer.doubt.clear();
@@ -301,14 +324,15 @@ impl Owner {
     }
 }
 
-/// Whether a transaction took place, from the committed offsets of its parts: all of them are as before, or all as it
-/// meant to leave them. `None`: neither, so somebody else has changed them.
-fn found_out(parts: &[Part], committed: &[Option<i64>]) -> Option<bool> {
-    let all = |test: fn(&Part, Option<i64>) -> bool| parts.iter().zip(committed).all(|(part, now)| test(part, *now));
-    if all(|part, now| now == part.before) {
-        Some(false)
-    } else if all(|part, now| now == Some(part.next)) {
+/// Whether a transaction took place, from the committed offsets of its parts: all as it meant to leave them, or all as
+/// they were before. `None`: neither, so somebody else has changed them.
+fn found_out(parts: &[Part], committed: &[Committed]) -> Option<bool> {
+    let all = |test: fn(&Part, Committed) -> bool| parts.iter().zip(committed).all(|(part, now)| test(part, *now));
+    let unchanged = |part: &Part, now| part.before.map_or(now != Some(part.next), |before| now == before);
+    if all(|part, now| now == Some(part.next)) {
         Some(true)
+    } else if all(unchanged) {
+        Some(false)
     } else {
         None
     }
@@ -336,20 +360,24 @@ fn shrink(holding: &mut super::holding::Holding, offset: i64) {
 mod tests {
     use super::*;
 
-    fn part(before: Option<i64>, next: i64) -> Part {
+    fn part(before: Option<Committed>, next: i64) -> Part {
         let partition = Partition { topic: "webhooks.stripe".into(), number: 0 };
         Part { partition, epoch: 1, before, next }
     }
 
     #[test]
     fn committed_offsets_tell_what_became_of_a_transaction() {
-        let parts = [part(None, 3), part(Some(7), 9)];
-        assert_eq!(found_out(&parts, &[None, Some(7)]), Some(false));
-        assert_eq!(found_out(&parts, &[Some(3), Some(9)]), Some(true));
-        for torn in [[Some(3), Some(7)], [None, Some(9)], [Some(2), Some(7)], [None, None]] {
+        // The last one is a retry partition, of which nobody has asked what was committed.
+        let parts = [part(Some(None), 3), part(Some(Some(7)), 9), part(None, 5)];
+        assert_eq!(found_out(&parts, &[Some(3), Some(9), Some(5)]), Some(true));
+        for before in [None, Some(4)] {
+            assert_eq!(found_out(&parts, &[None, Some(7), before]), Some(false));
+        }
+        let torn = [[Some(3), Some(7), None], [None, Some(9), None], [None, Some(7), Some(5)], [Some(2), Some(7), None]];
+        for torn in torn {
             assert_eq!(found_out(&parts, &torn), None, "a transaction is never half there: {torn:?}");
         }
-        assert_eq!(found_out(&[], &[]), Some(false), "all of it went to another owner");
+        assert_eq!(found_out(&[], &[]), Some(true), "nothing to do again: all of it went to another owner");
     }
 
     #[test]

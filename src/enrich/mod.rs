@@ -88,6 +88,8 @@ fn assemble(
     progress: Arc<Progress>,
     shutdown: Shutdown,
 ) -> Result<owner::Owner, String> {
+    let names: Vec<&str> = config.sources.keys().map(String::as_str).collect();
+    metrics.enrich.begin(&names, &verdict::OUTCOMES, &commit::OUTCOMES);
     let (sources, accounts) = source::Sources::new(config)?;
     let shared = plan::Shared::new(&config.kafka.topics);
     let (fetcher, answers) = fetch::Fetcher::new(Handle::current(), config.enrich.max_record, metrics.enrich.clone())?;
@@ -95,7 +97,7 @@ fn assemble(
     let topics = raw.into_iter().chain(shared.retry_topics().map(|(_, topic)| Arc::clone(topic))).collect();
     Ok(owner::Owner {
         consumer: GroupConsumer::join(&config.kafka, &config.enrich.group, topics)?,
-        committer: commit::Committer::new(config.kafka.clone(), config.enrich.transactional_id.clone()),
+        committer: commit::Committer::new(config.kafka.clone(), config.transactional_id()),
         restorer: restore::Restorer::start(config)?,
         config: config.enrich.clone(),
         sources,
@@ -106,6 +108,7 @@ fn assemble(
         holdings: BTreeMap::new(),
         shelf: HashMap::new(),
         partitions: HashMap::new(),
+        shares_known: false,
         epoch: 0,
         polled_at: Instant::now(),
         turn: None,

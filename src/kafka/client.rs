@@ -29,6 +29,9 @@ pub enum Role<'a> {
     Admin,
 }
 
+/// The largest record or answer of any client, in bytes: far above what topics let through, which is what binds.
+const LARGEST_MESSAGE: &str = "200000000";
+
 /// How long one produce request may stay unanswered before its connection is given up, in milliseconds.
 const SOCKET_TIMEOUT_MS: &str = "6000";
 
@@ -80,7 +83,7 @@ pub fn client_config(kafka: &KafkaConfig, role: Role<'_>) -> Result<ClientConfig
                 ("queue.buffering.max.kbytes", "131072"),
                 ("queue.buffering.max.messages", "100000"),
                 // Room for the largest body any source may take; the topic's own limit is what binds.
-                ("message.max.bytes", "100000000"),
+                ("message.max.bytes", LARGEST_MESSAGE),
             ]);
             Some(&kafka.producer)
         }
@@ -93,6 +96,8 @@ pub fn client_config(kafka: &KafkaConfig, role: Role<'_>) -> Result<ClientConfig
                 ("queued.max.messages.kbytes", "16384"),
                 ("fetch.message.max.bytes", "8388608"),
                 ("fetch.wait.max.ms", "100"),
+                // A record larger than a fetch comes alone; the answer must still fit.
+                ("receive.message.max.bytes", LARGEST_MESSAGE),
             ]);
             Some(&kafka.consumer)
         }

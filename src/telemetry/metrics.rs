@@ -326,6 +326,18 @@ impl EnrichMetrics {
         })
     }
 
+    /// Let what alerts watch exist at 0: a counter that first appears at 1 hides that one from rate().
+    pub fn begin(&self, sources: &[&str], outcomes: &[&str], transactions: &[&str]) {
+        for source in sources {
+            for outcome in outcomes {
+                self.events.with_label_values(&[*source, *outcome]);
+            }
+        }
+        for outcome in transactions {
+            self.transactions.with_label_values(&[*outcome]);
+        }
+    }
+
     /// A record was decided and committed. `source`, `outcome` and `reason` come from the configuration and closed lists.
     pub fn settled(&self, source: &str, outcome: &str, reason: Option<&str>) {
         self.events.with_label_values(&[source, outcome]).inc();

@@ -3,6 +3,8 @@
 
 mod broker_facts;
 mod cloudevents_reader;
+mod compose;
+mod dashboards;
 mod data_schemas;
 mod enrich;
 mod envelope;
@@ -12,6 +14,7 @@ mod reference;
 mod scan;
 mod secured;
 mod support;
+mod tidy;
 mod token;
 mod topics;
 mod vectors;

@@ -85,10 +85,11 @@ impl VerifySpec {
             Scheme::HmacSha512 => self.hmac(Hash::Sha512),
             Scheme::Token => self.token(),
             Scheme::Basic => self.basic(),
-            Scheme::None => self.unused(&["header", "format", "separator"]).map(|()| Proof::None),
+            Scheme::None => self.none(),
         }?;
         if !matches!(proof, Proof::Hmac(_)) {
-            self.unused(&HMAC_ONLY)?;
+            self.unused(&self.signing())?;
+            self.unused(&self.timing())?;
         }
         Ok(Plan { when, proof, name: self.scheme.as_str() })
     }
@@ -118,7 +119,7 @@ impl VerifySpec {
             (Some(_), true, _) => {
                 return Err(Fault::new("timestamp_header", "the format names a {timestamp} already; keep one of them"));
             }
-            (None, false, false) => return self.unused(&CLOCK_ONLY).map(|()| None),
+            (None, false, false) => return self.unused(&self.timing()).map(|()| None),
             (None, false, true) => {
                 return Err(Fault::new(
                     "signed",
@@ -137,7 +138,7 @@ impl VerifySpec {
     }
 
     fn token(&self) -> Result<Proof, Fault> {
-        self.unused(&["separator"])?;
+        self.unused(&self.shape()[1..])?;
         let format = self.format.clone().unwrap_or_default();
         if format.has_timestamp() {
             return Err(Fault::new("format", "a token has no {timestamp}"));
@@ -146,8 +147,14 @@ impl VerifySpec {
     }
 
     fn basic(&self) -> Result<Proof, Fault> {
-        self.unused(&["format", "separator"])?;
+        self.unused(&self.shape())?;
         Ok(Proof::Token(TokenPlan { header: self.header_or(Some("authorization"))?, carried: Carried::Basic }))
+    }
+
+    fn none(&self) -> Result<Proof, Fault> {
+        self.unused(&[("header", self.header.is_some())])?;
+        self.unused(&self.shape())?;
+        Ok(Proof::None)
     }
 
     fn header_or(&self, default: Option<&str>) -> Result<HeaderName, Fault> {
@@ -156,31 +163,41 @@ impl VerifySpec {
         header_name(name).map_err(|problem| Fault::new("header", problem))
     }
 
-    /// A fault for the first of `keys` that is given.
-    fn unused(&self, keys: &[&str]) -> Result<(), Fault> {
-        let given = |key: &&&str| match **key {
-            "header" => self.header.is_some(),
-            "format" => self.format.is_some(),
-            "separator" => self.separator.is_some(),
-            "signed" => self.signed.is_some(),
-            "encoding" => self.encoding.is_some(),
-            "secret" => self.secret.is_some(),
-            "timestamp_header" => self.timestamp_header.is_some(),
-            "timestamp_format" => self.timestamp_format.is_some(),
-            "tolerance" => self.tolerance.is_some(),
-            "future" => self.future.is_some(),
-            _ => false,
-        };
-        match keys.iter().find(given) {
-            Some(key) => Err(Fault::new(key, format!("has no meaning here (scheme {})", self.scheme.as_str()))),
+    /// The keys that say how the proof stands in its header.
+    fn shape(&self) -> [Given; 2] {
+        [("format", self.format.is_some()), ("separator", self.separator.is_some())]
+    }
+
+    /// The keys that only a timestamp gives a meaning.
+    fn timing(&self) -> [Given; 3] {
+        [
+            ("timestamp_format", self.timestamp_format.is_some()),
+            ("tolerance", self.tolerance.is_some()),
+            ("future", self.future.is_some()),
+        ]
+    }
+
+    /// The keys that only a signature gives a meaning.
+    fn signing(&self) -> [Given; 4] {
+        [
+            ("signed", self.signed.is_some()),
+            ("encoding", self.encoding.is_some()),
+            ("secret", self.secret.is_some()),
+            ("timestamp_header", self.timestamp_header.is_some()),
+        ]
+    }
+
+    /// A fault for the first of these keys that is given.
+    fn unused(&self, keys: &[Given]) -> Result<(), Fault> {
+        match keys.iter().find(|(_, given)| *given) {
+            Some((key, _)) => Err(Fault::new(key, format!("has no meaning here (scheme {})", self.scheme.as_str()))),
             None => Ok(()),
         }
     }
 }
 
-const CLOCK_ONLY: [&str; 3] = ["timestamp_format", "tolerance", "future"];
-const HMAC_ONLY: [&str; 7] =
-    ["signed", "encoding", "secret", "timestamp_header", "timestamp_format", "tolerance", "future"];
+/// A key, and whether the file gives it.
+type Given = (&'static str, bool);
 
 /// Periods are at most a year, far inside the range.
 fn signed_duration(period: Period) -> SignedDuration {

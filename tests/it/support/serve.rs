@@ -33,6 +33,7 @@ pub(crate) struct Setup {
     environment: BTreeMap<String, String>,
     prefix: String,
     arguments: Vec<String>,
+    binary: PathBuf,
 }
 
 impl Setup {
@@ -47,22 +48,21 @@ impl Setup {
             environment: BTreeMap::from([(SECRET_VARIABLE.to_owned(), SECRET.to_owned())]),
             prefix: prefix.clone(),
             arguments: Vec::new(),
+            binary: env!("CARGO_BIN_EXE_hookstream").into(),
         };
         setup
             .set("gateway.listen", "127.0.0.1:0")
             .set("admin.listen", "127.0.0.1:0")
             .set("gateway.drain_delay", "0s")
             .set("kafka.bootstrap_servers", bootstrap)
-            .set("kafka.topics.prefix", &prefix)
+            .set("kafka.topics.prefix", prefix)
     }
 
     /// One value; later ones replace earlier ones.
-    pub(crate) fn set(mut self, key: &str, value: &str) -> Setup {
+    pub(crate) fn set(mut self, key: &str, value: impl Into<toml::Value>) -> Setup {
         let start = format!("{key} = ");
         self.keys = self.keys.lines().filter(|line| !line.starts_with(&start)).flat_map(|l| [l, "\n"]).collect();
-        // A JSON list is one of TOML; everything else is text.
-        let value = if value.starts_with('[') { value.to_owned() } else { format!("{value:?}") };
-        writeln!(self.keys, "{start}{value}").unwrap();
+        writeln!(self.keys, "{start}{}", value.into()).unwrap();
         self
     }
 
@@ -86,6 +86,13 @@ impl Setup {
     /// A command-line argument before `serve`.
     pub(crate) fn argument(mut self, argument: &str) -> Setup {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Run another build than the one under test.
+    #[allow(dead_code, reason = "benches/load compares builds")]
+    pub(crate) fn binary(mut self, binary: &Path) -> Setup {
+        binary.clone_into(&mut self.binary);
         self
     }
 
@@ -119,7 +126,7 @@ impl Setup {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("create a directory");
         let file = directory.path().join("hookstream.toml");
         std::fs::write(&file, self.text()).expect("write the configuration");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hookstream"));
+        let mut command = Command::new(&self.binary);
         command.arg("--config").arg(file).args(["--log-format", "json"]).args(&self.arguments).arg("serve");
         command.envs(&self.environment).env_remove("RUST_LOG");
         let log = directory.path().join("log");
@@ -151,7 +158,7 @@ impl Setup {
     /// Start it on the stand-in for Kafka, and await that it is ready.
     pub(crate) fn on_stand_in(self) -> Serve {
         let kafka = stand_in();
-        let setup = self.set("kafka.bootstrap_servers", &kafka.address().to_string());
+        let setup = self.set("kafka.bootstrap_servers", kafka.address().to_string());
         setup.topics().iter().for_each(|topic| kafka.create_topic(topic, 2).expect("create a topic"));
         setup.ready()
     }
@@ -180,6 +187,12 @@ impl Process {
         let log = self.log();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|line| line["message"] == message).collect()
+    }
+
+    /// Its process id, as /proc has it.
+    #[allow(dead_code, reason = "benches/load measures it")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Await the end: its exit code.

@@ -12,5 +12,6 @@ pub(crate) fn skip(reason: &str) {
         std::env::var("CI").as_deref() != Ok("true"),
         "{name} needs what this machine lacks, and CI=true allows no skipping: {reason}"
     );
-    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {reason}");
+    // One write on a line of its own, since tests say this from several threads at once.
+    let _ = std::io::stderr().write_all(format!("\nSKIPPED {name}: {reason}\n").as_bytes());
 }
