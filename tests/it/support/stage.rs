@@ -240,11 +240,19 @@ impl Enricher {
 
     /// Wait until its log contains a text so often.
     pub(crate) fn await_said(&self, text: &str, times: usize) {
-        let deadline = Instant::now() + THAW;
+        assert!(self.await_briefly(text, times, THAW), "{} does not say {text:?} {times} times", self.name);
+    }
+
+    /// The same for so long at most; whether it does.
+    pub(crate) fn await_briefly(&self, text: &str, times: usize, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
         while self.said(text) < times {
-            assert!(Instant::now() < deadline, "{} does not say {text:?} {times} times", self.name);
+            if Instant::now() >= deadline {
+                return false;
+            }
             std::thread::park_timeout(Duration::from_millis(1));
         }
+        true
     }
 
     /// SIGKILL, in the middle of whatever it does.
