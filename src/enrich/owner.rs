@@ -201,7 +201,8 @@ impl Owner {
             .map(|source| (Arc::clone(&source.name), Arc::clone(&source.raw_topic), owned(&source.raw_topic)))
             .collect();
         self.shares_known = false;
-        let Some(all_retry) = retry_topics.iter().map(|topic| self.partition_count(topic)).sum::<Option<usize>>() else {
+        let Some(all_retry) = retry_topics.iter().map(|topic| self.partition_count(topic)).sum::<Option<usize>>()
+        else {
             return;
         };
         for (source, topic, owned_raw) in raw {
