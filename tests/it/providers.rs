@@ -217,7 +217,7 @@ fn a_faulty_file_says_file_line_key_and_what_is_allowed() {
         ("type = \"/type\"", "id = \"/id\"", "x.toml:9: event.type: is missing"),
         ("where", "place", "x.toml:5: needs.secrets.place: unknown field `place`, expected `min` or `where`"),
         ("[needs]\nsecrets = { min = 1, where = \"there\" }", "", "x.toml:1: needs.secrets: is missing"),
-        ("[event]", "signed = \"{timestamp}\"\n[event]", "x.toml:9: verify.signed: `{timestamp}` must contain {body}"),
+        ("[event]", "signed = \"{method}\"\n[event]", "x.toml:9: verify.signed: leaves {body} out"),
         (
             "[event]",
             "signed = \"{timestamp}{body}\"\n[event]",
