@@ -223,6 +223,9 @@ impl Vector {
         if let Some(reply) = rules.handshake(&request) {
             return self.check_reply(&reply);
         }
+        if method != Method::POST {
+            return self.check_verdict(Expect::Reject(Reject::MethodNotAllowed));
+        }
         let verified = match rules.verify(&request) {
             Err(reject) => return self.check_verdict(Expect::Reject(reject)),
             Ok(verified) => verified,
