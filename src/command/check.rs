@@ -9,7 +9,7 @@ use crate::cli::Check;
 use crate::config::{Config, SourceConfig};
 use crate::dev;
 use crate::kafka::admin::Admin;
-use crate::kafka::topics::{self, State};
+use crate::kafka::topics::{self, Difference, State};
 
 /// How a row of the table ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ fn check_source(source: &SourceConfig, findings: &mut Vec<Finding>) {
     if source.accept_unsigned {
         note(Verdict::Note, "accept_unsigned: whoever reaches the path can write to the topic");
     }
-    if source.uses_secret_with(dev::MARK) {
+    if source.secrets().is_ok_and(|secrets| secrets.contains(&dev::secret(&source.provider))) {
         note(Verdict::Wrong, "a secret of `hookstream dev` is used; everybody knows it");
     }
     if source.key == crate::config::KeyBy::Subject {
@@ -125,8 +125,14 @@ async fn check_kafka(config: &Config, findings: &mut Vec<Finding>) {
         let verdict = match &listed.state {
             State::Missing => Verdict::Wrong,
             State::Present(differences) if differences.is_empty() => Verdict::Ok,
+            State::Present(differences) if differences.iter().any(stops_events) => Verdict::Wrong,
             State::Present(_) => Verdict::Note,
         };
         findings.push(Finding::new(format!("topic {}", listed.topic.name), verdict, detail));
     }
+}
+
+/// Whether events cannot get through, or not be enriched, while this difference stands.
+fn stops_events(difference: &Difference) -> bool {
+    matches!(difference.what, "partitions" | "cleanup.policy" | "max.message.bytes")
 }

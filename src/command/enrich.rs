@@ -15,9 +15,11 @@ pub(super) async fn run(mut config: Config, arguments: &Enrich, shutdown: Shutdo
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
     let progress = Arc::new(Progress::default());
     let operators = Operators::start(&config, &metrics, Arc::clone(&progress) as _).await?;
+    // Another instance on this host listens elsewhere: the port in use tells their transactional ids apart.
+    config.admin.listen = operators.address;
     let settings = &config.enrich;
     tracing::info!(admin = %operators.address, kafka = %config.kafka.bootstrap_servers, group = settings.group,
-        transactional_id = settings.transactional_id, window = ?settings.window, time_budget = ?settings.time_budget,
+        transactional_id = config.transactional_id(), window = ?settings.window, time_budget = ?settings.time_budget,
         concurrency = settings.concurrency, max_record = settings.max_record, max_attempts = settings.max_attempts, "enriching");
     let ended = enrich::run(&config, &metrics, progress, shutdown).await;
     operators.stop().await;

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
-use crate::config::{Config, ConfigError, LogFormat};
+use crate::config::{self, Config, ConfigError, LogFormat};
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging::{self, LogGuard};
 pub use output::{Output, Row, print, visible};
@@ -141,7 +141,7 @@ fn configured_or_default(cli: &Cli) -> Result<(Config, LogGuard), Failure> {
     if cli.config.is_some() || path.exists() {
         return configured(cli, "warn");
     }
-    Ok((Config::parse(path, "", std::env::vars())?, start_logging(cli, None, "warn")?))
+    Ok((Config::parse(path, "", config::variables())?, start_logging(cli, None, "warn")?))
 }
 
 fn start_logging(cli: &Cli, config: Option<&Config>, level: &str) -> Result<LogGuard, String> {

@@ -10,9 +10,9 @@ use ulid::Ulid;
 
 use super::{Failure, Output};
 use crate::cli::Send;
-use crate::config::{Config, Secret, SecretRef};
+use crate::config::{Config, SecretRef};
 use crate::dev;
-use crate::provider::{Binding, Filling, Provider, Rules};
+use crate::provider::{Filling, Provider, Rules};
 use crate::shutdown::Shutdown;
 
 /// How long the gateway may take to answer; above every deadline it has.
@@ -95,7 +95,8 @@ impl Sender {
         let rules = match (source, given) {
             (Some(source), None) => source.bind()?,
             (None, None) => dev::rules(provider, None)?,
-            (_, Some(secret)) => signing(provider, secret)?,
+            (Some(source), Some(secret)) => source.bind_with(vec![secret])?,
+            (None, Some(secret)) => dev::rules(provider, Some(secret))?,
         };
         let base = arguments.to.clone().unwrap_or_else(|| format!("http://{}", reachable(config.gateway.listen)));
         let path = source.map_or_else(|| format!("/webhooks/{name}"), |source| source.path.clone());
@@ -159,11 +160,6 @@ fn sample(provider: &Provider, arguments: &Send) -> Result<(String, Sample), Str
         format!("{} has no such sample; it has {}. --file sends a body of your own", provider.title(), known.join(", "))
     })?;
     Ok((sample.providertype.clone(), Sample::Ours(sample.clone())))
-}
-
-fn signing(provider: &Provider, secret: Secret) -> Result<Rules, String> {
-    let binding = Binding { secrets: vec![secret], ..Binding::default() };
-    provider.bind(&binding).map_err(|error| error.to_string())
 }
 
 /// An address that can be connected to: 0.0.0.0 means this machine.

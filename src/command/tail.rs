@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Failure, output};
 use crate::cli::Tail;
 use crate::config::Config;
-use crate::kafka::{Polled, ReadFrom, Reader, Stored};
+use crate::kafka::{Polled, Reader, Start, Stored};
 use crate::shutdown::Shutdown;
 
 /// How long Kafka may take to describe the topic.
@@ -29,7 +29,7 @@ pub(super) async fn run(mut config: Config, arguments: &Tail, shutdown: Shutdown
     let (count, idle) = (arguments.count.unwrap_or(u64::MAX), arguments.idle.map(|length| length.0));
     let reading = move || -> Result<(), String> {
         let reader = Reader::open(&config.kafka, uncommitted)?;
-        reader.read([topic.as_str()], if new { ReadFrom::End } else { ReadFrom::Beginning }, PATIENCE)?;
+        reader.read([topic.as_str()], if new { Start::End } else { Start::Beginning }, PATIENCE)?;
         let (mut shown, mut last) = (0, Instant::now());
         while shown < count && !shutdown.is_requested() && idle.is_none_or(|idle| last.elapsed() < idle) {
             match reader.poll(LOOK) {

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::{ConfigError, file::File};
+use super::{ConfigError, file::File, redact};
 
 /// The sections that may be overridden. Sources live in the file only.
 const SECTIONS: [&str; 5] = ["gateway", "admin", "kafka", "enrich", "log"];
@@ -16,22 +16,48 @@ pub(super) fn overridden(
     text: &str,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<File, ConfigError> {
-    let mut overrides: Vec<(String, Vec<String>, String)> = variables
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let (section, rest) = name.strip_prefix("HOOKSTREAM_")?.split_once("__")?;
-            let section = section.to_ascii_lowercase();
-            SECTIONS.contains(&section.as_str()).then(|| (name.clone(), path(section, rest), value))
-        })
-        .collect();
+    let mut overrides: Vec<(String, Vec<String>, String)> = Vec::new();
+    for (name, value) in variables {
+        let Some((section, rest)) = name.strip_prefix("HOOKSTREAM_").and_then(|rest| rest.split_once("__")) else {
+            continue;
+        };
+        let section = section.to_ascii_lowercase();
+        if !SECTIONS.contains(&section.as_str()) {
+            let known = SECTIONS.map(str::to_uppercase).join(", ");
+            let message = format!("there is no section to override by this name; there are {known}");
+            return Err(ConfigError::new(&name, message));
+        }
+        let path = path(section, rest);
+        overrides.push((name, path, value));
+    }
     overrides.sort();
     let Ok(mut table) = text.parse::<Table>() else { return Ok(file) };
     let mut file = file;
     for (name, path, value) in overrides {
-        set(&mut table, &path, literal(&value)).map_err(|message| ConfigError::new(&name, message))?;
-        file = table.clone().try_into().map_err(|error: toml::de::Error| ConfigError::new(&name, error.message()))?;
+        (table, file) = apply(&table, &path, &value).map_err(|message| ConfigError::new(&name, message))?;
     }
     Ok(file)
+}
+
+/// The file with one override. What looks like a number is tried as one first, then as the text it may be meant for; a
+/// property is always text.
+fn apply(table: &Table, path: &[String], value: &str) -> Result<(Table, File), String> {
+    let text = Value::String(value.to_owned());
+    let is_property = path.get(1).is_some_and(|table| PROPERTY_TABLES.contains(&table.as_str()));
+    let attempts = if is_property { vec![text] } else { vec![literal(value), text] };
+    let mut error = String::new();
+    for attempt in attempts {
+        let mut changed = table.clone();
+        set(&mut changed, path, attempt)?;
+        match changed.clone().try_into() {
+            Ok(file) => return Ok((changed, file)),
+            Err(wrong) => {
+                let wrong: toml::de::Error = wrong;
+                error = redact::without_texts(wrong.message());
+            }
+        }
+    }
+    Err(error)
 }
 
 /// `KAFKA__TOPICS__PREFIX` → kafka, topics, prefix; below a property table underscores become dots.

@@ -5,6 +5,7 @@
 mod environment;
 pub mod file;
 mod properties;
+mod redact;
 mod secret;
 mod source;
 mod topics;
@@ -120,8 +121,8 @@ pub struct KafkaConfig {
 pub struct EnrichConfig {
     /// The consumer group, with the prefix.
     pub group: String,
-    /// The transactional id, with prefix and instance name.
-    pub transactional_id: String,
+    /// This instance's name, where one is configured.
+    instance: Option<String>,
     /// How long ids are remembered.
     pub window: Duration,
     /// How long a record may stay undecided.
@@ -145,7 +146,7 @@ impl Config {
                 "name another with --config FILE or HOOKSTREAM_CONFIG, or write one with the example in the README";
             ConfigError::new(path.display(), format!("cannot read the configuration: {error}; {advice}"))
         })?;
-        Self::parse(path, &text, std::env::vars())
+        Self::parse(path, &text, variables())
     }
 
     /// The same from a text and a given environment; provider files are still read from disk.
@@ -158,8 +159,9 @@ impl Config {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let origin = path.display().to_string();
-        // The file alone first: its errors then carry line and column.
-        let file: file::File = toml::from_str(text).map_err(|error| ConfigError::new(&origin, error))?;
+        // The file alone first: its errors then carry their line.
+        let file: file::File =
+            toml::from_str(text).map_err(|error| ConfigError::new(&origin, redact::located(&error, text)))?;
         Self::from_file(path, environment::overridden(file, text, variables)?)
     }
 
@@ -196,10 +198,6 @@ impl Config {
             sources.insert(name.clone(), source);
         }
         paths_are_distinct(&sources)?;
-        let instance = file.enrich.instance.clone().unwrap_or_else(|| {
-            let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-            format!("{host}-{}", file.admin.listen.port())
-        });
         let group = topics.prefixed(&file.enrich.group);
         Ok(Self {
             path: path.to_owned(),
@@ -218,7 +216,7 @@ impl Config {
             },
             admin: AdminConfig { listen: file.admin.listen, hosts: file.admin.hosts },
             enrich: EnrichConfig {
-                transactional_id: format!("{group}.{instance}"),
+                instance: file.enrich.instance,
                 group,
                 window: file.enrich.window.0,
                 time_budget: file.enrich.time_budget.0,
@@ -239,10 +237,25 @@ impl Config {
         })
     }
 
+    /// The transactional id of this process: group and instance, by default the host's name and the admin port in use.
+    pub fn transactional_id(&self) -> String {
+        let given = self.enrich.instance.clone();
+        let instance = given.unwrap_or_else(|| {
+            let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            format!("{host}-{}", self.admin.listen.port())
+        });
+        format!("{}.{instance}", self.enrich.group)
+    }
+
     /// The largest body of any source, in bytes: what topics, brokers and producers must let through.
     pub fn max_body(&self) -> usize {
         self.sources.values().map(|source| source.max_body).max().unwrap_or(source::DEFAULT_MAX_BODY)
     }
+}
+
+/// The environment, as far as it can be meant for us: other variables may hold bytes that are no text.
+pub fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// What went wrong in a check: in the main file, or in another one.

@@ -48,6 +48,12 @@ impl Properties {
         let mut properties = BTreeMap::new();
         flatten("", file, &mut properties);
         for name in properties.keys() {
+            let secret = ["password", "secret", "key.pem"].iter().any(|word| name.contains(word));
+            if secret && matches!(properties.get(name), Some(Value::Literal(_))) {
+                return Err(format!(
+                    "{table}: `{name}` is a secret and never stands in the file itself: write env:NAME or file:PATH"
+                ));
+            }
             if let Some((_, why)) = REFUSED.iter().find(|(pattern, _)| matches(pattern, name)) {
                 return Err(format!("{table}: `{name}` cannot be set: {why}"));
             }

@@ -120,13 +120,24 @@ impl SourceConfig {
         })
     }
 
+    /// How many live secrets it has.
+    pub fn secret_count(&self) -> usize {
+        self.secrets.len()
+    }
+
     /// Fetch the secrets and compile what runs per request.
     ///
     /// # Errors
     /// What is missing, and where to find it at the provider.
     pub fn bind(&self) -> Result<Rules, String> {
-        let secrets =
-            self.secrets.iter().map(SecretRef::resolve).collect::<Result<Vec<Secret>, _>>().map_err(|e| self.at(&e))?;
+        self.bind_with(self.secrets()?)
+    }
+
+    /// The same with other secrets.
+    ///
+    /// # Errors
+    /// A secret that the scheme cannot use.
+    pub fn bind_with(&self, secrets: Vec<Secret>) -> Result<Rules, String> {
         let binding = Binding {
             secrets,
             params: self.params.clone(),
@@ -154,10 +165,12 @@ impl SourceConfig {
         self.tenants.keys().map(String::as_str)
     }
 
-    /// Whether one of its secrets holds this text. One that cannot be fetched does not.
-    pub fn uses_secret_with(&self, text: &str) -> bool {
-        let holds = |secret: Secret| memchr::memmem::find(secret.expose(), text.as_bytes()).is_some();
-        self.secrets.iter().filter_map(|reference| reference.resolve().ok()).any(holds)
+    /// The secrets, fetched.
+    ///
+    /// # Errors
+    /// The one whose variable or file is missing.
+    pub fn secrets(&self) -> Result<Vec<Secret>, String> {
+        self.secrets.iter().map(SecretRef::resolve).collect::<Result<_, _>>().map_err(|error| self.at(&error))
     }
 
     /// The CloudEvents source attribute of its events.

@@ -87,6 +87,29 @@ fn the_environment_overrides_the_file() {
 }
 
 #[test]
+fn an_override_is_read_as_what_its_key_wants() {
+    let variables = [("HOOKSTREAM_ENRICH__INSTANCE", "0"), ("HOOKSTREAM_KAFKA__PROPERTIES__SASL_USERNAME", "1_000")];
+    let config = parse("", &variables).unwrap();
+    assert!(config.transactional_id().ends_with(".0"));
+    assert_eq!(config.kafka.properties.resolve().unwrap(), [("sasl.username".to_owned(), "1_000".to_owned())]);
+}
+
+#[test]
+fn an_override_of_nothing_is_refused() {
+    let message = parse("", &[("HOOKSTREAM_GATWAY__LISTEN", "0.0.0.0:80")]).unwrap_err().to_string();
+    assert!(message.starts_with("HOOKSTREAM_GATWAY__LISTEN") && message.contains("GATEWAY"), "{message}");
+}
+
+#[test]
+fn a_password_stands_nowhere_in_the_file() {
+    let message = refusal("[kafka.properties]\nsasl.password = \"canary\"\n");
+    assert!(
+        message.contains("sasl.password") && message.contains("env:NAME") && !message.contains("canary"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_wrong_override_names_its_variable() {
     let message = parse("", &[("HOOKSTREAM_GATEWAY__LISTEN", "everywhere")]).unwrap_err().to_string();
     assert!(message.starts_with("HOOKSTREAM_GATEWAY__LISTEN"), "{message}");
@@ -94,6 +117,20 @@ fn a_wrong_override_names_its_variable() {
 
 #[test]
 fn a_secret_in_the_file_is_refused_without_being_shown() {
-    let message = refusal("[sources.stripe]\napi_key = \"sk_live_canary\"\n");
-    assert!(message.contains("env:NAME"), "{message}");
+    for (text, says) in [
+        ("[sources.stripe]\napi_key = \"sk_live_canary\"\n", "line 2: sources.stripe.api_key: a secret never stands"),
+        (
+            "[sources.stripe]\nsecrets = \"canary\"\n",
+            "line 2: sources.stripe.secrets: invalid type: string, expected a sequence",
+        ),
+        ("[sources.stripe]\nsecrets = [\"canary\"]\n", "env:NAME"),
+        ("[sources.stripe]\nsecrets = [canary]\n", "line 2"),
+        ("[sources.stripe]\nsecret = \"canary\"\n", "unknown field `secret`"),
+        ("[gateway]\nmax_connections = \"canary \\\", expected \"\n", "line 2: gateway.max_connections"),
+    ] {
+        let message = refusal(text);
+        assert!(message.contains(says) && !message.contains("canary"), "{message}");
+    }
+    let override_ = ("HOOKSTREAM_GATEWAY__MAX_CONNECTIONS", "canary");
+    assert!(!parse("", &[override_]).unwrap_err().to_string().contains("canary"));
 }

@@ -31,7 +31,7 @@ use crate::provider::Catalogue;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 use sandbox::Sandbox;
-pub use secrets::{MARK, rules};
+pub use secrets::{rules, secret};
 use show::Show;
 
 /// How long the enricher may take to own its partitions before the samples are sent all the same.
@@ -69,6 +69,10 @@ impl Operations for Everything {
 /// # Errors
 /// A configuration, a port or a Kafka that cannot be used.
 pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitCode, Failure> {
+    if cli.config.is_some() && (!arguments.secret.is_empty() || arguments.public_url.is_some()) {
+        let message = "--secret and --public-url are for dev's own sources; with --config write them into the file";
+        return Err(Failure::Failed(message.to_owned()));
+    }
     let start = Instant::now();
     let public = listen(arguments.listen).await?;
     let admin = listen(arguments.admin).await?;
@@ -99,7 +103,7 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
     let gateway = Gateway::start(&config, &metrics)?;
     let enricher = Arc::new(Progress::default());
-    let enriching = {
+    let mut enriching = {
         let (config, metrics, progress, shutdown) =
             (Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&enricher), shutdown.clone());
         tokio::spawn(async move { enrich::run(&config, &metrics, progress, shutdown).await })
@@ -124,7 +128,14 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
     };
     let ready = await_ready(&everything, &shutdown).await;
     show.ready(start.elapsed(), ready)?;
-    show.run(&shutdown, !arguments.no_samples).await?;
+    tokio::select! {
+        shown = show.run(&shutdown) => shown?,
+        // It goes on until it is told to stop; whatever ends it earlier is said now.
+        ended = &mut enriching => {
+            ended.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+            return Err(Failure::Failed("the enricher ended by itself".to_owned()));
+        }
+    }
 
     shutdown.hurry();
     let unsettled = serving.await.map_err(|error| error.to_string())?;

@@ -6,12 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use crate::config::Secret;
 use crate::provider::{Binding, Provider, Rules};
 
-/// What every such secret holds; `serve` would be open to the world with one.
-pub const MARK: &str = "hookstream-dev";
-
-/// The secret of a provider's source in `dev`, in the form its scheme wants.
-pub(super) fn secret(provider: &Provider) -> Secret {
-    let plain = format!("{MARK}-{}-not-a-secret", provider.name());
+/// The secret of a provider's source in `dev`, in the form its scheme wants. A `serve` with it would be open to the world.
+pub fn secret(provider: &Provider) -> Secret {
+    let plain = format!("hookstream-dev-{}-not-a-secret", provider.name());
     let text = match provider.name() {
         "stripe" => format!("whsec_{plain}"),
         // Standard Webhooks decodes what follows the prefix.

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::secrets;
 use super::sources::providers;
 use super::table::Table;
 use crate::cli::Dev;
@@ -29,6 +28,7 @@ const HANDSHAKE: &str = "url_verification";
 pub(super) struct Show {
     table: Table,
     json: bool,
+    samples: bool,
     real_kafka: bool,
     asked: [SocketAddr; 3],
     secrets: Vec<(String, String)>,
@@ -45,19 +45,18 @@ impl Show {
         enricher: &Arc<Progress>,
         real_kafka: bool,
     ) -> Self {
-        let given = |provider: &Provider| {
-            arguments.secret.iter().find(|(name, _)| name == provider.name()).map(|(_, secret)| secret.clone())
+        let shown = |name: &str| {
+            let first = config.sources.get(name)?.secrets().ok()?.into_iter().next()?;
+            Some((name.to_owned(), first.expose_text()?.to_owned()))
         };
-        let known = |provider: &Provider| secrets::secret(provider).expose_text().unwrap_or_default().to_owned();
-        let shown =
-            |provider: &Provider| (provider.name().to_owned(), given(provider).unwrap_or_else(|| known(provider)));
         Self {
             table: Table::new(Output::new(arguments.json)),
             json: arguments.json,
+            samples: !arguments.no_samples,
             real_kafka,
             asked: [arguments.listen, arguments.admin, arguments.kafka_listen],
             secrets: if arguments.print_secrets {
-                providers(&config.catalogue).into_iter().map(shown).collect()
+                ordered(config).into_iter().filter_map(shown).collect()
             } else {
                 Vec::new()
             },
@@ -76,7 +75,11 @@ impl Show {
         let kafka = &config.kafka.bootstrap_servers;
         if self.json {
             let row = json!({ "gateway": config.gateway.listen.to_string(), "kafka": kafka, "admin": config.admin.listen.to_string() });
-            return print(&row.to_string());
+            print(&row.to_string())?;
+            return self
+                .secrets
+                .iter()
+                .try_for_each(|(source, secret)| print(&json!({ "source": source, "secret": secret }).to_string()));
         }
         let what = if self.real_kafka {
             "gateway, enricher and the providers' APIs, on your Kafka"
@@ -115,22 +118,22 @@ impl Show {
     }
 
     pub(super) fn ready(&self, after: Duration, ready: bool) -> Result<(), String> {
-        if ready {
-            self.say(&format!(
-                "  ready in {:.1} s. One signed sample from each source, through the front door:\n",
-                after.as_secs_f64()
-            ))?;
-        } else {
-            self.say("  kafka or the enricher is not ready yet; going on all the same\n")?;
+        let after = after.as_secs_f64();
+        match (ready, self.samples) {
+            (true, true) => self.say(&format!(
+                "  ready in {after:.1} s. One signed sample from each source, through the front door:\n"
+            ))?,
+            (true, false) => self.say(&format!("  ready in {after:.1} s.\n"))?,
+            (false, _) => self.say("  kafka or the enricher is not ready yet; going on all the same\n")?,
         }
         self.table.head()
     }
 
     /// Send the samples, then show what comes until told to stop.
-    pub(super) async fn run(&mut self, shutdown: &Shutdown, samples: bool) -> Result<(), String> {
+    pub(super) async fn run(&mut self, shutdown: &Shutdown) -> Result<(), String> {
         let mut fates = self.gateway.journal.watch();
         let mut settled = self.enricher.watch();
-        if samples {
+        if self.samples {
             self.samples(&mut fates).await?;
             self.settle(&mut fates, &mut settled).await?;
             self.sum()?;
@@ -150,12 +153,9 @@ impl Show {
         let client = client()?;
         let mut number = 0;
         let mut again = None;
-        for provider in providers(&config.catalogue) {
-            let Some(source) = config.sources.values().find(|source| source.provider.name() == provider.name()) else {
-                continue;
-            };
+        for source in ordered(&config).into_iter().filter_map(|name| config.sources.get(name)) {
             let url = format!("http://{}{}", config.gateway.listen, source.path);
-            for sample in provider.samples() {
+            for sample in source.provider.samples() {
                 let sender = Sender::of(source.bind()?, sample, url.clone(), client.clone());
                 number += u64::from(sample.providertype != HANDSHAKE);
                 let id = format!("dev_{number}");
@@ -280,7 +280,9 @@ impl Show {
             (format!("stripe listen --forward-to {gateway}{path}"), "real ones: dev --secret stripe=whsec_…"),
         ] {
             if !command.starts_with("stripe") || name == "stripe" {
-                self.say(&format!("    {command:<58}  {what}"))?;
+                // A long command stands alone: it is there to be copied, and a screen is narrow.
+                let what = if command.chars().count() > 60 { "" } else { what };
+                self.say(format!("    {command:<58}  {what}").trim_end())?;
             }
         }
         self.say("  waiting for webhooks; Ctrl-C stops")

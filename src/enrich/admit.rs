@@ -97,7 +97,8 @@ fn admit(holding: &mut Holding, accounts: &mut Accounts, fetcher: &Fetcher, conf
     }
 }
 
-/// Start the fetch of a record, if its account gives leave. A lane that holds all the bytes it may starts none.
+/// Start the fetch of a record, if its account gives leave. A lane that holds all the bytes it may starts its oldest
+/// undecided record only: that one has to go before the lane can shrink.
 fn start(
     holding: &mut Holding,
     offset: i64,
@@ -106,7 +107,7 @@ fn start(
     config: &EnrichConfig,
     now: Instant,
 ) -> Leave {
-    if holding.lane.bytes() >= super::lane::MAX_BYTES {
+    if holding.lane.bytes() >= super::lane::MAX_BYTES && holding.lane.oldest_undecided() != Some(offset) {
         return Leave::NotNow;
     }
     let Some(event) = holding.lane.get(offset).and_then(|slot| slot.item.event()) else { return Leave::NotNow };

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::EnrichError;
+use super::holding::Committed;
 use super::owner::Owner;
 use super::plan::records;
 use super::verdict::{Dead, Decision};
 use crate::config::KafkaConfig;
+use crate::kafka::client::TRANSACTION_TIMEOUT;
 use crate::kafka::{Abort, Batch, Partition, Refusal, TransactionOutcome as Outcome, Transactor};
 
 /// How a transaction ends: the metric's labels.
@@ -29,8 +31,8 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Opening a producer may take this long; the loop stands still meanwhile.
 const OPEN: Duration = Duration::from_secs(5);
 
-/// Committed offsets are waited for this long: as long as a transaction may stay undecided.
-const DOUBT: Duration = Duration::from_secs(15);
+/// Committed offsets are waited for as long as a transaction may stay undecided.
+const DOUBT: Duration = TRANSACTION_TIMEOUT;
 
 /// The pauses after a transaction that failed.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -57,7 +59,8 @@ pub(crate) struct Committer {
 struct Part {
     partition: Partition,
     epoch: u64,
-    before: Option<i64>,
+    /// What was committed before; nothing where it was not known: the first transaction of a retry partition.
+    before: Option<Committed>,
     next: i64,
 }
 
@@ -117,7 +120,8 @@ impl Committer {
 impl Owner {
     /// Whether anything could be committed.
     pub(super) fn has_finished(&self) -> bool {
-        self.holdings.values().any(|holding| holding.lane.finished().next().is_some())
+        let now = Instant::now();
+        self.holdings.values().any(|holding| holding.committable(now).next().is_some())
     }
 
     /// Commit, if it is time.
@@ -147,7 +151,7 @@ impl Owner {
 
     fn is_due(&self, now: Instant) -> bool {
         let (mut events, mut bytes) = (0, 0);
-        for (slot, decision) in self.holdings.values().flat_map(|holding| holding.lane.finished()) {
+        for (slot, decision) in self.holdings.values().flat_map(|holding| holding.committable(now)) {
             events += 1;
             bytes += slot.item.stored.bytes() + decision.bytes();
         }
@@ -178,7 +182,9 @@ impl Owner {
             Outcome::Committed(offsets) => {
                 self.metrics.transaction(COMMITTED, start.elapsed());
                 self.committer.went_well();
-                self.progress.trouble(None);
+                if self.holdings.values().all(|holding| holding.refused_until.is_none_or(|until| until <= start)) {
+                    self.progress.trouble(None);
+                }
                 self.note_ids(&gathered, &offsets);
                 self.release(&gathered.parts);
             }
@@ -195,7 +201,8 @@ impl Owner {
                 );
                 self.committer.producer = None;
                 self.committer.doubt = gathered.parts;
-                if fenced {
+                // A transaction that took longer than it may was fenced by the broker itself.
+                if fenced && start.elapsed() < TRANSACTION_TIMEOUT {
                     self.committer.note_fenced()?;
                 }
                 self.committer.back_off();
@@ -207,12 +214,12 @@ impl Owner {
     /// The run of decided records of every lane, as far as one transaction takes them. A slow provider's lanes add
     /// nothing and cost nothing.
     fn gather(&self) -> Gathered {
-        let now = Timestamp::now();
+        let (now, instant) = (Timestamp::now(), Instant::now());
         let mut gathered = Gathered::default();
         let (mut events, mut bytes) = (0, 0);
-        for holding in self.holdings.values().filter(|holding| holding.is_open()) {
+        for holding in self.holdings.values() {
             let mut next = None;
-            for (slot, decision) in holding.lane.finished() {
+            for (slot, decision) in holding.committable(instant) {
                 if events >= MAX_EVENTS || bytes >= MAX_BYTES {
                     break;
                 }
@@ -268,7 +275,16 @@ impl Owner {
                 }
                 self.committer.not_before = None;
             }
-            Some((_, Refusal::NotAuthorised | Refusal::NoTopic | Refusal::Other)) | None => self.trouble(&abort.why),
+            Some(((partition, _), Refusal::NotAuthorised | Refusal::NoTopic | Refusal::Other)) => {
+                // A source whose topic or right is missing waits for somebody; the others go on without it.
+                let why = format!("what {partition} leads to cannot be written: {}", abort.why);
+                tracing::error!(why, "this partition waits; `hookstream check` says what is missing");
+                self.progress.trouble(Some(&why));
+                if let Some(holding) = self.holdings.get_mut(partition) {
+                    holding.refused_until = Some(Instant::now() + LONGEST_PAUSE);
+                }
+            }
+            None => self.trouble(&abort.why),
         }
     }
 
@@ -293,13 +309,12 @@ impl Owner {
                 return Ok(false);
             }
         };
-        let all =
-            |test: fn(&Part, Option<i64>) -> bool| parts.iter().zip(&committed).all(|(part, now)| test(part, *now));
-        if all(|part, now| now == part.before) {
-            tracing::info!("the transaction did not take place; its events go into the next");
-        } else if all(|part, now| now == Some(part.next)) {
+        let all = |test: fn(&Part, Committed) -> bool| parts.iter().zip(&committed).all(|(part, now)| test(part, *now));
+        if all(|part, now| now == Some(part.next)) {
             tracing::info!("the transaction took place");
             self.release(&parts);
+        } else if all(|part, now| part.before.map_or(now != Some(part.next), |before| now == before)) {
+            tracing::info!("the transaction did not take place; its events go into the next");
         } else {
             return Err(EnrichError::Contradiction(format!("{parts:?}, committed {committed:?}")));
         }

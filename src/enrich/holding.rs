@@ -18,6 +18,9 @@ pub(crate) type WorkLane = Lane<Work, Decision>;
 /// A record in it.
 pub(crate) type WorkSlot = Slot<Work, Decision>;
 
+/// What a group has committed for a partition: an offset, or nothing yet.
+pub(crate) type Committed = Option<i64>;
+
 /// What a partition is for.
 #[derive(Clone, Debug)]
 pub(crate) enum Role {
@@ -54,8 +57,10 @@ pub(crate) struct Holding {
     pub(crate) role: Role,
     /// Its records.
     pub(crate) lane: WorkLane,
-    /// The group's committed offset, as far as we know.
-    pub(crate) committed: Option<i64>,
+    /// The group's committed offset; nothing while nobody has asked for it.
+    pub(crate) committed: Option<Committed>,
+    /// Kafka refuses what it writes, and is asked again only then: the other lanes must not wait for it.
+    pub(crate) refused_until: Option<Instant>,
     /// Whether the client has been told not to read it.
     pub(crate) paused: bool,
     window: Window,
@@ -77,6 +82,7 @@ impl Holding {
             role,
             lane: Lane::new(patient),
             committed: None,
+            refused_until: None,
             paused: true,
             window,
             here: Claims::default(),
@@ -116,7 +122,7 @@ impl Holding {
     /// The transaction with everything below `next` is committed. Returns the records that are done, and how many older
     /// claims had to leave memory for theirs.
     pub(crate) fn commit(&mut self, next: i64, now_ms: i64) -> (Vec<WorkSlot>, usize) {
-        self.committed = Some(next);
+        self.committed = Some(Some(next));
         let released = self.lane.release(next);
         let mut dropped = 0;
         for slot in &released {
@@ -143,6 +149,12 @@ impl Holding {
         self.window.len()
     }
 
+    /// The decided records at its front that may be committed now.
+    pub(crate) fn committable(&self, now: Instant) -> impl Iterator<Item = (&WorkSlot, &Decision)> {
+        let ready = self.is_open() && self.refused_until.is_none_or(|until| until <= now);
+        self.lane.finished().take_while(move |_| ready)
+    }
+
     /// Whether its records may be worked on.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.restore, Restore::Done)
@@ -161,7 +173,7 @@ impl Holding {
     /// The claims are restored.
     pub(crate) fn restored(&mut self, window: Window, committed: Option<i64>) {
         self.window = window;
-        self.committed = committed;
+        self.committed = Some(committed);
         self.lane.begin_at(committed.unwrap_or(0));
         self.restore = Restore::Done;
     }

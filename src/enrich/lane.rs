@@ -89,6 +89,11 @@ impl<T, D> Lane<T, D> {
         self.bytes
     }
 
+    /// The oldest record that is not decided.
+    pub(crate) fn oldest_undecided(&self) -> Option<i64> {
+        self.slots.iter().find(|slot| !matches!(slot.state, State::Decided(_))).map(|slot| slot.offset)
+    }
+
     /// All records held, oldest first.
     pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot<T, D>> {
         self.slots.iter()

@@ -97,7 +97,7 @@ fn assemble(
     let topics = raw.into_iter().chain(shared.retry_topics().map(|(_, topic)| Arc::clone(topic))).collect();
     Ok(owner::Owner {
         consumer: GroupConsumer::join(&config.kafka, &config.enrich.group, topics)?,
-        committer: commit::Committer::new(config.kafka.clone(), config.enrich.transactional_id.clone()),
+        committer: commit::Committer::new(config.kafka.clone(), config.transactional_id()),
         restorer: restore::Restorer::start(config)?,
         config: config.enrich.clone(),
         sources,
@@ -108,6 +108,7 @@ fn assemble(
         holdings: BTreeMap::new(),
         shelf: HashMap::new(),
         partitions: HashMap::new(),
+        shares_known: false,
         epoch: 0,
         polled_at: Instant::now(),
         turn: None,

@@ -70,6 +70,8 @@ pub(crate) struct Owner {
     /// Claims of partitions that went away, should they come back.
     pub(super) shelf: HashMap<Partition, Window>,
     pub(super) partitions: HashMap<Arc<str>, usize>,
+    /// Whether every source's share of its budget is known.
+    pub(super) shares_known: bool,
     pub(super) epoch: u64,
     pub(super) polled_at: Instant,
     /// Where the next round of admission begins, so that no partition always comes first.
@@ -198,27 +200,33 @@ impl Owner {
             .iter()
             .map(|source| (Arc::clone(&source.name), Arc::clone(&source.raw_topic), owned(&source.raw_topic)))
             .collect();
-        let all_retry = retry_topics.iter().map(|topic| self.partition_count(topic)).sum();
+        self.shares_known = false;
+        let Some(all_retry) = retry_topics.iter().map(|topic| self.partition_count(topic)).sum::<Option<usize>>()
+        else {
+            return;
+        };
         for (source, topic, owned_raw) in raw {
-            let all_raw = self.partition_count(&topic);
+            // The others keep what they have; all are asked for again within a second.
+            let Some(all_raw) = self.partition_count(&topic) else { return };
             self.accounts.set_share(&source, share(owned_raw, all_raw, owned_retry, all_retry));
         }
+        self.shares_known = true;
     }
 
-    /// Partitions are chosen once, so a count is asked for once. Unknown, nothing of the topic can be owned either.
-    fn partition_count(&mut self, topic: &Arc<str>) -> usize {
+    /// Partitions are chosen once, so a count is asked for once. A topic that does not exist has none.
+    fn partition_count(&mut self, topic: &Arc<str>) -> Option<usize> {
         if let Some(count) = self.partitions.get(topic) {
-            return *count;
+            return Some(*count);
         }
         match self.consumer.partition_count(topic, LOOK) {
             Ok(Some(count)) => {
                 self.partitions.insert(Arc::clone(topic), count);
-                count
+                Some(count)
             }
-            Ok(None) => 0,
+            Ok(None) => Some(0),
             Err(error) => {
-                tracing::warn!(%topic, error, "the topic's partitions are not known; its budget stays low until they are");
-                0
+                tracing::warn!(%topic, error, "the topic's partitions are not known yet; budgets stay as they are until they are");
+                None
             }
         }
     }
@@ -291,6 +299,10 @@ impl Owner {
             return;
         }
         self.told_at = Some(now);
+        if !self.shares_known {
+            self.share_budgets();
+        }
+        self.tidy_shelf();
         let now_ms = Timestamp::now().as_millisecond();
         let mut lag: BTreeMap<Arc<str>, i64> =
             self.sources.iter().map(|source| (Arc::clone(&source.name), 0)).collect();
@@ -311,6 +323,17 @@ impl Owner {
         self.metrics.fetches_under_way.set(self.accounts.under_way().try_into().unwrap_or(i64::MAX));
         self.metrics.accounts_away(self.accounts.away());
         self.progress.owns(self.holdings.len(), restoring, self.consumer.is_member());
+    }
+
+    /// Claims of partitions that went away leave with their window, and all of them where they would fill the memory:
+    /// a partition that comes back is then read again.
+    fn tidy_shelf(&mut self) {
+        let now_ms = Timestamp::now().as_millisecond();
+        self.shelf.values_mut().for_each(|window| window.expire(now_ms));
+        self.shelf.retain(|_, window| window.len() > 0);
+        if self.shelf.values().map(Window::len).sum::<usize>() > MAX_CLAIMS {
+            self.shelf.clear();
+        }
     }
 
     /// What is finished is committed, what is under way is done again by whoever comes next.

@@ -13,7 +13,7 @@ use super::claims::{Claim, Window};
 use super::plan::RUN_HEADER;
 use super::source::Source;
 use crate::config::{Config, KafkaConfig};
-use crate::kafka::barrier::{BarrierReader, From, Progress, Read, ReadError};
+use crate::kafka::barrier::{BarrierReader, Progress, Read, ReadError, Since};
 use crate::kafka::{Partition, Stored};
 
 /// Threads, each with three clients: a batch that waits for an open transaction must not hold up the next rebalance.
@@ -176,9 +176,18 @@ impl Worker {
                 finish(job, 0, Err(ReadError::Kafka(why)));
             }
         }
-        let committed = reader.committed(underway.iter().flatten().map(|one| &one.job.partition))?;
-        for (one, committed) in underway.iter_mut().flatten().zip(committed) {
-            one.committed = committed;
+        let partitions: Vec<&Partition> = underway.iter().flatten().map(|one| &one.job.partition).collect();
+        let committed = reader.committed(&partitions);
+        for (place, committed) in underway.iter_mut().filter(|place| place.is_some()).zip(committed) {
+            match (place.as_mut(), committed) {
+                (Some(one), Ok(committed)) => one.committed = committed,
+                (Some(_), Err(why)) => {
+                    if let Some(Underway { job, dropped, .. }) = place.take() {
+                        finish(job, dropped, Err(ReadError::Kafka(why)));
+                    }
+                }
+                (None, _) => {}
+            }
         }
         let since = Timestamp::now().as_millisecond().saturating_sub_unsigned(self.window.as_millis() as u64);
         let (mut reads, mut owners) = (Vec::new(), Vec::new());
@@ -186,7 +195,7 @@ impl Worker {
             let Some(Underway { job, .. }) = one else { continue };
             for source in &job.sources {
                 let partition = Partition { topic: Arc::clone(&source.ids_topic), number: job.partition.number };
-                let from = job.window.next_offset(&partition.topic).map_or(From::Time(since), From::Offset);
+                let from = job.window.next_offset(&partition.topic).map_or(Since::Time(since), Since::Offset);
                 reads.push(Read { partition, from });
                 owners.push((at, Arc::clone(&source.name), Arc::clone(&job.cancelled)));
             }

@@ -78,7 +78,8 @@ impl Work {
     fn read(stored: Stored, sources: &Sources, key: Vec<u8>, trail: Option<Trail>) -> Self {
         let subject = match decode(&stored.headers, &stored.value) {
             Ok(event) => match sources.get(event.attributes.source_name()) {
-                Some(source) => {
+                // An event of another topic would be claimed in partitions that somebody else has restored.
+                Some(source) if trail.is_some() || source.raw_topic == stored.partition.topic => {
                     let run = event.attributes.run.as_deref().unwrap_or_default();
                     let claim = Claim::of(&source.name, run, &event.attributes.id);
                     Subject::Event(Box::new(Event {
@@ -93,7 +94,7 @@ impl Work {
                     }))
                 }
                 // Of a source that was taken out of the configuration, or somebody else's CloudEvent.
-                None => Subject::Foreign(DecodeError::Invalid("source")),
+                Some(_) | None => Subject::Foreign(DecodeError::Invalid("source")),
             },
             Err(error) => Subject::Foreign(error),
         };

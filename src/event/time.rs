@@ -21,7 +21,7 @@ pub fn rfc3339_millis(time: Timestamp) -> String {
     put(14, 2, u32::from(civil.minute().unsigned_abs()));
     put(17, 2, u32::from(civil.second().unsigned_abs()));
     put(20, 3, civil.subsec_nanosecond().unsigned_abs() / 1_000_000);
-    text.iter().map(|&b| char::from(b)).collect()
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Whether RFC 3339 and the readers of CloudEvents have a year for it: 1 to 9999.

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::http::RequestId;
 use crate::kafka::{DeliveryFailure, ProduceError};
@@ -68,6 +68,8 @@ pub enum Unavailable {
     Memory,
     /// Public-key signatures came faster than their share of the processors checks them.
     Busy,
+    /// Too many copies of one event wait for the first.
+    Crowded,
 }
 
 impl Unavailable {
@@ -79,6 +81,7 @@ impl Unavailable {
             Self::Delivery(failure) => failure.as_str(),
             Self::Memory => "memory",
             Self::Busy => "signatures",
+            Self::Crowded => "crowded",
         }
     }
 }
@@ -148,24 +151,43 @@ pub(super) fn response(
 
 fn own(result: &Result<Answer, Refused>, id: RequestId, max_body: usize) -> Response {
     match result {
-        Ok(Answer::Accepted(event)) => json_response(StatusCode::OK, &json!({ "status": "accepted", "id": event })),
-        Ok(Answer::Duplicate(event)) => json_response(StatusCode::OK, &json!({ "status": "duplicate", "id": event })),
+        Ok(Answer::Accepted(event)) => taken("accepted", event.as_deref()),
+        Ok(Answer::Duplicate(event)) => taken("duplicate", event.as_deref()),
         // A retry would not make the body readable: the provider is told that it is done.
-        Ok(Answer::DeadLetter) => json_response(StatusCode::OK, &json!({ "status": "accepted", "id": null })),
+        Ok(Answer::DeadLetter) => taken("accepted", None),
         Ok(Answer::Handshake(reply)) => handshake(reply),
         Err(Refused::Reject(reject)) => rejection(*reject, id, max_body),
         Err(Refused::Unavailable(_)) => unavailable(id),
     }
 }
 
+/// The body of a 200.
+#[derive(Serialize)]
+struct Taken<'a> {
+    status: &'static str,
+    id: Option<&'a str>,
+}
+
+/// The body of a refusal.
+#[derive(Serialize)]
+struct Rejection<'a> {
+    status: &'static str,
+    error: &'a str,
+    request_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit_bytes: Option<usize>,
+}
+
+fn taken(status: &'static str, id: Option<&str>) -> Response {
+    json_response(StatusCode::OK, &Taken { status, id })
+}
+
 fn rejection(reject: Reject, id: RequestId, max_body: usize) -> Response {
     let status = StatusCode::from_u16(reject.status()).unwrap_or(StatusCode::BAD_REQUEST);
     // The reason stays ours: whoever probes learns no more than the status says.
     let error = status.canonical_reason().unwrap_or("rejected").to_ascii_lowercase().replace([' ', '-'], "_");
-    let mut body = json!({ "status": "rejected", "error": error, "request_id": id.to_string() });
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        body["limit_bytes"] = max_body.into();
-    }
+    let limit_bytes = (status == StatusCode::PAYLOAD_TOO_LARGE).then_some(max_body);
+    let body = Rejection { status: "rejected", error: &error, request_id: id.to_string(), limit_bytes };
     let mut response = json_response(status, &body);
     let headers = response.headers_mut();
     match status {
@@ -181,7 +203,8 @@ fn rejection(reject: Reject, id: RequestId, max_body: usize) -> Response {
 }
 
 fn unavailable(id: RequestId) -> Response {
-    let body = json!({ "status": "rejected", "error": "service_unavailable", "request_id": id.to_string() });
+    let request_id = id.to_string();
+    let body = Rejection { status: "rejected", error: "service_unavailable", request_id, limit_bytes: None };
     let mut response = json_response(StatusCode::SERVICE_UNAVAILABLE, &body);
     response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
     response
@@ -201,8 +224,9 @@ fn handshake(reply: &Reply) -> Response {
     response
 }
 
-fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
+fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
+    // Text and numbers always have a JSON form.
+    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use hyper::body::Body;
 use prometheus::IntGauge;
 use tokio::time::{Instant, timeout_at};
 
@@ -60,7 +60,7 @@ impl Drop for Share {
 
 /// Read a body of at most `limit` bytes until `deadline`. The share is to be held as long as the bytes are.
 pub(super) async fn read(
-    mut body: Body,
+    mut body: impl Body<Data = Bytes> + Unpin,
     limit: usize,
     deadline: Instant,
     memory: &Arc<Memory>,
@@ -94,6 +94,8 @@ pub(super) async fn read(
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use axum::body::Body;
 
     use super::*;
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::Gateway;
 use super::answer::{self, Answer, Outcome, Refused};
+use super::counters::Counters;
 use super::journal::Fate;
 use super::source::Source;
 use crate::http::RequestId;
@@ -63,7 +64,8 @@ pub(super) struct Call {
     pub(super) address: IpAddr,
     pub(super) arrived: Instant,
     pub(super) now: Timestamp,
-    pub(super) learnt: Learnt,
+    /// Only where somebody watches.
+    pub(super) learnt: Option<Learnt>,
     number: u64,
     ended: bool,
 }
@@ -74,21 +76,12 @@ impl Call {
         let number = gateway.numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let now = (gateway.clock)();
         gateway.journal.arrived();
-        source.as_ref().map_or(&gateway.unknown, |source| &source.metrics).received.inc();
+        source.as_ref().map_or(&gateway.unknown, |source| &source.counters).metrics.received.inc();
         gateway.metrics.in_flight.inc();
         gateway.in_flight.enter(now, number);
         let arrived = Instant::now();
-        Self {
-            gateway,
-            id: RequestId::new(),
-            source,
-            address,
-            arrived,
-            now,
-            learnt: Learnt::default(),
-            number,
-            ended: false,
-        }
+        let learnt = gateway.journal.is_watched().then(Learnt::default);
+        Self { gateway, id: RequestId::new(), source, address, arrived, now, learnt, number, ended: false }
     }
 
     /// Until when the body must be there.
@@ -103,16 +96,15 @@ impl Call {
 
     /// Count the request, tell whoever watches, and compose its answer.
     pub(super) fn end(mut self, result: &Result<Answer, Refused>) -> Response {
-        let metrics = self.source.as_ref().map_or(&self.gateway.unknown, |source| &source.metrics).clone();
         let outcome = match result {
             Ok(answer) => answer.outcome(),
             Err(Refused::Reject(reject)) => {
-                metrics.reject(reject.as_str()).inc();
+                self.counters().metrics.reject(reject.as_str()).inc();
                 self.refused(reject.as_str());
                 Outcome::Rejected
             }
             Err(Refused::Unavailable(unavailable)) => {
-                metrics.unavailable(unavailable.as_str()).inc();
+                self.counters().metrics.unavailable(unavailable.as_str()).inc();
                 Outcome::Unavailable
             }
         };
@@ -120,6 +112,10 @@ impl Call {
         let max_body = self.source.as_ref().map_or(NO_LIMIT, |source| source.max_body);
         let success = self.source.as_ref().and_then(|source| source.success.as_ref());
         answer::response(result, self.id, max_body, success)
+    }
+
+    fn counters(&self) -> &Counters {
+        self.source.as_ref().map_or(&self.gateway.unknown, |source| &source.counters)
     }
 
     fn refused(&self, reason: &'static str) {
@@ -131,14 +127,13 @@ impl Call {
     fn count(&mut self, outcome: Outcome, refused: Option<&Refused>) {
         self.ended = true;
         let after = self.arrived.elapsed();
-        let metrics = self.source.as_ref().map_or(&self.gateway.unknown, |source| &source.metrics);
-        metrics.request(outcome.as_str()).inc();
-        metrics.duration.observe(after.as_secs_f64());
+        let counters = self.counters();
+        counters.ended(outcome);
+        counters.metrics.duration.observe(after.as_secs_f64());
         self.gateway.metrics.in_flight.dec();
         self.gateway.in_flight.leave(self.now, self.number);
         self.gateway.journal.count(outcome);
-        if self.gateway.journal.is_watched() {
-            let learnt = std::mem::take(&mut self.learnt);
+        if let Some(learnt) = self.learnt.take() {
             self.gateway.journal.tell(Fate {
                 at: (self.gateway.clock)(),
                 source: self.source.as_ref().map(|source| Arc::clone(&source.name)),

@@ -3,7 +3,7 @@
 //! An id enters it for good only when its record is durable. Copies that arrive while the first is under way share its
 //! outcome, whatever it is.
 
-use std::collections::{HashMap, VecDeque, hash_map};
+use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,12 +23,20 @@ pub(super) struct Key([u8; 16]);
 
 impl Key {
     pub(super) fn new(id: &str) -> Self {
-        let hash = Sha256::digest(id.as_bytes());
+        Self::of(id.as_bytes())
+    }
+
+    /// The same of any bytes.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let hash = Sha256::digest(bytes);
         let mut key = [0; 16];
         key.copy_from_slice(&hash[..16]);
         Self(key)
     }
 }
+
+/// Requests that may wait for one record under way. A provider sends a handful of copies; more is somebody's game.
+const MAX_JOINED: usize = 64;
 
 /// What the window says of an id.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,11 +47,8 @@ pub(super) enum Entry {
     Durable,
     /// Under way; the pending request will be told.
     Joined,
-}
-
-enum State {
-    Underway(Vec<Arc<Pending>>),
-    Durable,
+    /// Under way, and too many wait for it already.
+    Crowded,
 }
 
 /// One source's window.
@@ -54,8 +59,11 @@ pub(super) struct Window {
 
 #[derive(Default)]
 struct Inner {
-    states: HashMap<Key, State>,
-    durable: VecDeque<(Instant, Key)>,
+    /// Who else waits for it.
+    underway: HashMap<Key, Vec<Arc<Pending>>>,
+    durable: HashSet<Key>,
+    /// The durable ones, oldest first.
+    ages: VecDeque<(Instant, Key)>,
 }
 
 impl Window {
@@ -65,18 +73,20 @@ impl Window {
 
     /// Ask about an id on behalf of a request.
     pub(super) fn enter(&self, key: Key, pending: &Arc<Pending>) -> Entry {
-        match self.inner().states.entry(key) {
+        let mut inner = self.inner();
+        if inner.durable.contains(&key) {
+            return Entry::Durable;
+        }
+        match inner.underway.entry(key) {
             hash_map::Entry::Vacant(place) => {
-                place.insert(State::Underway(Vec::new()));
+                place.insert(Vec::new());
                 Entry::First
             }
-            hash_map::Entry::Occupied(mut place) => match place.get_mut() {
-                State::Durable => Entry::Durable,
-                State::Underway(others) => {
-                    others.push(Arc::clone(pending));
-                    Entry::Joined
-                }
-            },
+            hash_map::Entry::Occupied(others) if others.get().len() >= MAX_JOINED => Entry::Crowded,
+            hash_map::Entry::Occupied(mut others) => {
+                others.get_mut().push(Arc::clone(pending));
+                Entry::Joined
+            }
         }
     }
 
@@ -84,18 +94,12 @@ impl Window {
     pub(super) fn settle(&self, key: Key, outcome: Result<Delivery, Unavailable>, now: Instant) {
         let joined = {
             let mut inner = self.inner();
-            let before = if outcome.is_ok() {
-                inner.durable.push_back((now, key));
-                let before = inner.states.insert(key, State::Durable);
+            if outcome.is_ok() {
+                inner.durable.insert(key);
+                inner.ages.push_back((now, key));
                 inner.forget(self.capacity, now);
-                before
-            } else {
-                inner.states.remove(&key)
-            };
-            match before {
-                Some(State::Underway(others)) => others,
-                Some(State::Durable) | None => Vec::new(),
             }
+            inner.underway.remove(&key).unwrap_or_default()
         };
         for pending in joined {
             pending.settled(outcome);
@@ -109,12 +113,12 @@ impl Window {
 
 impl Inner {
     fn forget(&mut self, capacity: usize, now: Instant) {
-        while let Some((since, key)) = self.durable.front().copied() {
-            if self.durable.len() <= capacity && now.duration_since(since) <= AGE {
+        while let Some((since, key)) = self.ages.front().copied() {
+            if self.ages.len() <= capacity && now.duration_since(since) <= AGE {
                 return;
             }
-            self.durable.pop_front();
-            self.states.remove(&key);
+            self.ages.pop_front();
+            self.durable.remove(&key);
         }
     }
 }

@@ -1,37 +1,38 @@
 //! The path of a webhook: limits → raw body → verify → parse → envelope → produce → answer. The order is a security property.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
 use axum::response::Response;
-use http::Method;
 use http::request::Parts;
+use http::{Method, Request};
+use hyper::body::Incoming;
 use tokio::time::timeout_at;
 
 use super::answer::{Answer, Refused, Unavailable};
-use super::call::{Call, Learnt};
+use super::call::Call;
 use super::delivery::{Pending, Receipt};
 use super::duplicates::{Entry, Key};
 use super::source::{Item, Source};
 use super::{Gateway, admission, body};
-use crate::http::Peer;
+use crate::http::Handler;
 use crate::provider::{self, Reading, Reject};
 
 /// Every request on the public port.
-pub(super) async fn receive(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let peer = parts.extensions.get::<Peer>().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip());
-    let address = admission::client_address(peer, &parts.headers, &gateway.trusted_proxies);
-    let mut call = Call::begin(Arc::clone(&gateway), address, parts.uri.path());
-    let result = ingest(&gateway, &mut call, &parts, body).await;
-    call.end(&gateway.limited(result, address))
+impl Handler for Arc<Gateway> {
+    async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response {
+        let (parts, body) = request.into_parts();
+        let address = admission::client_address(peer.ip(), &parts.headers, &self.trusted_proxies);
+        let mut call = Call::begin(Arc::clone(self), address, parts.uri.path());
+        let result = ingest(self, &mut call, &parts, body).await;
+        call.end(&self.limited(result, address))
+    }
 }
 
-async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Body) -> Result<Answer, Refused> {
+async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incoming) -> Result<Answer, Refused> {
     admission::headers_small(&parts.headers)?;
     let source = call.source.clone().ok_or(Reject::UnknownSource)?;
-    source.admit(call.address, &parts.headers, call.arrived)?;
+    source.admit(call.address, &parts.headers)?;
     let query = parts.uri.query().unwrap_or_default();
     let empty = provider::Request { method: &parts.method, headers: &parts.headers, query, body: b"", now: call.now };
     if parts.method != Method::POST {
@@ -47,11 +48,13 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Body) -
     let turn = gateway.turn(&source.rules, &request, call.answer_deadline(&source)).await?;
     let verified = source.rules.verify(&request)?;
     drop(turn);
-    source.verified(&verified, call.now);
-    let items = match source.rules.read(&verified, &request) {
+    source.verified(&verified, call.now, call.arrived)?;
+    let items: Vec<Item> = match source.rules.read(&verified, &request) {
         Ok(Reading::Handshake(reply)) => return Ok(Answer::Handshake(reply)),
         Ok(Reading::Events(events)) => {
-            call.learnt.kind = events.first().map(|facts| facts.providertype.clone().into_owned());
+            if let (Some(learnt), Some(facts)) = (&mut call.learnt, events.first()) {
+                learnt.kind = Some(facts.providertype.clone().into_owned());
+            }
             events.iter().map(|facts| source.item(facts, &verified, &request)).collect()
         }
         Err(unreadable) => {
@@ -60,6 +63,9 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Body) -
             return Ok(Answer::DeadLetter);
         }
     };
+    if let [only] = items.as_slice() {
+        source.watch_for_replay(&body, only.id.as_deref());
+    }
     deliver(gateway, &source, items, call).await.map_err(Refused::from)
 }
 
@@ -72,7 +78,9 @@ async fn deliver(
 ) -> Result<Answer, Unavailable> {
     let id = items.first().and_then(|item| item.id.clone());
     let topic = items.first().map(|item| Arc::clone(&item.record.topic));
-    call.learnt.id.clone_from(&id);
+    if let Some(learnt) = &mut call.learnt {
+        learnt.id.clone_from(&id);
+    }
     if items.is_empty() {
         // A batch without items is legal (a heartbeat); there is nothing to make durable.
         return Ok(Answer::Accepted(None));
@@ -84,6 +92,7 @@ async fn deliver(
         match key.map_or(Entry::First, |key| source.window.enter(key, &pending)) {
             Entry::Durable => pending.known(),
             Entry::Joined => {}
+            Entry::Crowded => pending.settled(Err(Unavailable::Crowded)),
             Entry::First => {
                 let receipt = Receipt { pending: Arc::clone(&pending), claim };
                 if let Err((error, receipt)) = gateway.producer.produce(&record, receipt) {
@@ -94,7 +103,8 @@ async fn deliver(
     }
     let settled = timeout_at(call.answer_deadline(source).into(), outcome).await;
     let delivery = settled.map_err(|_| Unavailable::Deadline)?.map_err(|_| Unavailable::Deadline)??;
-    let Learnt { place, .. } = &mut call.learnt;
-    *place = topic.zip(delivery);
+    if let Some(learnt) = &mut call.learnt {
+        learnt.place = topic.zip(delivery);
+    }
     Ok(if delivery.is_some() { Answer::Accepted(id) } else { Answer::Duplicate(id) })
 }

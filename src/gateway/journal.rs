@@ -13,11 +13,8 @@ use super::answer::Outcome;
 use crate::http::RequestId;
 use crate::kafka::Delivery;
 
-/// How many refusals are remembered.
-const REMEMBERED: usize = 1_000;
-
-/// How many refusals /status shows.
-const SHOWN: usize = 20;
+/// How many refusals are remembered, and shown by /status.
+const REMEMBERED: usize = 100;
 
 /// How far a watcher may fall behind before it misses something.
 const FEED: usize = 4_096;
@@ -121,7 +118,7 @@ impl Journal {
             counts[outcome.as_str()] = self.ended(outcome).into();
         }
         let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        let latest = refusals.iter().rev().take(SHOWN).map(|refusal| {
+        let latest = refusals.iter().rev().map(|refusal| {
             json!({
                 "request_id": refusal.id.to_string(),
                 "at": crate::event::rfc3339_millis(refusal.at),

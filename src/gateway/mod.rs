@@ -7,10 +7,12 @@ mod admission;
 mod answer;
 mod body;
 mod call;
+mod counters;
 mod delivery;
 mod duplicates;
 mod ingest;
 mod journal;
+mod replays;
 mod run;
 mod source;
 
@@ -20,7 +22,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -30,12 +31,13 @@ use crate::config::{Config, ConfigError};
 use crate::http::admin::Operations;
 use crate::kafka::Producer;
 use crate::provider::{Reject, Request, Rules};
-use crate::telemetry::{GatewayMetrics, Metrics, SourceMetrics};
+use crate::telemetry::{GatewayMetrics, Metrics};
 use admission::PerSecond;
 use answer::Answer;
 pub use answer::{Outcome, Refused, Unavailable};
 use body::Memory;
 use call::InFlight;
+use counters::Counters;
 use delivery::Receipt;
 pub use journal::{Fate, Journal};
 pub use run::{Listeners, bind, serve};
@@ -46,15 +48,6 @@ const UNKNOWN_SOURCE: &str = "(unknown)";
 
 /// Tells the time: what signed timestamps are held against, and what records are stamped with.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// A source's metrics with every outcome at 0: a counter that first appears at 1 hides that one from rate().
-fn counters(metrics: &GatewayMetrics, source: &str) -> SourceMetrics {
-    let metrics = metrics.source(source);
-    for outcome in Outcome::ALL {
-        metrics.request(outcome.as_str());
-    }
-    metrics
-}
 
 /// A gateway: the sources and the producer, without listeners.
 pub struct Gateway {
@@ -69,7 +62,7 @@ pub struct Gateway {
     numbers: AtomicU64,
     clock: Clock,
     metrics: GatewayMetrics,
-    unknown: SourceMetrics,
+    unknown: Counters,
     draining: AtomicBool,
     /// What just happened.
     pub journal: Journal,
@@ -109,18 +102,13 @@ impl Gateway {
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
             clock,
-            unknown: counters(&metrics.gateway, UNKNOWN_SOURCE),
+            unknown: Counters::new(&metrics.gateway, UNKNOWN_SOURCE, 0),
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
             journal: Journal::default(),
         });
         gateway.refresh_gauges(metrics);
         Ok(gateway)
-    }
-
-    /// The public routes.
-    pub fn router(self: &Arc<Self>) -> Router {
-        Router::new().fallback(ingest::receive).with_state(Arc::clone(self))
     }
 
     /// Wait until every topic was seen, or the time is over. Blocks the thread.
@@ -191,6 +179,12 @@ impl Operations for Gateway {
 
     fn status(&self) -> Value {
         let (counts, refusals) = self.journal.status();
-        json!({ "ready": self.ready().is_ok(), "counts": counts, "open_breakers": self.producer.open_breakers(), "recent_rejects": refusals })
+        json!({
+            "ready": self.ready().is_ok(),
+            "counts": counts,
+            "open_breakers": self.producer.open_breakers(),
+            "sources": self.sources.values().map(|source| source.status()).collect::<Vec<_>>(),
+            "recent_rejects": refusals,
+        })
     }
 }

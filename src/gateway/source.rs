@@ -8,17 +8,20 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use ipnet::IpNet;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::admission::{self, PerSecond};
+use super::counters::Counters;
 use super::duplicates::Window;
+use super::replays::Bodies;
 use crate::config::{Config, KeyBy, SourceConfig};
 use crate::event::{
     Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
 };
 use crate::http::RequestId;
 use crate::provider::{Facts, Provider, Reject, Reply, Request, Rules, Verified};
-use crate::telemetry::{GatewayMetrics, SourceMetrics};
+use crate::telemetry::GatewayMetrics;
 
 /// The most ids that all duplicate windows hold together; about 100 bytes each.
 const REMEMBERED_IDS: usize = 1_000_000;
@@ -26,7 +29,7 @@ const REMEMBERED_IDS: usize = 1_000_000;
 pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) rules: Rules,
-    pub(super) metrics: SourceMetrics,
+    pub(super) counters: Counters,
     pub(super) window: Arc<Window>,
     pub(super) max_body: usize,
     pub(super) deadline: Duration,
@@ -40,6 +43,8 @@ pub(super) struct Source {
     key: KeyBy,
     allow: Vec<IpNet>,
     rate: Option<PerSecond<()>>,
+    /// Where the id is not covered by the signature.
+    bodies: Option<Bodies>,
 }
 
 /// A finished record, with the id under which its copies are recognised.
@@ -52,7 +57,7 @@ impl Source {
     pub(super) fn new(source: &SourceConfig, config: &Config, metrics: &GatewayMetrics) -> Result<Self, String> {
         Ok(Self {
             rules: source.bind()?,
-            metrics: super::counters(metrics, &source.name),
+            counters: Counters::new(metrics, &source.name, source.secret_count()),
             window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),
             max_body: source.max_body,
             deadline: source.deadline,
@@ -65,27 +70,46 @@ impl Source {
             key: source.key,
             allow: source.allow.clone(),
             rate: source.max_requests_per_second.map(PerSecond::new),
+            bodies: source.provider.unsigned_facts().contains(&"id").then(Bodies::default),
             name: source.name.as_str().into(),
         })
     }
 
+    /// What operators may know of it.
+    pub(super) fn status(&self) -> Value {
+        json!({ "name": &*self.name, "provider": self.provider.name(), "topic": &*self.topic })
+    }
+
     /// What is decided before the body is read.
-    pub(super) fn admit(&self, address: IpAddr, headers: &HeaderMap, now: Instant) -> Result<(), Reject> {
+    pub(super) fn admit(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Reject> {
         admission::address_allowed(address, &self.allow)?;
-        admission::headers_allowed(headers, self.max_body)?;
+        admission::headers_allowed(headers, self.max_body)
+    }
+
+    /// Count a verified request.
+    ///
+    /// # Errors
+    /// It is one too many. Only verified requests count: a forger must not use up the rate of the honest sender.
+    pub(super) fn verified(&self, verified: &Verified, now: Timestamp, arrived: Instant) -> Result<(), Reject> {
+        if verified.kind() != Verification::None {
+            self.counters.matched(verified.secret());
+        }
+        #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a double
+        self.counters.metrics.last_event.set(now.as_millisecond() as f64 / 1_000.0);
         match &self.rate {
-            Some(rate) if !rate.count((), (), now) => Err(Reject::TooManyRequests),
+            Some(rate) if !rate.count((), (), arrived) => Err(Reject::TooManyRequests),
             _ => Ok(()),
         }
     }
 
-    /// Count a verified request.
-    pub(super) fn verified(&self, verified: &Verified, now: Timestamp) {
-        if verified.kind() != Verification::None {
-            self.metrics.secret_match(verified.secret()).inc();
+    /// Count an event whose body came before under another id, where the id is not signed. It is accepted all the
+    /// same: identical bodies do occur, and refusing one would be loss.
+    pub(super) fn watch_for_replay(&self, body: &[u8], id: Option<&str>) {
+        if let (Some(bodies), Some(id)) = (&self.bodies, id)
+            && bodies.seen_under_another_id(body, id)
+        {
+            self.counters.metrics.possible_replays.inc();
         }
-        #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a double
-        self.metrics.last_event.set(now.as_millisecond() as f64 / 1_000.0);
     }
 
     /// The Kafka record of one event.

@@ -22,7 +22,7 @@ pub trait Operations: Send + Sync + 'static {
     /// Why not, in one sentence.
     fn ready(&self) -> Result<(), String>;
 
-    /// Addresses, sources, topics and counts.
+    /// Its state and counts.
     fn status(&self) -> serde_json::Value;
 }
 

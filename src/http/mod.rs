@@ -6,4 +6,4 @@ mod request_id;
 mod server;
 
 pub use request_id::{HEADER as REQUEST_ID, RequestId};
-pub use server::{Connections, Limits, Peer, Phase, serve};
+pub use server::{Connections, Handler, Limits, Phase, serve};

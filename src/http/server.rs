@@ -26,9 +26,17 @@ const READ_BUFFER: usize = 16 * 1024;
 /// How long to rest when the process has no descriptor left for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Where a connection comes from.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+/// What answers the requests of a listener.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// Answer a request that came from `peer`.
+    fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+}
+
+impl Handler for Router {
+    async fn answer(&self, _peer: SocketAddr, request: Request<Incoming>) -> Response<Body> {
+        self.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+    }
+}
 
 /// Where in its life a listener is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +72,7 @@ pub struct Connections {
 /// Serve until the phase is [`Phase::Stopping`] and what was begun is finished, or `limits.finish` is over.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    handler: impl Handler,
     limits: Limits,
     connections: Option<Connections>,
     phase: watch::Receiver<Phase>,
@@ -80,8 +88,8 @@ pub async fn serve(
         };
         let Some((stream, peer, place)) = accepted else { continue };
         let service = {
-            let (router, phase) = (router.clone(), phase.clone());
-            hyper::service::service_fn(move |request| answer(router.clone(), peer, phase.clone(), request))
+            let (handler, phase) = (handler.clone(), phase.clone());
+            hyper::service::service_fn(move |request| answer(handler.clone(), peer, phase.clone(), request))
         };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -113,13 +121,13 @@ pub async fn serve(
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, Peer, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {
             // An answer is one small write; waiting to fill a segment would only delay it.
             let _ = stream.set_nodelay(true);
-            Some((stream, Peer(peer), place))
+            Some((stream, peer, place))
         }
         Err(error) => {
             // Out of descriptors, mostly. Without a rest this would spin.
@@ -131,13 +139,12 @@ async fn accept(
 }
 
 async fn answer(
-    router: Router,
-    peer: Peer,
+    handler: impl Handler,
+    peer: SocketAddr,
     phase: watch::Receiver<Phase>,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    request.extensions_mut().insert(peer);
-    let mut response = router.oneshot(request).await?;
+    let mut response = handler.answer(peer, request).await;
     if *phase.borrow() != Phase::Serving {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -25,6 +25,11 @@ pub const BARRIER_HEADER: &str = "hookstream-barrier";
 /// How long one question to Kafka may take.
 const STEP: Duration = Duration::from_secs(10);
 
+/// How long the committed offsets of all partitions may take, and then of each: a partition whose transaction is still
+/// open is asked again by the next restore.
+const TOGETHER: Duration = Duration::from_secs(2);
+const ALONE: Duration = Duration::from_millis(500);
+
 /// How long nothing may come before the read is given up and begun again. Above the time a transaction may stay open.
 const STALLED: Duration = Duration::from_secs(45);
 
@@ -33,7 +38,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Where a read begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
+pub enum Since {
     /// At this offset, or at the oldest record if that one is gone.
     Offset(i64),
     /// At the first record that is not older than this, in milliseconds since 1970.
@@ -46,7 +51,7 @@ pub struct Read {
     /// The partition.
     pub partition: Partition,
     /// Where it begins.
-    pub from: From,
+    pub from: Since,
 }
 
 /// What a read brings.
@@ -94,15 +99,19 @@ impl BarrierReader {
         })
     }
 
-    /// The group's committed offsets; waits until transactions that may still change them are decided.
-    ///
-    /// # Errors
-    /// Kafka does not answer, or the transactions stay undecided.
-    pub fn committed<'a>(
-        &self,
-        partitions: impl IntoIterator<Item = &'a Partition>,
-    ) -> Result<Vec<Option<i64>>, ReadError> {
-        consumer::committed(&self.committed, partitions, STEP).map_err(ReadError::Kafka)
+    /// The group's committed offset of each partition, or why it is not known: Kafka does not answer, or a transaction
+    /// that may still change it is open. One such partition does not keep the others waiting for long.
+    pub fn committed(&self, partitions: &[&Partition]) -> Vec<Result<Option<i64>, String>> {
+        match consumer::committed(&self.committed, partitions.iter().copied(), TOGETHER) {
+            Ok(offsets) => offsets.into_iter().map(Ok).collect(),
+            Err(_) => partitions
+                .iter()
+                .map(|one| {
+                    let offsets = consumer::committed(&self.committed, [*one], ALONE)?;
+                    offsets.into_iter().next().ok_or_else(|| format!("no answer for {one}"))
+                })
+                .collect(),
+        }
     }
 
     /// How many partitions a topic has. Asked for here, the reader also learns their leaders; left to itself it looks
@@ -176,7 +185,7 @@ impl BarrierReader {
         let kafka = |error: rdkafka::error::KafkaError| ReadError::Kafka(error.to_string());
         let mut times = TopicPartitionList::new();
         for Read { partition, from } in reads {
-            if let From::Time(since) = from {
+            if let Since::Time(since) = from {
                 times
                     .add_partition_offset(&partition.topic, partition.number, Offset::Offset((*since).max(0)))
                     .map_err(kafka)?;
@@ -189,11 +198,11 @@ impl BarrierReader {
             let at =
                 found.find_partition(&partition.topic, partition.number).map(|found| (found.error(), found.offset()));
             let start = match (from, at) {
-                (From::Offset(offset), _) => Offset::Offset(*offset),
-                (From::Time(_), Some((Ok(()), Offset::Offset(offset)))) => Offset::Offset(offset),
-                (From::Time(_), Some((Err(error), _))) => return Err(kafka(error)),
+                (Since::Offset(offset), _) => Offset::Offset(*offset),
+                (Since::Time(_), Some((Ok(()), Offset::Offset(offset)))) => Offset::Offset(offset),
+                (Since::Time(_), Some((Err(error), _))) => return Err(kafka(error)),
                 // librdkafka's mock cluster knows no times. All of it is never wrong, only longer.
-                (From::Time(_), Some((Ok(()), _)) | None) => Offset::Beginning,
+                (Since::Time(_), Some((Ok(()), _)) | None) => Offset::Beginning,
             };
             starts.add_partition_offset(&partition.topic, partition.number, start).map_err(kafka)?;
         }

@@ -16,7 +16,6 @@ pub(super) struct Breaker {
     /// Start times of unacknowledged records. Kafka reports a partition's deliveries in the order of their produce.
     in_flight: VecDeque<Instant>,
     failures: u32,
-    probing: bool,
 }
 
 impl Breaker {
@@ -28,11 +27,8 @@ impl Breaker {
     /// Ask to produce a record. `false`: do not. With an open breaker only one record at a time is let through,
     /// and only when nothing older is still under way, because that older one is the probe.
     pub(super) fn admit(&mut self, now: Instant) -> bool {
-        if self.is_open(now) {
-            if !self.in_flight.is_empty() || self.probing {
-                return false;
-            }
-            self.probing = true;
+        if self.is_open(now) && !self.in_flight.is_empty() {
+            return false;
         }
         self.in_flight.push_back(now);
         true
@@ -41,21 +37,18 @@ impl Breaker {
     /// The record that was just admitted did not reach the client after all.
     pub(super) fn withdraw(&mut self) {
         self.in_flight.pop_back();
-        self.probing = false;
     }
 
     /// The oldest record was acknowledged, or refused for good: the broker answers.
     pub(super) fn answered(&mut self) {
         self.in_flight.pop_front();
         self.failures = 0;
-        self.probing = false;
     }
 
     /// The oldest record was given up.
     pub(super) fn failed(&mut self) {
         self.in_flight.pop_front();
         self.failures = self.failures.saturating_add(1);
-        self.probing = false;
     }
 }
 

@@ -236,7 +236,7 @@ impl GroupConsumer {
         let before = ffi::membership(self.client.client()).ok_or(NotOwner::NotMember)?;
         let metadata = self.client.group_metadata().ok_or(NotOwner::NotMember)?;
         let after = ffi::membership(self.client.client()).ok_or(NotOwner::NotMember)?;
-        if before != after {
+        if before != after || self.client.assignment_lost() {
             return Err(NotOwner::Changing);
         }
         if before.generation < 0 || before.member.is_empty() {

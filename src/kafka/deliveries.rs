@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use prometheus::IntCounter;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
@@ -41,6 +42,7 @@ pub trait Settle: Send + 'static {
 pub(super) struct Deliveries<S> {
     slab: Mutex<Slab<Underway<S>>>,
     metrics: KafkaMetrics,
+    persisted: IntCounter,
 }
 
 struct Underway<S> {
@@ -52,10 +54,10 @@ struct Underway<S> {
 impl<S: Settle> Deliveries<S> {
     pub(super) fn new(metrics: KafkaMetrics) -> Self {
         // A counter that first appears at 1 hides that one from rate().
-        for outcome in DeliveryFailure::NAMES.iter().chain(&[PERSISTED]) {
+        for outcome in DeliveryFailure::NAMES {
             metrics.deliveries.with_label_values(&[outcome]);
         }
-        Self { slab: Mutex::new(Slab::new()), metrics }
+        Self { slab: Mutex::new(Slab::new()), persisted: metrics.deliveries.with_label_values(&[PERSISTED]), metrics }
     }
 
     /// Remember a record; the ticket rides in librdkafka's opaque pointer.
@@ -88,10 +90,10 @@ impl<S: Settle> Deliveries<S> {
             Err(_) => lock(&underway.breaker).failed(),
         }
         self.metrics.produce_duration.observe(underway.since.elapsed().as_secs_f64());
-        self.metrics
-            .deliveries
-            .with_label_values(&[outcome.map_or_else(|failure| failure.as_str(), |_| PERSISTED)])
-            .inc();
+        match outcome {
+            Ok(_) => self.persisted.inc(),
+            Err(failure) => self.metrics.deliveries.with_label_values(&[failure.as_str()]).inc(),
+        }
         underway.settle.settle(outcome);
     }
 }

@@ -72,3 +72,11 @@ pub(super) fn arrange_mock<C: ClientContext>(client: &Client<C>, broker: i32, ad
         rdsys::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
     }
 }
+
+/// Have the client meet a fatal error, as librdkafka offers it for tests.
+#[cfg(test)]
+pub(super) fn provoke_fatal_error<C: ClientContext>(client: &Client<C>) {
+    let code = rdsys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    // Sound: the client outlives the call; the text is static and copied by the callee.
+    unsafe { rdsys::rd_kafka_test_fatal_error(client.native_ptr(), code, c"provoked".as_ptr()) };
+}

@@ -32,6 +32,6 @@ pub use error::{DeliveryFailure, ProduceError, Refusal};
 pub use ffi::Persistence;
 pub use partitions::partition_for;
 pub use producer::Producer;
-pub use reader::{From as ReadFrom, Reader};
+pub use reader::{Reader, Start};
 pub use stand_in::StandIn;
 pub use transaction::{Abort, Batch, Outcome as TransactionOutcome, Transactor};

@@ -13,7 +13,7 @@ use crate::config::KafkaConfig;
 
 /// Where reading begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
+pub enum Start {
     /// With the oldest record that is kept.
     Beginning,
     /// With the next record that is written.
@@ -43,7 +43,7 @@ impl Reader {
     pub fn read<'a>(
         &self,
         topics: impl IntoIterator<Item = &'a str>,
-        from: From,
+        from: Start,
         patience: Duration,
     ) -> Result<(), String> {
         let mut list = TopicPartitionList::new();
@@ -60,8 +60,8 @@ impl Reader {
             }
             for partition in partitions {
                 let offset = match from {
-                    From::Beginning => Offset::Beginning,
-                    From::End => {
+                    Start::Beginning => Offset::Beginning,
+                    Start::End => {
                         let (_, end) = self
                             .0
                             .fetch_watermarks(topic, partition.id(), patience)

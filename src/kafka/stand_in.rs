@@ -4,6 +4,7 @@
 //! and quick tests only.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -13,6 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::context::LoggingContext;
 use super::ffi;
+
+/// How long to rest when a connection cannot be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The number of the only broker.
 const BROKER: i32 = 1;
@@ -69,7 +73,12 @@ impl Drop for StandIn {
 }
 
 async fn forward(listener: TcpListener, inner: SocketAddr) {
-    while let Ok((mut outside, _)) = listener.accept().await {
+    loop {
+        let Ok((mut outside, _)) = listener.accept().await else {
+            // Out of descriptors, mostly; others may close theirs.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
         tokio::spawn(async move {
             let Ok(mut inside) = TcpStream::connect(inner).await else { return };
             let _ = (outside.set_nodelay(true), inside.set_nodelay(true));

@@ -4,6 +4,8 @@
 mod batches;
 mod broker_facts;
 mod cloudevents_reader;
+mod compose;
+mod dashboards;
 mod data_schemas;
 mod enrich;
 mod envelope;

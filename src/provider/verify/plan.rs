@@ -82,7 +82,7 @@ impl Plan {
     /// holds it is the provider; a signature over a part of the body may be one that somebody else has seen.
     pub(crate) fn signs_pointer(&self, pointer: &Pointer) -> bool {
         match &self.proof {
-            Proof::Signature(plan) if plan.is_partial() => plan.signed.pointers().any(|signed| signed == pointer),
+            Proof::Signature(plan) if plan.is_partial() => plan.signed.signs(pointer),
             Proof::Signature(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::None => true,
         }
     }

@@ -65,11 +65,12 @@ impl Template {
         })
     }
 
-    /// The pointers whose values are signed.
-    pub(crate) fn pointers(&self) -> impl Iterator<Item = &Pointer> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Json(pointer, _) => Some(pointer),
-            _ => None,
+    /// Is the value at this pointer signed? A form's field is a member of the object that the form becomes.
+    pub(crate) fn signs(&self, pointer: &Pointer) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Json(signed, _) => signed == pointer,
+            Part::Form(name) => pointer.tokens() == [name.as_str()],
+            _ => false,
         })
     }
 

@@ -90,7 +90,7 @@ fn start(config: &Config) -> Running {
     let public = listener.local_addr().unwrap();
     let phase = watch::Sender::new(Phase::Serving);
     let limits = Limits { max_connections: 10, header_timeout: PATIENCE, finish: Duration::ZERO };
-    runtime.spawn(hookstream::http::serve(listener, gateway.router(), limits, None, phase.subscribe()));
+    runtime.spawn(hookstream::http::serve(listener, gateway, limits, None, phase.subscribe()));
     Running { public, now, metrics, _runtime: runtime, _phase: phase }
 }
 

@@ -33,6 +33,7 @@ pub(crate) struct Setup {
     environment: BTreeMap<String, String>,
     prefix: String,
     arguments: Vec<String>,
+    binary: PathBuf,
 }
 
 impl Setup {
@@ -47,6 +48,7 @@ impl Setup {
             environment: BTreeMap::from([(SECRET_VARIABLE.to_owned(), SECRET.to_owned())]),
             prefix: prefix.clone(),
             arguments: Vec::new(),
+            binary: env!("CARGO_BIN_EXE_hookstream").into(),
         };
         setup
             .set("gateway.listen", "127.0.0.1:0")
@@ -87,6 +89,13 @@ impl Setup {
         self
     }
 
+    /// Run another build than the one under test.
+    #[allow(dead_code, reason = "benches/load compares builds")]
+    pub(crate) fn binary(mut self, binary: &Path) -> Setup {
+        binary.clone_into(&mut self.binary);
+        self
+    }
+
     /// What stands before each topic's name.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
@@ -117,7 +126,7 @@ impl Setup {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("create a directory");
         let file = directory.path().join("hookstream.toml");
         std::fs::write(&file, self.text()).expect("write the configuration");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hookstream"));
+        let mut command = Command::new(&self.binary);
         command.arg("--config").arg(file).args(["--log-format", "json"]).args(&self.arguments).arg("serve");
         command.envs(&self.environment).env_remove("RUST_LOG");
         let log = directory.path().join("log");
@@ -178,6 +187,12 @@ impl Process {
         let log = self.log();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|line| line["message"] == message).collect()
+    }
+
+    /// Its process id, as /proc has it.
+    #[allow(dead_code, reason = "benches/load measures it")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Await the end: its exit code.

@@ -1,0 +1,90 @@
+//! What an event costs: `hookstream serve` under load on real Kafka, beside floors that do the least that must be done.
+//! `cargo bench --bench load` measures and prints; docs/performance.md says how to read it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
+
+mod client;
+mod event;
+mod floor;
+mod process;
+mod report;
+mod sample;
+mod subject;
+#[path = "../../tests/it/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
+mod support;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use clap::Parser;
+
+use report::Report;
+use sample::{Plan, Sample};
+use subject::Name;
+use support::kafka;
+
+/// As the gateway has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What comes before each window, unmeasured.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// Shares of the gateway's own saturation at which latency is measured.
+const SHARES: [f64; 2] = [0.3, 0.7];
+
+/// Measures `hookstream serve` beside floors, on real Kafka, on loopback.
+#[derive(Parser)]
+struct Arguments {
+    /// Length of each window
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Rounds: each measures every subject once, and the medians count
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only these floors
+    #[arg(long, value_enum)]
+    only: Vec<Name>,
+    /// Another hookstream binary, measured beside this one
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// Be a floor: how the harness starts itself again
+    #[arg(long, hide = true)]
+    floor: Option<PathBuf>,
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    if let Some(file) = &arguments.floor {
+        return floor::run(file);
+    }
+    let Some(kafka) = kafka::cluster() else { return };
+    let numbers = Arc::new(AtomicU64::new(0));
+    let subjects = subject::start(kafka, &arguments.only, arguments.against.as_deref(), &numbers);
+    let window = Duration::from_secs_f64(arguments.seconds);
+    let measure = |rate: Option<f64>| -> Vec<Sample> {
+        let mut samples = vec![Vec::new(); subjects.len()];
+        for round in 0..arguments.rounds {
+            // Each round begins with another subject, so that none is always the one after the pause.
+            for turn in 0..subjects.len() {
+                let index = (turn + round) % subjects.len();
+                let subject = &subjects[index];
+                if rate.is_none() || subject.name.is_paced() {
+                    samples[index].push(subject.run(Plan { rate, warm_up: WARM_UP, length: window }, &numbers));
+                }
+            }
+        }
+        samples.iter().map(|samples| Sample::median(samples)).collect()
+    };
+    let saturated = measure(None);
+    let best = saturated[0].rate;
+    let paced = SHARES.map(|share| (best * share, measure(Some(best * share))));
+    let report = Report { subjects: &subjects, saturated, paced };
+    println!("{report}");
+    subjects.iter().for_each(|subject| subject.check(report.accepted(subject.name)));
+}

@@ -1,0 +1,72 @@
+//! One window of measurement: what is asked for, and what came out.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A window.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// Events per second; `None`: as fast as answers come.
+    pub(crate) rate: Option<f64>,
+    /// The same load, not measured.
+    pub(crate) warm_up: Duration,
+    pub(crate) length: Duration,
+}
+
+/// What a window showed.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Sample {
+    /// Events per second that were answered.
+    pub(crate) rate: f64,
+    /// CPU time of the subject per event, in microseconds.
+    pub(crate) cpu: f64,
+    /// Half of the answers came within so many milliseconds.
+    pub(crate) p50: f64,
+    /// 99 of 100 answers came within so many milliseconds.
+    pub(crate) p99: f64,
+    /// Answers with a 200, warm-up included.
+    pub(crate) accepted: u64,
+    /// Answers without.
+    pub(crate) failed: u64,
+}
+
+impl Sample {
+    pub(crate) fn new(mut latencies: Vec<Duration>, length: Duration, cpu: Duration) -> Sample {
+        latencies.sort_unstable();
+        let events = latencies.len().max(1);
+        let at = |share: f64| {
+            latencies.get((events as f64 * share) as usize).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e3)
+        };
+        Sample {
+            rate: latencies.len() as f64 / length.as_secs_f64(),
+            cpu: cpu.as_secs_f64() * 1e6 / events as f64,
+            p50: at(0.5),
+            p99: at(0.99),
+            ..Sample::default()
+        }
+    }
+
+    /// Each figure's median over several windows; what was counted is added up.
+    pub(crate) fn median(samples: &[Sample]) -> Sample {
+        let median = |figure: fn(&Sample) -> f64| {
+            let mut figures: Vec<f64> = samples.iter().map(figure).collect();
+            figures.sort_unstable_by(f64::total_cmp);
+            figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+        };
+        Sample {
+            rate: median(|sample| sample.rate),
+            cpu: median(|sample| sample.cpu),
+            p50: median(|sample| sample.p50),
+            p99: median(|sample| sample.p99),
+            accepted: samples.iter().map(|sample| sample.accepted).sum(),
+            failed: samples.iter().map(|sample| sample.failed).sum(),
+        }
+    }
+}
+
+/// Let a window pass.
+#[allow(clippy::disallowed_methods, reason = "a measurement lasts as long as it lasts; there is no condition to await")]
+pub(crate) fn pause(length: Duration) {
+    std::thread::sleep(length);
+}

@@ -1,0 +1,37 @@
+//! One source's counters: every child that each request needs is looked up once.
+
+use prometheus::IntCounter;
+
+use super::answer::Outcome;
+use crate::telemetry::{GatewayMetrics, SourceMetrics};
+
+/// The counters of a source, or of the paths that nobody configured.
+pub(super) struct Counters {
+    pub(super) metrics: SourceMetrics,
+    outcomes: [IntCounter; Outcome::ALL.len()],
+    secrets: Vec<IntCounter>,
+}
+
+impl Counters {
+    /// With every outcome, and every secret's place, at 0: a counter that first appears at 1 hides that one from rate().
+    pub(super) fn new(metrics: &GatewayMetrics, source: &str, secrets: usize) -> Self {
+        let metrics = metrics.source(source);
+        Self {
+            outcomes: Outcome::ALL.map(|outcome| metrics.request(outcome.as_str())),
+            secrets: (0..secrets).map(|position| metrics.secret_match(position)).collect(),
+            metrics,
+        }
+    }
+
+    /// A request ended so.
+    pub(super) fn ended(&self, outcome: Outcome) {
+        self.outcomes[outcome as usize].inc();
+    }
+
+    /// A request was verified with the secret at this position.
+    pub(super) fn matched(&self, position: usize) {
+        if let Some(secret) = self.secrets.get(position) {
+            secret.inc();
+        }
+    }
+}
