@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use hookstream::config::Secret;
 use hookstream::event::Data;
-use hookstream::provider::{Binding, Catalogue, Facts, Filling, Provider, Reading, Reject, Request, Rules, Sample};
+use hookstream::provider::{
+    Binding, BodyKind, Catalogue, Facts, Filling, Provider, Reading, Reject, Request, Rules, Sample,
+};
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -13,8 +15,26 @@ const NOW: i64 = 1_700_000_000;
 const SECRET: &str = "whsec_ZmFrZSBzZWNyZXQgb2YgdGhpcyB0ZXN0";
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::embedded().unwrap());
-static ALL: LazyLock<Vec<(&'static Provider, Rules)>> =
-    LazyLock::new(|| CATALOGUE.iter().map(|provider| (provider.as_ref(), rules(provider))).collect());
+/// Those that we can sign for, and whose signature covers every byte of the body. The vectors prove the others: what
+/// only the provider can sign, what stands in the body or the query, tokens, and forms, which can be written in many ways.
+static ALL: LazyLock<Vec<(&'static Provider, Rules)>> = LazyLock::new(|| {
+    let others = [
+        "adyen",
+        "braintree",
+        "cloudevents",
+        "discord",
+        "event-grid",
+        "figma",
+        "mailgun",
+        "ms-graph",
+        "salesforce",
+        "sendgrid",
+        "twilio",
+        "zoho-crm",
+    ];
+    let ours = CATALOGUE.iter().filter(|provider| !others.contains(&provider.name()));
+    ours.map(|provider| (provider.as_ref(), rules(provider))).collect()
+});
 
 fn now() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
@@ -25,7 +45,9 @@ fn secret(text: &str) -> Secret {
 }
 
 fn rules(provider: &Provider) -> Rules {
-    provider.bind(&Binding { secrets: vec![secret(SECRET)], ..Binding::default() }).unwrap()
+    let params = provider.needs().params.keys().map(|name| (name.clone(), "word".to_owned())).collect();
+    let public_url = Some("https://hooks.example.com/webhooks/x".to_owned());
+    provider.bind(&Binding { secrets: vec![secret(SECRET)], params, public_url, ..Binding::default() }).unwrap()
 }
 
 fn request<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Request<'a> {
@@ -59,9 +81,16 @@ fn every_sample_is_what_its_provider_sends() {
                 continue;
             };
             assert_eq!(facts.providertype, sample.providertype.as_str());
-            assert_eq!(facts.time.map(|time| time.as_second()), Some(NOW), "{}", provider.name());
-            assert_eq!(facts.data, Data::Json(&body));
-            assert!(provider.category(&facts.providertype).is_some(), "{}", facts.providertype);
+            if provider.body_kind() == BodyKind::Json {
+                assert_eq!(facts.time.map(|time| time.as_second()), Some(NOW), "{}", provider.name());
+                // The body, or the one item of a batch in it.
+                let data = String::from_utf8(facts.data.text().unwrap().to_vec()).unwrap();
+                let batch = ["hubspot", "meta"].contains(&provider.name());
+                let whole = String::from_utf8(body.clone()).unwrap();
+                assert!(whole == data || batch && whole.contains(&data), "{}", provider.name());
+            }
+            let kinds = provider.categories().count();
+            assert!(kinds == 0 || provider.category(&facts.providertype).is_some(), "{}", facts.providertype);
             seen.push((provider.name(), sample.providertype.as_str(), facts.id.unwrap_or_default().into_owned()));
         }
     }
@@ -69,11 +98,19 @@ fn every_sample_is_what_its_provider_sends() {
     let expected = [
         ("generic", "order.created", ""),
         ("github", "push", uuid),
+        ("hubspot", "contact.creation", "62515:12345:1700000000:123001:1700000000000"),
+        ("meta", "page.feed", "a3f71d2ccebc7e9fcd6895708916aed1"),
+        ("netlify", "deploy_created", "5d1adev_1:ready"),
+        ("segment", "track.Order Completed", "m-dev_1"),
         ("shopify", "orders/create", uuid),
         ("slack", "url_verification", "handshake"),
         ("slack", "message", "Ev_dev_1"),
+        ("square", "order.created", uuid),
         ("standard-webhooks", "user.created", "msg_dev_1"),
         ("stripe", "invoice.paid", "evt_dev_1"),
+        ("trello", "createCard", "51f9424bcd6e040f3c002411"),
+        ("x", "activity", "171"),
+        ("youtube", "feed.updated", "8e219f56e1e994e547cf73e0156d67c3"),
     ];
     assert_eq!(seen, expected.map(|(provider, kind, id)| (provider, kind, id.to_owned())));
 }
@@ -96,15 +133,17 @@ fn records_have_routes_and_summaries() {
 
 #[test]
 fn what_nobody_signs_is_known() {
-    let unsigned: Vec<_> =
-        ALL.iter().map(|(provider, _)| (provider.name(), provider.unsigned_facts().to_vec())).collect();
+    let unsigned = CATALOGUE.iter().map(|provider| (provider.name(), provider.unsigned_facts().to_vec()));
+    let unsigned: Vec<_> = unsigned.filter(|(_, facts)| !facts.is_empty()).collect();
     let expected = [
+        ("adyen", vec!["time"]),
+        ("cloudevents", vec!["id", "type", "time", "subject", "tenant"]),
         ("generic", vec!["type"]),
         ("github", vec!["id", "type"]),
+        ("mailgun", vec!["id", "type", "time", "subject"]),
+        ("netlify", vec!["type"]),
+        ("segment", vec!["id", "type", "time", "subject"]),
         ("shopify", vec!["id", "type", "time", "tenant"]),
-        ("slack", vec![]),
-        ("standard-webhooks", vec![]),
-        ("stripe", vec![]),
     ];
     assert_eq!(unsigned, expected);
     assert!(!CATALOGUE.get("shopify").unwrap().tenant_is_signed());
@@ -217,7 +256,7 @@ fn a_faulty_file_says_file_line_key_and_what_is_allowed() {
         ("type = \"/type\"", "id = \"/id\"", "x.toml:9: event.type: is missing"),
         ("where", "place", "x.toml:5: needs.secrets.place: unknown field `place`, expected `min` or `where`"),
         ("[needs]\nsecrets = { min = 1, where = \"there\" }", "", "x.toml:1: needs.secrets: is missing"),
-        ("[event]", "signed = \"{timestamp}\"\n[event]", "x.toml:9: verify.signed: `{timestamp}` must contain {body}"),
+        ("[event]", "signed = \"{method}\"\n[event]", "x.toml:9: verify.signed: leaves {body} out"),
         (
             "[event]",
             "signed = \"{timestamp}{body}\"\n[event]",

@@ -16,6 +16,12 @@ import hmac
 import pathlib
 import sys
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import bodies
+import grammar
+
 NOW = 1_700_000_000
 URL = "https://hooks.example.com/webhooks/"
 MADE = "made by tests/vectors/generate.py (Python hmac)"
@@ -42,10 +48,11 @@ class Scheme:
     """How a provider signs, written down a second time and independently of the TOML files."""
 
     def __init__(self, header, message, value=lambda ts, sig: sig, hash="sha256", encoding="hex", key="plain",
-                 ts_header=None, ts_inside=False, several=None, overrides=None):
+                 ts_header=None, ts_inside=False, several=None, overrides=None, ts_text=str):
         self.header, self.message, self.value = header, message, value
         self.hash, self.encoding, self.key = hash, encoding, key
         self.ts_header, self.ts_inside, self.several, self.overrides = ts_header, ts_inside, several, overrides
+        self.ts_text = ts_text
 
     @property
     def timed(self):
@@ -61,18 +68,18 @@ class Scheme:
     def headers(self, base, ts, *values):
         out = list(base)
         if self.ts_header:
-            out.append((self.ts_header, str(ts)))
+            out.append((self.ts_header, self.ts_text(ts)))
         return out + [(self.header, value) for value in values]
 
 
 class File:
-    def __init__(self, provider):
-        self.provider, self.vectors = provider, []
+    def __init__(self, provider, **common):
+        self.provider, self.common, self.vectors = provider, common, []
 
     def add(self, name, expect, headers, body, secrets, source=MADE, **more):
         assert all(known["name"] != name for known in self.vectors), name
         self.vectors.append(dict(name=name, source=source, expect=expect, headers=headers, body=body,
-                                 secrets=secrets, **more))
+                                 secrets=secrets, **self.common, **more))
 
     def standard(self, scheme, body, base, facts, secrets, prefix=""):
         """The cases that every HMAC scheme has. `secrets` is (live, old, foreign); `facts` what an ok one says."""
@@ -157,7 +164,7 @@ class File:
         if scheme.ts_header:
             drop = [(name, value) for name, value in signed() if name != scheme.ts_header]
             add("timestamp missing", "timestamp_missing", drop)
-            add("timestamp twice", "timestamp_malformed", signed() + [(scheme.ts_header, str(NOW))])
+            add("timestamp twice", "timestamp_malformed", signed() + [(scheme.ts_header, scheme.ts_text(NOW))])
 
 
 def text(body):
@@ -520,8 +527,8 @@ def quoted(value):
     return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04X}" for char in escaped) + '"'
 
 
-ORDER = ["name", "source", "expect", "now", "secrets", "secret", "accept_unsigned", "overrides", "headers", "body",
-         "body_base64", "id", "type", "time", "subject", "tenant", "reply"]
+ORDER = ["name", "source", "expect", "now", "secrets", "secret", "accept_unsigned", "params", "overrides", "url", "method", "query", "headers", "body",
+         "body_base64", "id", "type", "time", "subject", "tenant", "events", "reply"]
 
 
 def rendered(file):
@@ -541,7 +548,8 @@ def rendered(file):
 
 def main():
     stale = []
-    for file in (stripe(), github(), shopify(), slack(), standard_webhooks(), generic()):
+    others = [write(File, Scheme) for write in (grammar.hubspot, grammar.twilio, grammar.discord, grammar.sendgrid, *bodies.ALL)]
+    for file in (stripe(), github(), shopify(), slack(), standard_webhooks(), generic(), *others):
         path = ROOT / "providers" / f"{file.provider}.vectors.toml"
         new = rendered(file)
         if "--check" in sys.argv[1:]:
