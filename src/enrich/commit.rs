@@ -168,7 +168,11 @@ impl Owner {
         }
         let start = Instant::now();
         let Ok(producer) = self.committer.producer() else { return Ok(()) };
-        tracing::debug!(records = gathered.batch.records.len(), partitions = gathered.parts.len(), "a transaction begins");
+        tracing::debug!(
+            records = gathered.batch.records.len(),
+            partitions = gathered.parts.len(),
+            "a transaction begins"
+        );
         let outcome = producer.commit(&gathered.batch, &self.consumer);
         match outcome {
             Outcome::Committed(offsets) => {

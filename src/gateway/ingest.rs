@@ -35,6 +35,9 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Body) -
     let query = parts.uri.query().unwrap_or_default();
     let request =
         provider::Request { method: &parts.method, headers: &parts.headers, query, body: &body, now: call.now };
+    if let Some(reply) = source.rules.handshake(&request) {
+        return Ok(Answer::Handshake(reply));
+    }
     let verified = source.rules.verify(&request)?;
     source.verified(&verified, call.now);
     let items = match source.rules.read(&verified, &request) {

@@ -24,8 +24,16 @@ fn secret(text: &str) -> Secret {
     Secret::new(text.as_bytes().to_vec())
 }
 
+/// The secret in the form that the provider hands out.
 fn rules(provider: &Provider) -> Rules {
-    provider.bind(&Binding { secrets: vec![secret(SECRET)], ..Binding::default() }).unwrap()
+    let forms = [SECRET, &SECRET["whsec_".len()..], "user:password"];
+    let bind = |text: &&str| provider.bind(&Binding { secrets: vec![secret(text)], ..Binding::default() }).ok();
+    forms.iter().find_map(bind).unwrap_or_else(|| panic!("{} takes no such secret", provider.name()))
+}
+
+/// Does its scheme cover the body?
+fn signs(provider: &Provider) -> bool {
+    provider.schemes().iter().all(|scheme| scheme.starts_with("hmac-"))
 }
 
 fn request<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Request<'a> {
@@ -59,9 +67,11 @@ fn every_sample_is_what_its_provider_sends() {
                 continue;
             };
             assert_eq!(facts.providertype, sample.providertype.as_str());
-            assert_eq!(facts.time.map(|time| time.as_second()), Some(NOW), "{}", provider.name());
+            let timeless = TIMELESS.contains(&provider.name());
+            assert_eq!(facts.time.map(|time| time.as_second()), (!timeless).then_some(NOW), "{}", provider.name());
             assert_eq!(facts.data, Data::Json(&body));
-            assert!(provider.category(&facts.providertype).is_some(), "{}", facts.providertype);
+            let known = provider.category(&facts.providertype).is_some() || provider.categories().next().is_none();
+            assert!(known, "{}: {}", provider.name(), facts.providertype);
             seen.push((provider.name(), sample.providertype.as_str(), facts.id.unwrap_or_default().into_owned()));
         }
     }
@@ -75,8 +85,20 @@ fn every_sample_is_what_its_provider_sends() {
         ("standard-webhooks", "user.created", "msg_dev_1"),
         ("stripe", "invoice.paid", "evt_dev_1"),
     ];
-    assert_eq!(seen, expected.map(|(provider, kind, id)| (provider, kind, id.to_owned())));
+    for (provider, kind, id) in expected {
+        assert!(seen.contains(&(provider, kind, id.to_owned())), "{provider}: {kind} {id}");
+    }
+    let without: Vec<_> = seen.iter().filter(|(_, _, id)| id.is_empty()).map(|(provider, _, _)| *provider).collect();
+    assert_eq!(without, NO_ID, "samples whose event has no id");
+    let providers = ALL.iter().filter(|(provider, _)| provider.samples().is_empty());
+    assert_eq!(providers.count(), 0, "providers without a sample");
 }
+
+/// Providers whose events say nothing of when they happened.
+const TIMELESS: [&str; 0] = [];
+
+/// Providers whose events are each an event of its own: no two are known to be one.
+const NO_ID: [&str; 1] = ["generic"];
 
 #[test]
 fn records_have_routes_and_summaries() {
@@ -86,7 +108,14 @@ fn records_have_routes_and_summaries() {
         sample.summarise(&record)
     });
     let summaries: Vec<_> = summaries.collect();
-    assert_eq!(summaries, ["commit 9c1e…, 3 files", "order #1001, 2 line items", "invoice in_dev_1, paid 42.00"]);
+    for expected in [
+        "commit 9c1e…, 3 files",
+        "order #1001, 2 line items",
+        "invoice in_dev_1, paid 42.00",
+        "payment pay_dev_1, captured 500.00",
+    ] {
+        assert!(summaries.iter().any(|summary| summary == expected), "{expected}: {summaries:?}");
+    }
     for (provider, _) in ALL.iter() {
         for sample in provider.samples().iter().filter(|sample| sample.record.is_some()) {
             assert!(provider.api().unwrap().route(&sample.providertype).is_some(), "{}", sample.providertype);
@@ -99,20 +128,26 @@ fn what_nobody_signs_is_known() {
     let unsigned: Vec<_> =
         ALL.iter().map(|(provider, _)| (provider.name(), provider.unsigned_facts().to_vec())).collect();
     let expected = [
+        ("bitbucket", vec!["id", "type"]),
         ("generic", vec!["type"]),
         ("github", vec!["id", "type"]),
+        ("razorpay", vec!["id"]),
         ("shopify", vec!["id", "type", "time", "tenant"]),
         ("slack", vec![]),
         ("standard-webhooks", vec![]),
         ("stripe", vec![]),
+        ("woocommerce", vec!["id", "type", "tenant"]),
+        ("zendesk", vec!["id", "tenant"]),
     ];
-    assert_eq!(unsigned, expected);
+    for (provider, facts) in expected {
+        assert!(unsigned.contains(&(provider, facts)), "{provider}: {unsigned:?}");
+    }
     assert!(!CATALOGUE.get("shopify").unwrap().tenant_is_signed());
 }
 
 #[test]
 fn a_stored_record_can_be_verified_again() {
-    for (provider, rules) in ALL.iter() {
+    for (provider, rules) in ALL.iter().filter(|(provider, _)| signs(provider)) {
         let (headers, body) = signed(rules, &provider.samples()[0]);
         let kept = rules.kept_headers().iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
         let kept: HeaderMap = kept.collect();
@@ -125,7 +160,7 @@ proptest! {
 
     #[test]
     fn a_flipped_bit_in_the_body_is_refused(place in any::<prop::sample::Index>(), bit in 0u8..8) {
-        for (provider, rules) in ALL.iter() {
+        for (provider, rules) in ALL.iter().filter(|(provider, _)| signs(provider)) {
             for sample in provider.samples() {
                 let (headers, mut body) = signed(rules, sample);
                 let at = place.index(body.len());
