@@ -5,9 +5,9 @@ set -u
 to=$1
 bodies=$2
 
-# Again and again; while the gateway is away, every other second.
+# Again and again; while the gateway is away, every other second. Ends with this script.
 again() {
-    while :; do
+    while kill -0 $$ 2>/dev/null; do
         "$@" --to "$to" >/dev/null || sleep 2
     done
 }
@@ -16,13 +16,14 @@ again() {
 every() {
     seconds=$1
     shift
-    while :; do
+    while kill -0 $$ 2>/dev/null; do
         "$@" --to "$to" >/dev/null
         sleep "$seconds"
     done
 }
 
-trap 'exit 0' TERM INT
+# With everything it started.
+trap 'trap - TERM; kill 0' TERM INT
 
 for source in stripe github shopify slack standard-webhooks generic; do
     again hookstream send "$source" --count 600 --rate 2 &

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::{ConfigError, file::File};
+use super::{ConfigError, file::File, redact};
 
 /// The sections that may be overridden. Sources live in the file only.
 const SECTIONS: [&str; 5] = ["gateway", "admin", "kafka", "enrich", "log"];
@@ -29,7 +29,10 @@ pub(super) fn overridden(
     let mut file = file;
     for (name, path, value) in overrides {
         set(&mut table, &path, literal(&value)).map_err(|message| ConfigError::new(&name, message))?;
-        file = table.clone().try_into().map_err(|error: toml::de::Error| ConfigError::new(&name, error.message()))?;
+        file = table
+            .clone()
+            .try_into()
+            .map_err(|error: toml::de::Error| ConfigError::new(&name, redact::without_texts(error.message())))?;
     }
     Ok(file)
 }

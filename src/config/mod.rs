@@ -5,6 +5,7 @@
 mod environment;
 pub mod file;
 mod properties;
+mod redact;
 mod secret;
 mod source;
 mod topics;
@@ -158,8 +159,9 @@ impl Config {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let origin = path.display().to_string();
-        // The file alone first: its errors then carry line and column.
-        let file: file::File = toml::from_str(text).map_err(|error| ConfigError::new(&origin, error))?;
+        // The file alone first: its errors then carry their line.
+        let file: file::File =
+            toml::from_str(text).map_err(|error| ConfigError::new(&origin, redact::located(&error, text)))?;
         Self::from_file(path, environment::overridden(file, text, variables)?)
     }
 

@@ -94,6 +94,20 @@ fn a_wrong_override_names_its_variable() {
 
 #[test]
 fn a_secret_in_the_file_is_refused_without_being_shown() {
-    let message = refusal("[sources.stripe]\napi_key = \"sk_live_canary\"\n");
-    assert!(message.contains("env:NAME"), "{message}");
+    for (text, says) in [
+        ("[sources.stripe]\napi_key = \"sk_live_canary\"\n", "line 2: sources.stripe.api_key: a secret never stands"),
+        (
+            "[sources.stripe]\nsecrets = \"canary\"\n",
+            "line 2: sources.stripe.secrets: invalid type: string, expected a sequence",
+        ),
+        ("[sources.stripe]\nsecrets = [\"canary\"]\n", "env:NAME"),
+        ("[sources.stripe]\nsecrets = [canary]\n", "line 2"),
+        ("[sources.stripe]\nsecret = \"canary\"\n", "unknown field `secret`"),
+        ("[gateway]\nmax_connections = \"canary \\\", expected \"\n", "line 2: gateway.max_connections"),
+    ] {
+        let message = refusal(text);
+        assert!(message.contains(says) && !message.contains("canary"), "{message}");
+    }
+    let override_ = ("HOOKSTREAM_GATEWAY__MAX_CONNECTIONS", "canary");
+    assert!(!parse("", &[override_]).unwrap_err().to_string().contains("canary"));
 }

@@ -69,6 +69,10 @@ impl Operations for Everything {
 /// # Errors
 /// A configuration, a port or a Kafka that cannot be used.
 pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitCode, Failure> {
+    if cli.config.is_some() && (!arguments.secret.is_empty() || arguments.public_url.is_some()) {
+        let message = "--secret and --public-url are for dev's own sources; with --config write them into the file";
+        return Err(Failure::Failed(message.to_owned()));
+    }
     let start = Instant::now();
     let public = listen(arguments.listen).await?;
     let admin = listen(arguments.admin).await?;

@@ -150,12 +150,9 @@ impl Show {
         let client = client()?;
         let mut number = 0;
         let mut again = None;
-        for provider in providers(&config.catalogue) {
-            let Some(source) = config.sources.values().find(|source| source.provider.name() == provider.name()) else {
-                continue;
-            };
+        for source in ordered(&config).into_iter().filter_map(|name| config.sources.get(name)) {
             let url = format!("http://{}{}", config.gateway.listen, source.path);
-            for sample in provider.samples() {
+            for sample in source.provider.samples() {
                 let sender = Sender::of(source.bind()?, sample, url.clone(), client.clone());
                 number += u64::from(sample.providertype != HANDSHAKE);
                 let id = format!("dev_{number}");

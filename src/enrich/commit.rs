@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::EnrichError;
+use super::holding::Committed;
 use super::owner::Owner;
 use super::plan::records;
 use super::verdict::{Dead, Decision};
 use crate::config::KafkaConfig;
+use crate::kafka::client::TRANSACTION_TIMEOUT;
 use crate::kafka::{Abort, Batch, Partition, Refusal, TransactionOutcome as Outcome, Transactor};
 
 /// How a transaction ends: the metric's labels.
@@ -29,8 +31,8 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Opening a producer may take this long; the loop stands still meanwhile.
 const OPEN: Duration = Duration::from_secs(5);
 
-/// Committed offsets are waited for this long: as long as a transaction may stay undecided.
-const DOUBT: Duration = Duration::from_secs(15);
+/// Committed offsets are waited for as long as a transaction may stay undecided.
+const DOUBT: Duration = TRANSACTION_TIMEOUT;
 
 /// The pauses after a transaction that failed.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -57,7 +59,8 @@ pub(crate) struct Committer {
 struct Part {
     partition: Partition,
     epoch: u64,
-    before: Option<i64>,
+    /// What was committed before; nothing where it was not known: the first transaction of a retry partition.
+    before: Option<Committed>,
     next: i64,
 }
 
@@ -195,7 +198,8 @@ impl Owner {
                 );
                 self.committer.producer = None;
                 self.committer.doubt = gathered.parts;
-                if fenced {
+                // A transaction that took longer than it may was fenced by the broker itself.
+                if fenced && start.elapsed() < TRANSACTION_TIMEOUT {
                     self.committer.note_fenced()?;
                 }
                 self.committer.back_off();
@@ -293,13 +297,12 @@ impl Owner {
                 return Ok(false);
             }
         };
-        let all =
-            |test: fn(&Part, Option<i64>) -> bool| parts.iter().zip(&committed).all(|(part, now)| test(part, *now));
-        if all(|part, now| now == part.before) {
-            tracing::info!("the transaction did not take place; its events go into the next");
-        } else if all(|part, now| now == Some(part.next)) {
+        let all = |test: fn(&Part, Committed) -> bool| parts.iter().zip(&committed).all(|(part, now)| test(part, *now));
+        if all(|part, now| now == Some(part.next)) {
             tracing::info!("the transaction took place");
             self.release(&parts);
+        } else if all(|part, now| part.before.map_or(now != Some(part.next), |before| now == before)) {
+            tracing::info!("the transaction did not take place; its events go into the next");
         } else {
             return Err(EnrichError::Contradiction(format!("{parts:?}, committed {committed:?}")));
         }

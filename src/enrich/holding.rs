@@ -18,6 +18,9 @@ pub(crate) type WorkLane = Lane<Work, Decision>;
 /// A record in it.
 pub(crate) type WorkSlot = Slot<Work, Decision>;
 
+/// What a group has committed for a partition: an offset, or nothing yet.
+pub(crate) type Committed = Option<i64>;
+
 /// What a partition is for.
 #[derive(Clone, Debug)]
 pub(crate) enum Role {
@@ -54,8 +57,8 @@ pub(crate) struct Holding {
     pub(crate) role: Role,
     /// Its records.
     pub(crate) lane: WorkLane,
-    /// The group's committed offset, as far as we know.
-    pub(crate) committed: Option<i64>,
+    /// The group's committed offset; nothing while nobody has asked for it.
+    pub(crate) committed: Option<Committed>,
     /// Whether the client has been told not to read it.
     pub(crate) paused: bool,
     window: Window,
@@ -116,7 +119,7 @@ impl Holding {
     /// The transaction with everything below `next` is committed. Returns the records that are done, and how many older
     /// claims had to leave memory for theirs.
     pub(crate) fn commit(&mut self, next: i64, now_ms: i64) -> (Vec<WorkSlot>, usize) {
-        self.committed = Some(next);
+        self.committed = Some(Some(next));
         let released = self.lane.release(next);
         let mut dropped = 0;
         for slot in &released {
@@ -161,7 +164,7 @@ impl Holding {
     /// The claims are restored.
     pub(crate) fn restored(&mut self, window: Window, committed: Option<i64>) {
         self.window = window;
-        self.committed = committed;
+        self.committed = Some(committed);
         self.lane.begin_at(committed.unwrap_or(0));
         self.restore = Restore::Done;
     }

@@ -173,6 +173,12 @@ impl Operations for Gateway {
 
     fn status(&self) -> Value {
         let (counts, refusals) = self.journal.status();
-        json!({ "ready": self.ready().is_ok(), "counts": counts, "open_breakers": self.producer.open_breakers(), "recent_rejects": refusals })
+        json!({
+            "ready": self.ready().is_ok(),
+            "counts": counts,
+            "open_breakers": self.producer.open_breakers(),
+            "sources": self.sources.values().map(|source| source.status()).collect::<Vec<_>>(),
+            "recent_rejects": refusals,
+        })
     }
 }

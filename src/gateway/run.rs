@@ -14,12 +14,13 @@ use crate::http::{Connections, Limits, Phase};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 
-/// What begun requests may take once nothing new is accepted. Above the longest deadline that is usual.
-const FINISH: Duration = Duration::from_secs(6);
+/// What begun requests may take once nothing new is accepted: the longest deadline that a provider really keeps. With
+/// the drain delay, `FLUSH` and the operators' listener it stays within the 20 s that SIGTERM promises.
+const FINISH: Duration = Duration::from_secs(10);
 
-/// What the producer may take to settle what is under way. With the drain delay and `FINISH` it stays within the 20 s
-/// that SIGTERM promises.
-const FLUSH: Duration = Duration::from_secs(8);
+/// What the producer may take to settle what is still under way. Nobody was promised anything for these records: whoever
+/// was, has been answered.
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// Bind an address, and say which one when it cannot be had.
 ///

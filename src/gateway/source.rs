@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use ipnet::IpNet;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::admission::{self, PerSecond};
@@ -64,6 +65,11 @@ impl Source {
             rate: source.max_requests_per_second.map(PerSecond::new),
             name: source.name.as_str().into(),
         })
+    }
+
+    /// What operators may know of it.
+    pub(super) fn status(&self) -> Value {
+        json!({ "name": &*self.name, "provider": self.provider.name(), "topic": &*self.topic })
     }
 
     /// What is decided before the body is read.

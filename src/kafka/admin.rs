@@ -8,6 +8,7 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use serde::Serialize;
 
 use super::client::{Role, client_config};
@@ -17,6 +18,10 @@ use crate::config::KafkaConfig;
 
 /// How long one question to the cluster may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a created topic may take to appear, and how often to look for it.
+const VISIBLE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Why the cluster could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +132,34 @@ impl Admin {
             }
             results.push(applied);
         }
+        let created: Vec<&str> = results.iter().filter(|one| one.created).map(|one| one.name.as_str()).collect();
+        self.await_visible(&created).await?;
         Ok(results)
+    }
+
+    /// Wait until the cluster shows what it has created: whoever looks next, `check` or `serve`, must find it.
+    async fn await_visible(&self, names: &[&str]) -> Result<(), AdminError> {
+        let end = tokio::time::Instant::now() + VISIBLE;
+        let mut look = tokio::time::interval(LOOK_AGAIN);
+        while tokio::time::Instant::now() < end {
+            look.tick().await;
+            let metadata = self.metadata().await?;
+            let visible =
+                |name: &&str| metadata.topics().iter().any(|topic| topic.name() == *name && topic.error().is_none());
+            if names.iter().all(visible) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// All topics at once: to ask for one by its name is to ask for its creation where the cluster does that.
+    async fn metadata(&self) -> Result<Metadata, AdminError> {
+        let client = Arc::clone(&self.client);
+        tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, PATIENCE))
+            .await
+            .map_err(|error| AdminError::Client(error.to_string()))?
+            .map_err(|error| self.away(error))
     }
 
     async fn found(&self, topics: &[Topic]) -> Result<BTreeMap<String, Found>, AdminError> {
@@ -155,12 +187,7 @@ impl Admin {
 
     /// Partitions and replicas of those topics that exist.
     async fn placed(&self, topics: &[Topic]) -> Result<BTreeMap<String, Found>, AdminError> {
-        let client = Arc::clone(&self.client);
-        // All topics at once: to ask for one by its name is to ask for its creation where the cluster does that.
-        let metadata = tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, PATIENCE))
-            .await
-            .map_err(|error| AdminError::Client(error.to_string()))?
-            .map_err(|error| self.away(error))?;
+        let metadata = self.metadata().await?;
         let wanted = |name: &str| topics.iter().any(|topic| topic.name == name);
         let placed = metadata.topics().iter().filter(|topic| wanted(topic.name()) && topic.error().is_none());
         let found = placed.map(|topic| {

@@ -1,5 +1,7 @@
 //! Every setting of every client, with its why.
 
+use std::time::Duration;
+
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use crate::config::KafkaConfig;
@@ -37,9 +39,9 @@ const SOCKET_TIMEOUT_MS: &str = "6000";
 /// times out in flight makes librdkafka close the connection and start a new epoch, which hurts its neighbours.
 pub const MESSAGE_TIMEOUT_MS: u64 = 30_000;
 
-/// How long a transaction may stay open before the broker aborts it, in milliseconds: what a crash costs a
+/// How long a transaction may stay open before the broker aborts it: what a crash costs a
 /// read_committed reader at most.
-pub const TRANSACTION_TIMEOUT_MS: u64 = 15_000;
+pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The configuration of a client.
 ///
@@ -105,7 +107,7 @@ pub fn client_config(kafka: &KafkaConfig, role: Role<'_>) -> Result<ClientConfig
         Role::Producer => set(&[("message.timeout.ms", &MESSAGE_TIMEOUT_MS.to_string())]),
         Role::Transactional { id } => set(&[
             ("transactional.id", id),
-            ("transaction.timeout.ms", &TRANSACTION_TIMEOUT_MS.to_string()),
+            ("transaction.timeout.ms", &TRANSACTION_TIMEOUT.as_millis().to_string()),
             // Must end before the transaction does, or a late message would fall into nothing.
             ("message.timeout.ms", "10000"),
         ]),

@@ -28,7 +28,6 @@ pub(super) struct Metadata {
 #[derive(Default)]
 struct Signals {
     stop: bool,
-    hurry: bool,
     complained: bool,
 }
 
@@ -39,12 +38,6 @@ impl Metadata {
 
     pub(super) fn topics(&self) -> &[Arc<str>] {
         &self.topics
-    }
-
-    /// Look at once: somebody needs a topic that was never seen.
-    pub(super) fn hurry(&self) {
-        self.signals().hurry = true;
-        self.changed.notify_all();
     }
 
     pub(super) fn stop(&self) {
@@ -85,7 +78,11 @@ impl Metadata {
             }
             drop(handle);
             self.changed.notify_all();
-            self.pause(if known.know_all(&self.topics) { REFRESH } else { IMPATIENT });
+            let usable = known.know_all(&self.topics);
+            if usable && std::mem::take(&mut self.signals().complained) {
+                tracing::info!("kafka is usable: every topic was seen");
+            }
+            self.pause(if usable { REFRESH } else { IMPATIENT });
         }
     }
 
@@ -111,14 +108,9 @@ impl Metadata {
         }
     }
 
-    /// Sleep until the time is over or somebody signals; leave `hurry` cleared.
+    /// Sleep until the time is over or the end is near.
     fn pause(&self, length: Duration) {
-        let signals = self.signals();
-        let (mut signals, _) = self
-            .changed
-            .wait_timeout_while(signals, length, |signals| !signals.stop && !signals.hurry)
-            .unwrap_or_else(PoisonError::into_inner);
-        signals.hurry = false;
+        drop(self.changed.wait_timeout_while(self.signals(), length, |signals| !signals.stop));
     }
 
     fn signals(&self) -> MutexGuard<'_, Signals> {

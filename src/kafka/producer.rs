@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
-use super::client::{self, Role, client_config};
+use super::client::{Role, client_config};
 use super::deliveries::{Deliveries, DeliveryContext, Settle};
 use super::error::{self, ProduceError, Refusal};
 use super::metadata::Metadata;
@@ -22,6 +22,9 @@ use crate::telemetry::KafkaMetrics;
 /// How often a polling thread looks up from its queue.
 const POLL: Duration = Duration::from_millis(100);
 
+/// How long to wait before the next try to replace a producer that cannot go on.
+const SWAP_PAUSE: Duration = Duration::from_secs(1);
+
 /// An idempotent producer. Cheap to share; every method takes `&self`.
 pub struct Producer<S: Settle> {
     config: KafkaConfig,
@@ -30,6 +33,7 @@ pub struct Producer<S: Settle> {
     handle: ArcSwap<Handle<S>>,
     metadata: Metadata,
     pollers: Mutex<Vec<JoinHandle<()>>>,
+    closing: Arc<AtomicBool>,
     metrics: KafkaMetrics,
 }
 
@@ -55,6 +59,7 @@ impl<S: Settle> Producer<S> {
             topics: known,
             handle: ArcSwap::new(Arc::clone(&handle)),
             pollers: Mutex::default(),
+            closing: Arc::default(),
             metrics,
         });
         producer.poll(handle)?;
@@ -74,7 +79,6 @@ impl<S: Settle> Producer<S> {
     /// Why the record was not taken; nothing is kept of it.
     pub fn produce(&self, record: &Record, settle: S) -> Result<(), (ProduceError, S)> {
         let Some(partitions) = self.topics.get(&record.topic) else {
-            self.metadata.hurry();
             return Err((ProduceError::TopicUnknown, settle));
         };
         let count = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
@@ -143,15 +147,11 @@ impl<S: Settle> Producer<S> {
     /// Wait until everything under way is settled, or the time is over, and end the threads. Returns how many records
     /// were still unsettled; their `settle` is then told that they may or may not stand in the log.
     pub fn close(&self, patience: Duration) -> usize {
-        let handle = self.handle.load_full();
-        let _ = handle.client.flush(patience);
-        let left = self.deliveries.len();
+        // First of all: it may be in the middle of a look, which takes its time while Kafka is away.
         self.metadata.stop();
-        handle.retired.store(true, Ordering::Release);
-        if left > 0 {
-            handle.client.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
-        }
-        drop(handle);
+        let _ = self.handle.load().client.flush(patience);
+        let left = self.deliveries.len();
+        self.closing.store(true, Ordering::Release);
         let threads = std::mem::take(&mut *self.pollers.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // A polling thread that panicked has nothing left to tell.
@@ -161,26 +161,27 @@ impl<S: Settle> Producer<S> {
     }
 
     fn poll(self: &Arc<Self>, handle: Arc<Handle<S>>) -> Result<(), String> {
-        let producer = Arc::downgrade(self);
+        let (producer, closing) = (Arc::downgrade(self), Arc::clone(&self.closing));
         let thread = std::thread::Builder::new()
             .name("kafka-poll".to_owned())
             .spawn(move || {
-                let mut fatal_seen = false;
-                while !handle.retired.load(Ordering::Acquire) {
+                let closing = || closing.load(Ordering::Acquire);
+                while !handle.retired.load(Ordering::Acquire) && !closing() {
                     handle.client.poll(POLL);
-                    if fatal_seen {
-                        continue;
-                    }
                     if let Some((code, reason)) = handle.client.client().fatal_error() {
-                        fatal_seen = true;
                         tracing::error!(?code, reason, "the kafka producer met a fatal error; a new one takes over");
                         if let Some(Err(error)) = producer.upgrade().map(|producer| producer.swap()) {
-                            tracing::error!(error, "no new producer could be made");
+                            tracing::error!(error, "no new producer could be made; trying again");
+                            handle.client.poll(SWAP_PAUSE);
                         }
                     }
                 }
-                // What this handle still holds goes out, or is reported as failed within the message timeout.
-                let _ = handle.client.flush(Duration::from_millis(client::MESSAGE_TIMEOUT_MS));
+                // What a replaced handle still holds goes out, or is reported as failed within the message timeout.
+                while !closing() && handle.client.in_flight_count() > 0 {
+                    handle.client.poll(POLL);
+                }
+                handle.client.purge(PurgeConfig::default().queue().inflight());
+                let _ = handle.client.flush(POLL);
             })
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         self.keep(thread);

@@ -8,7 +8,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{Role, TRANSACTION_TIMEOUT_MS, client_config};
+use super::client::{Role, TRANSACTION_TIMEOUT, client_config};
 use super::consumer::{GroupConsumer, Partition};
 use super::error::Refusal;
 use super::reports::{Reports, produce_all};
@@ -19,7 +19,7 @@ use crate::event::Record;
 const STEP: Duration = Duration::from_secs(10);
 
 /// A commit or abort may take as long as a transaction may.
-const END: Duration = Duration::from_millis(TRANSACTION_TIMEOUT_MS);
+const END: Duration = TRANSACTION_TIMEOUT;
 
 /// What one transaction writes.
 #[derive(Debug, Default)]

@@ -101,6 +101,12 @@ fn overridden(provider: &Provider, overrides: &toml::Table) -> Result<Compiled, 
     let text = toml::to_string(&table).map_err(|error| written(error.to_string()))?;
     let spec: Spec = toml::from_str(&text).map_err(|error| {
         let error = from_toml(&error, "", &text);
+        if error.key == "verify.secret" {
+            // Here people paste the secret itself; then it must not be repeated.
+            let problem =
+                "says how the secret is written: plain, base64, hex or whsec; the secret itself belongs into secrets";
+            return BindError { key: error.key, problem: problem.to_owned() };
+        }
         BindError { key: error.key, problem: error.problem }
     })?;
     Ok(Compiled::new(&spec)?)

@@ -24,6 +24,7 @@ pub use bind::Binding;
 pub use catalogue::{Catalogue, embedded_vectors};
 pub use category::CATEGORIES;
 pub use compiled::{AnswerProfile, Provider};
+pub(crate) use error::from_toml;
 pub use error::{BindError, SignError, SpecError};
 pub use read::{Facts, Reading, Reply};
 pub use reject::Reject;

@@ -2,5 +2,9 @@
 //! happens when Kafka, a client or the process itself goes away.
 
 mod admission;
+mod delivery;
 mod hostile;
+mod lifecycle;
+mod records;
+mod secrets;
 mod vectors;

@@ -3,6 +3,8 @@
 
 mod broker_facts;
 mod cloudevents_reader;
+mod compose;
+mod dashboards;
 mod data_schemas;
 mod enrich;
 mod envelope;

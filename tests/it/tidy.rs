@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Lines beyond which a file is no longer one room with one purpose.
-const LONGEST: usize = 450;
+const LONGEST: usize = 500;
 
 fn sources() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
@@ -64,7 +64,7 @@ fn every_file_says_what_it_is_for_and_is_one_room() {
     for (path, text) in sources() {
         assert!(text.starts_with("//! "), "{} does not begin with what it is for", path.display());
         assert!(text.lines().count() <= LONGEST, "{} has more than {LONGEST} lines", path.display());
-        for mark in ["TODO", "FIXME", "XXX", "HACK"] {
+        for mark in ["TODO", "FIXME", "HACK"] {
             assert!(!text.contains(mark), "{} has a {mark}", path.display());
         }
     }

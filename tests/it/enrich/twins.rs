@@ -13,7 +13,8 @@ const EVENTS: usize = 400;
 fn a_twin_is_told_from_a_restart() {
     let Some(kafka) = cluster() else { return };
     let api = Api::start();
-    let stage = Stage::new(kafka, 4, &acme(&api), "");
+    // Many partitions, so that both own some and commit.
+    let stage = Stage::new(kafka, 12, &acme(&api), "");
     let mut twins = [stage.enricher("same"), stage.enricher("same")];
     let mut written = 0;
     let mut gone = None;

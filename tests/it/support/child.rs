@@ -25,7 +25,7 @@ exit "$code"
 "#;
 
 /// A running child. Killed when dropped.
-pub(super) struct Child {
+pub(crate) struct Child {
     guard: std::process::Child,
     pub(super) pid: Pid,
     /// Held open: closing it is what kills the child.
@@ -34,7 +34,7 @@ pub(super) struct Child {
 
 impl Child {
     /// Start it with the command's program, arguments and variables; what it says goes to the end of `log`.
-    pub(super) fn start(command: &Command, log: &Path) -> Child {
+    pub(crate) fn start(command: &Command, log: &Path) -> Child {
         let mut guard = Command::new("sh");
         guard.args(["-c", GUARD, "sh"]).arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -61,16 +61,16 @@ impl Child {
     }
 
     /// Whether it has ended by itself.
-    pub(super) fn has_exited(&mut self) -> bool {
+    pub(crate) fn has_exited(&mut self) -> bool {
         self.guard.try_wait().expect("ask for the guard's end").is_some()
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("signal the child");
     }
 
     /// Its exit code once it has ended; `None` when it runs on for so long. Ended by a signal counts as 128 + its number.
-    pub(super) fn wait(&mut self, patience: Duration) -> Option<i32> {
+    pub(crate) fn wait(&mut self, patience: Duration) -> Option<i32> {
         let code = |status: ExitStatus| status.code().or(status.signal()).expect("an end");
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
@@ -83,7 +83,7 @@ impl Child {
     }
 
     /// SIGKILL, and wait until the process is gone.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if !self.has_exited() {
             let _ = kill_process(self.pid, Signal::KILL);
             self.guard.wait().expect("wait for the guard");

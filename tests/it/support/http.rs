@@ -42,9 +42,14 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn connect(to: SocketAddr) -> Wire {
-        let stream = TcpStream::connect_timeout(&to, PATIENCE).expect("connect");
+        Wire::try_connect(to).expect("connect")
+    }
+
+    /// `None` where nobody listens.
+    pub(crate) fn try_connect(to: SocketAddr) -> Option<Wire> {
+        let stream = TcpStream::connect_timeout(&to, PATIENCE).ok()?;
         stream.set_nodelay(true).expect("no delay");
-        Wire { stream, read: Vec::new(), sent: Instant::now() }
+        Some(Wire { stream, read: Vec::new(), sent: Instant::now() })
     }
 
     /// Send these bytes. `false` when the other side has closed.

@@ -2,10 +2,11 @@
 //! that can misbehave, and a way to say that a test was skipped.
 
 pub(crate) mod api;
-mod child;
+pub(crate) mod child;
 pub(crate) mod http;
 pub(crate) mod kafka;
+pub(crate) mod load;
 pub(crate) mod serve;
-mod skip;
+pub(crate) mod skip;
 pub(crate) mod stage;
 pub(crate) mod stand_in;

@@ -1,6 +1,7 @@
 //! A cluster: started, found ready, asked for topics and tools.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -112,7 +113,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    fn await_ready(&self, brokers: usize) -> Result<(), String> {
+    /// Wait until every broker is in the metadata; the error is a node's log.
+    pub(super) fn await_ready(&self, brokers: usize) -> Result<(), String> {
         let probe: BaseConsumer = self.admin_config().create().expect("create a client");
         let deadline = Instant::now() + START_LIMIT;
         loop {
@@ -233,6 +235,24 @@ impl Cluster {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("make it executable");
         }
         directory
+    }
+
+    /// Have Kafka's own console producer, a Java client, write an empty record for each key. `false` without our own jars.
+    pub(crate) fn produce_with_java(&self, topic: &str, keys: &[String]) -> bool {
+        let Some(jars) = &self.jars else { return false };
+        let class = if jars.version.starts_with("3.") {
+            "kafka.tools.ConsoleProducer"
+        } else {
+            "org.apache.kafka.tools.ConsoleProducer"
+        };
+        let mut java = jars.java();
+        java.args([class, "--bootstrap-server", &self.internal, "--topic", topic]);
+        java.args(["--property", "parse.key=true", "--property", "key.separator=\t"]);
+        let mut child = java.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("java");
+        let lines: String = keys.iter().map(|key| format!("{key}\t\n")).collect();
+        child.stdin.take().expect("stdin is piped").write_all(lines.as_bytes()).expect("write the keys");
+        assert!(child.wait().expect("wait for java").success(), "the console producer failed");
+        true
     }
 
     /// Where a super user finds the cluster: without TLS also on the secured one.

@@ -7,12 +7,14 @@
 mod cluster;
 mod jars;
 mod node;
+mod outage;
 mod records;
 mod settings;
 
 use std::sync::OnceLock;
 
 pub(crate) use cluster::{Cluster, block_on};
+pub(crate) use outage::Outage;
 pub(crate) use records::{Isolation, PATIENCE, Seen, await_that};
 
 use super::skip::skip;
