@@ -62,17 +62,18 @@ fn rejects_of(provider: &Provider) -> Vec<Reject> {
             rejects.extend([Reject::SignatureMissing, Reject::SignatureMalformed, Reject::SignatureMismatch]);
         }
         if says(way, "signed", "{timestamp}") {
-            rejects.extend([
-                Reject::TimestampMissing,
-                Reject::TimestampMalformed,
-                Reject::TimestampTooOld,
-                Reject::TimestampInFuture,
-            ]);
+            rejects.extend([Reject::TimestampMalformed, Reject::TimestampTooOld, Reject::TimestampInFuture]);
+        }
+        // Fields that are told apart by their place: what stands first is the timestamp.
+        if says(way, "signed", "{timestamp}")
+            && way.get("format").and_then(toml::Value::as_str) != Some("{timestamp},{signature}")
+        {
+            rejects.push(Reject::TimestampMissing);
         }
         if says(way, "signed", "{header:") {
             rejects.push(Reject::SignedHeaderMissing);
         }
-        if says(way, "scheme", "token") || says(way, "scheme", "basic") || provider.name() == "generic" {
+        if ["token", "basic"].iter().any(|scheme| says(way, "scheme", scheme)) || provider.name() == "generic" {
             rejects.extend([Reject::TokenMissing, Reject::TokenMismatch]);
         }
     }

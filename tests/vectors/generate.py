@@ -43,13 +43,14 @@ class Scheme:
     """How a provider signs, written down a second time and independently of the TOML files."""
 
     def __init__(self, header, message, value=lambda ts, sig: sig, hash="sha256", encoding="hex", key="plain",
-                 ts_header=None, ts_inside=False, several=None, overrides=None, stamp=lambda ts: ts, tolerance=300):
+                 ts_header=None, ts_inside=False, several=None, overrides=None, stamp=lambda ts: ts, tolerance=300,
+                 ahead=None):
         self.header, self.message = header, message
         self.value = lambda ts, sig: value(self.written(ts), sig)
         self.hash, self.encoding, self.key = hash, encoding, key
         self.ts_header, self.ts_inside, self.overrides = ts_header, ts_inside, overrides
         self.several = several and (lambda ts, sigs: several(self.written(ts), sigs))
-        self.stamp, self.tolerance = stamp, tolerance
+        self.stamp, self.tolerance, self.ahead = stamp, tolerance, ahead or tolerance
 
     def written(self, ts):
         """A second as the provider writes it; what is no number stands as it is."""
@@ -154,8 +155,8 @@ class File:
         add(f"{far} s old", "ok", at(NOW - far), **facts)
         add(f"{far + 1} s old", "timestamp_too_old", at(NOW - far - 1))
         add("a year old", "timestamp_too_old", at(NOW - 365 * 86400))
-        add(f"{far} s ahead", "ok", at(NOW + far), **facts)
-        add(f"{far + 1} s ahead", "timestamp_in_future", at(NOW + far + 1))
+        add(f"{scheme.ahead} s ahead", "ok", at(NOW + scheme.ahead), **facts)
+        add(f"{scheme.ahead + 1} s ahead", "timestamp_in_future", at(NOW + scheme.ahead + 1))
         add("milliseconds for seconds", "timestamp_malformed", at(NOW * 1000))
         add("timestamp at zero", "timestamp_too_old", at(0))
         for name, ts in [("not a number", "yesterday"), ("negative", "-1"), ("with a plus", f"+{NOW}"),
