@@ -66,6 +66,8 @@ pub enum Unavailable {
     Delivery(DeliveryFailure),
     /// The byte budget for bodies in flight is spent.
     Memory,
+    /// Public-key signatures came faster than their share of the processors checks them.
+    Busy,
 }
 
 impl Unavailable {
@@ -76,6 +78,7 @@ impl Unavailable {
             Self::Produce(error) => error.as_str(),
             Self::Delivery(failure) => failure.as_str(),
             Self::Memory => "memory",
+            Self::Busy => "signatures",
         }
     }
 }
@@ -128,8 +131,23 @@ impl Answer {
 /// How long a provider should wait before it sends again, in seconds.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-pub(super) fn response(result: &Result<Answer, Refused>, id: RequestId, max_body: usize) -> Response {
-    let mut response = match result {
+/// `success` is what the provider wants to hear of a stored event, where that is not ours.
+pub(super) fn response(
+    result: &Result<Answer, Refused>,
+    id: RequestId,
+    max_body: usize,
+    success: Option<&Reply>,
+) -> Response {
+    let mut response = match (result, success) {
+        (Ok(Answer::Accepted(_) | Answer::Duplicate(_) | Answer::DeadLetter), Some(success)) => handshake(success),
+        (result, _) => own(result, id, max_body),
+    };
+    response.headers_mut().insert(crate::http::REQUEST_ID, id.header());
+    response
+}
+
+fn own(result: &Result<Answer, Refused>, id: RequestId, max_body: usize) -> Response {
+    match result {
         Ok(Answer::Accepted(event)) => json_response(StatusCode::OK, &json!({ "status": "accepted", "id": event })),
         Ok(Answer::Duplicate(event)) => json_response(StatusCode::OK, &json!({ "status": "duplicate", "id": event })),
         // A retry would not make the body readable: the provider is told that it is done.
@@ -137,9 +155,7 @@ pub(super) fn response(result: &Result<Answer, Refused>, id: RequestId, max_body
         Ok(Answer::Handshake(reply)) => handshake(reply),
         Err(Refused::Reject(reject)) => rejection(*reject, id, max_body),
         Err(Refused::Unavailable(_)) => unavailable(id),
-    };
-    response.headers_mut().insert(crate::http::REQUEST_ID, id.header());
-    response
+    }
 }
 
 fn rejection(reject: Reject, id: RequestId, max_body: usize) -> Response {

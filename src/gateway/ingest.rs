@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use http::Method;
 use http::request::Parts;
 use tokio::time::timeout_at;
 
@@ -30,15 +31,22 @@ pub(super) async fn receive(State(gateway): State<Arc<Gateway>>, request: Reques
 async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Body) -> Result<Answer, Refused> {
     admission::headers_small(&parts.headers)?;
     let source = call.source.clone().ok_or(Reject::UnknownSource)?;
-    source.admit(call.address, &parts.method, &parts.headers, call.arrived)?;
-    let (body, _share) = body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
+    source.admit(call.address, &parts.headers, call.arrived)?;
     let query = parts.uri.query().unwrap_or_default();
-    let request =
-        provider::Request { method: &parts.method, headers: &parts.headers, query, body: &body, now: call.now };
-    if let Some(reply) = source.rules.handshake(&request) {
+    let empty = provider::Request { method: &parts.method, headers: &parts.headers, query, body: b"", now: call.now };
+    if parts.method != Method::POST {
+        // Challenges come by GET, HEAD and OPTIONS; events never do.
+        let reply = source.rules.handshake(&empty);
+        return Ok(Answer::Handshake(reply.ok_or(Reject::MethodNotAllowed)?));
+    }
+    let (body, _share) = body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
+    if let Some(reply) = source.rules.handshake(&empty) {
         return Ok(Answer::Handshake(reply));
     }
+    let request = provider::Request { body: &body, ..empty };
+    let turn = gateway.turn(&source.rules, &request, call.answer_deadline(&source)).await?;
     let verified = source.rules.verify(&request)?;
+    drop(turn);
     source.verified(&verified, call.now);
     let items = match source.rules.read(&verified, &request) {
         Ok(Reading::Handshake(reply)) => return Ok(Answer::Handshake(reply)),

@@ -530,8 +530,8 @@ def quoted(value):
     return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04X}" for char in escaped) + '"'
 
 
-ORDER = ["name", "source", "expect", "now", "secrets", "secret", "accept_unsigned", "overrides", "headers", "body",
-         "body_base64", "id", "type", "time", "subject", "tenant", "reply"]
+ORDER = ["name", "source", "expect", "now", "method", "query", "secrets", "secret", "accept_unsigned", "overrides", "headers", "body",
+         "body_base64", "id", "type", "time", "subject", "tenant", "events", "reply"]
 
 
 def rendered(file):
