@@ -32,7 +32,7 @@ const LONGEST_DER: usize = 72;
 
 /// A key, ready to verify.
 pub(crate) enum Key {
-    Hmac(Keyed),
+    Hmac(Box<Keyed>),
     Digest(Hash, Zeroizing<Vec<u8>>),
     Public(&'static dyn VerificationAlgorithm, Vec<u8>),
 }
@@ -78,9 +78,9 @@ impl Key {
     /// The key in these bytes, or what is wrong with them.
     pub(crate) fn new(algorithm: Algorithm, bytes: &[u8]) -> Result<Key, &'static str> {
         match algorithm {
-            Algorithm::Hmac(hash) => {
-                Keyed::new(hash, bytes).map(Key::Hmac).ok_or("has a length that the hash cannot take")
-            }
+            Algorithm::Hmac(hash) => Keyed::new(hash, bytes)
+                .map(|keyed| Key::Hmac(Box::new(keyed)))
+                .ok_or("has a length that the hash cannot take"),
             Algorithm::Digest(hash) => Ok(Key::Digest(hash, Zeroizing::new(bytes.to_vec()))),
             Algorithm::Ed25519 if bytes.len() != 32 => Err("is not a public key of 32 bytes"),
             Algorithm::Ed25519 if is_small_order(bytes) => Err("is a key under which anything can be made to verify"),
