@@ -151,9 +151,9 @@ impl Owner {
 
     fn is_due(&self, now: Instant) -> bool {
         let (mut events, mut bytes) = (0, 0);
-        for (slot, decision) in self.holdings.values().flat_map(|holding| holding.committable(now)) {
+        for (slot, _) in self.holdings.values().flat_map(|holding| holding.committable(now)) {
             events += 1;
-            bytes += slot.item.stored.bytes() + decision.bytes();
+            bytes += slot.bytes();
         }
         let elapsed = now.duration_since(self.committer.committed_at);
         events >= MAX_EVENTS
@@ -199,7 +199,9 @@ impl Owner {
                     fenced,
                     "the outcome of a transaction is not known; finding out before anything else is written"
                 );
-                self.committer.producer = None;
+                if let Some(producer) = self.committer.producer.take() {
+                    producer.retire();
+                }
                 self.committer.doubt = gathered.parts;
                 // A transaction that took longer than it may was fenced by the broker itself.
                 if fenced && start.elapsed() < TRANSACTION_TIMEOUT {
@@ -309,17 +311,30 @@ impl Owner {
                 return Ok(false);
             }
         };
-        let all = |test: fn(&Part, Committed) -> bool| parts.iter().zip(&committed).all(|(part, now)| test(part, *now));
-        if all(|part, now| now == Some(part.next)) {
-            tracing::info!("the transaction took place");
-            self.release(&parts);
-        } else if all(|part, now| part.before.map_or(now != Some(part.next), |before| now == before)) {
-            tracing::info!("the transaction did not take place; its events go into the next");
-        } else {
-            return Err(EnrichError::Contradiction(format!("{parts:?}, committed {committed:?}")));
+        match found_out(&parts, &committed) {
+            Some(true) => {
+                tracing::info!("the transaction took place");
+                self.release(&parts);
+            }
+            Some(false) => tracing::info!("the transaction did not take place; its events go into the next"),
+            None => return Err(EnrichError::Contradiction(format!("{parts:?}, committed {committed:?}"))),
         }
         self.committer.doubt.clear();
         Ok(true)
+    }
+}
+
+/// Whether a transaction took place, from the committed offsets of its parts: all as it meant to leave them, or all as
+/// they were before. `None`: neither, so somebody else has changed them.
+fn found_out(parts: &[Part], committed: &[Committed]) -> Option<bool> {
+    let all = |test: fn(&Part, Committed) -> bool| parts.iter().zip(committed).all(|(part, now)| test(part, *now));
+    let unchanged = |part: &Part, now| part.before.map_or(now != Some(part.next), |before| now == before);
+    if all(|part, now| now == Some(part.next)) {
+        Some(true)
+    } else if all(unchanged) {
+        Some(false)
+    } else {
+        None
     }
 }
 
@@ -339,4 +354,37 @@ fn shrink(holding: &mut super::holding::Holding, offset: i64) {
         without_body,
     };
     holding.lane.redecide(offset, Decision::Dead(dead));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(before: Option<Committed>, next: i64) -> Part {
+        let partition = Partition { topic: "webhooks.stripe".into(), number: 0 };
+        Part { partition, epoch: 1, before, next }
+    }
+
+    #[test]
+    fn committed_offsets_tell_what_became_of_a_transaction() {
+        // The last one is a retry partition, of which nobody has asked what was committed.
+        let parts = [part(Some(None), 3), part(Some(Some(7)), 9), part(None, 5)];
+        assert_eq!(found_out(&parts, &[Some(3), Some(9), Some(5)]), Some(true));
+        for before in [None, Some(4)] {
+            assert_eq!(found_out(&parts, &[None, Some(7), before]), Some(false));
+        }
+        let torn = [[Some(3), Some(7), None], [None, Some(9), None], [None, Some(7), Some(5)], [Some(2), Some(7), None]];
+        for torn in torn {
+            assert_eq!(found_out(&parts, &torn), None, "a transaction is never half there: {torn:?}");
+        }
+        assert_eq!(found_out(&[], &[]), Some(true), "nothing to do again: all of it went to another owner");
+    }
+
+    #[test]
+    fn one_fence_is_no_twin() {
+        let kafka = crate::config::Config::parse(std::path::Path::new("test"), "", []).unwrap().kafka;
+        let mut committer = Committer::new(kafka, "id".to_owned());
+        assert!(committer.note_fenced().is_ok());
+        assert!(matches!(committer.note_fenced(), Err(EnrichError::Twin(id)) if id == "id"));
+    }
 }

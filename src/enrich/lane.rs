@@ -39,6 +39,13 @@ pub(crate) struct Slot<T, D> {
     bytes: usize,
 }
 
+impl<T, D> Slot<T, D> {
+    /// What it holds in memory, its decision included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 /// The records of one partition that are not committed yet.
 #[derive(Debug)]
 pub(crate) struct Lane<T, D> {

@@ -168,6 +168,14 @@ impl Owner {
 
     fn assigned(&mut self, partition: Partition) {
         self.epoch += 1;
+        let known = self.partitions.get(&partition.topic).copied();
+        if known.is_some_and(|count| usize::try_from(partition.number).is_ok_and(|number| number >= count)) {
+            tracing::error!(
+                %partition,
+                "partitions were added to this topic: copies of one event on both sides of the change have two owners, and exactly-once does not hold for them"
+            );
+            self.partitions.remove(&partition.topic);
+        }
         let role = match self.shared.delay_of(&partition.topic) {
             Some(delay) => Role::Retry(delay),
             None => Role::Raw {

@@ -2,6 +2,8 @@
 //!
 //! A transaction is begun only when everything that goes into it is at hand, so none is ever open while somebody waits.
 
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -17,6 +19,9 @@ use crate::event::Record;
 
 /// One step of a transaction may take this long; together they end before the broker gives the transaction up.
 const STEP: Duration = Duration::from_secs(10);
+
+/// How often reports are fetched while a call is waited for.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A commit or abort may take as long as a transaction may.
 const END: Duration = TRANSACTION_TIMEOUT;
@@ -55,9 +60,12 @@ pub struct Abort {
     pub refused: Option<(usize, Refusal)>,
 }
 
+/// How long a call may overrun the time it was given before it is taken for lost.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// A transactional producer that is ready to begin.
 pub struct Transactor {
-    client: BaseProducer<Reports>,
+    client: Arc<BaseProducer<Reports>>,
 }
 
 impl Transactor {
@@ -71,7 +79,9 @@ impl Transactor {
             .map_err(|error| format!("transactional producer: {error}"))?;
         let end = Instant::now() + patience;
         loop {
-            let Err(error) = client.init_transactions(STEP.min(patience)) else { return Ok(Self { client }) };
+            let Err(error) = client.init_transactions(STEP.min(patience)) else {
+                return Ok(Self { client: Arc::new(client) });
+            };
             let passes = matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
             if !passes || Instant::now() >= end {
                 return Err(format!("transactional producer: {error}"));
@@ -83,6 +93,11 @@ impl Transactor {
     /// Serve what librdkafka wants served between transactions.
     pub fn poll(&self) {
         self.client.poll(Duration::ZERO);
+    }
+
+    /// Give it up. Destroying a client waits for its threads; nobody should wait for those of one that has failed.
+    pub fn retire(self) {
+        let _ = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || drop(self));
     }
 
     /// Write a batch. The offsets are committed for the consumer's group, fenced by its generation.
@@ -102,36 +117,57 @@ impl Transactor {
             Ok(metadata) => metadata,
             Err(not_owner) => return self.abort(Abort { why: not_owner.to_string(), refused: None }),
         };
-        if let Err(error) = self.client.send_offsets_to_transaction(&next_offsets(&batch.offsets), &metadata, STEP) {
-            return if is_fenced(&error) {
-                unknown(&error)
-            } else {
-                self.abort(Abort { why: error.to_string(), refused: None })
-            };
+        let next = next_offsets(&batch.offsets);
+        match self.within(STEP, move |client| client.send_offsets_to_transaction(&next, &metadata, STEP)) {
+            Some(Ok(())) => {}
+            Some(Err(error)) if is_fenced(&error) => return unknown(&error),
+            Some(Err(error)) => return self.abort(Abort { why: error.to_string(), refused: None }),
+            None => return lost("sending offsets"),
         }
-        match self.client.commit_transaction(END) {
-            Ok(()) => Outcome::Committed(offsets),
-            Err(error) if requires_abort(&error) => self.abort(Abort { why: error.to_string(), refused: None }),
-            Err(error) => unknown(&error),
+        tracing::debug!("a transaction is complete; committing it");
+        match self.within(END, |client| client.commit_transaction(END)) {
+            Some(Ok(())) => Outcome::Committed(offsets),
+            Some(Err(error)) if requires_abort(&error) => self.abort(Abort { why: error.to_string(), refused: None }),
+            Some(Err(error)) => unknown(&error),
+            None => lost("the commit"),
         }
     }
 
     fn abort(&self, abort: Abort) -> Outcome {
-        // The abort waits for the reports of what it purges, so somebody has to fetch them meanwhile.
-        let aborted = std::thread::scope(|scope| {
-            let aborting = scope.spawn(|| self.client.abort_transaction(END));
-            while !aborting.is_finished() {
-                self.client.poll(Duration::from_millis(10));
-            }
-            aborting.join()
-        });
-        match aborted {
-            Ok(Ok(())) => Outcome::Aborted(abort),
-            Ok(Err(error)) => Outcome::Unknown {
+        match self.within(END, |client| client.abort_transaction(END)) {
+            Some(Ok(())) => Outcome::Aborted(abort),
+            Some(Err(error)) => Outcome::Unknown {
                 why: format!("{}; then the abort failed: {error}", abort.why),
                 fenced: is_fenced(&error),
             },
-            Err(_) => Outcome::Unknown { why: format!("{}; then the abort failed", abort.why), fenced: false },
+            None => lost("the abort"),
+        }
+    }
+
+    /// Run a blocking call on a thread of its own; `None` when it has not returned in time. librdkafka 2.12 forgets to
+    /// return from `send_offsets_to_transaction` when the transaction fails while the group coordinator is asked again,
+    /// and an owner loop that waits with it would wait for ever. Such a call keeps its thread and its client; the
+    /// caller opens another. Meanwhile reports are fetched: an abort waits for those of what it purges.
+    fn within<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        call: impl FnOnce(&BaseProducer<Reports>) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (done, result) = mpsc::channel();
+        let client = Arc::clone(&self.client);
+        let end = Instant::now() + patience + GRACE;
+        let calling = std::thread::Builder::new().name("kafka-transaction".to_owned()).spawn(move || {
+            // Nobody waits any more: the outcome is unknown already.
+            let _ = done.send(call(&client));
+        });
+        // Without a thread the sender is gone, and so is the result.
+        calling.ok()?;
+        loop {
+            match result.recv_timeout(LOOK) {
+                Ok(result) => return Some(result),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < end => self.client.poll(Duration::ZERO),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+            }
         }
     }
 }
@@ -151,6 +187,10 @@ fn requires_abort(error: &KafkaError) -> bool {
 
 fn unknown(error: &KafkaError) -> Outcome {
     Outcome::Unknown { why: error.to_string(), fenced: is_fenced(error) }
+}
+
+fn lost(what: &str) -> Outcome {
+    Outcome::Unknown { why: format!("the client did not return from {what} in time"), fenced: false }
 }
 
 fn is_fenced(error: &KafkaError) -> bool {

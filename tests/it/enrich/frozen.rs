@@ -11,7 +11,7 @@ use crate::support::stage::Stage;
 const FROZEN: Duration = Duration::from_secs(17);
 
 const EVENTS: usize = 1_500;
-const FREEZES: usize = 4;
+const FREEZES: usize = 6;
 
 #[test]
 fn an_unknown_outcome_is_found_out_before_anything_else_is_written() {
@@ -30,9 +30,9 @@ fn an_unknown_outcome_is_found_out_before_anything_else_is_written() {
             }
         }
         stage.flush();
-        let begins = "a transaction begins";
-        enricher.await_said(begins, enricher.said(begins) + 2);
-        std::thread::park_timeout(Duration::from_millis(2 * freeze as u64));
+        // In the middle of a transaction, or while its commit is on the way.
+        let moment = ["a transaction begins", "a transaction is complete"][freeze % 2];
+        enricher.await_said(moment, enricher.said(moment) + 2);
         node.freeze();
         std::thread::park_timeout(FROZEN);
         node.thaw();

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Write};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::child::Child;
-use super::kafka::{Cluster, Isolation, PATIENCE, Seen, await_that};
+use super::kafka::{Cluster, Isolation, PATIENCE, Seen};
 
 /// A provider made for tests: no limit to speak of, a route for things.
 const ACME: &str = r#"
@@ -47,6 +47,9 @@ deleted = ["*.deleted"]
 type = "thing.created"
 body = '{"id":"t-1","type":"thing.created"}'
 "#;
+
+/// How long a broker that was frozen may take until it works again: its controller has to let it in first.
+const THAW: Duration = Duration::from_secs(120);
 
 /// Retry topics and the dead-letter topic, without their prefix.
 const SHARED: [&str; 4] =
@@ -179,7 +182,7 @@ prefix = "{prefix}"
 
     /// Await the acknowledgement of everything appended.
     pub(crate) fn flush(&self) {
-        self.producer.flush(PATIENCE).unwrap();
+        self.producer.flush(THAW).unwrap();
     }
 
     /// Start the real binary as this instance.
@@ -237,10 +240,11 @@ impl Enricher {
 
     /// Wait until its log contains a text so often.
     pub(crate) fn await_said(&self, text: &str, times: usize) {
-        await_that(&format!("{} says {text:?} {times} times", self.name), || {
+        let deadline = Instant::now() + THAW;
+        while self.said(text) < times {
+            assert!(Instant::now() < deadline, "{} does not say {text:?} {times} times", self.name);
             std::thread::park_timeout(Duration::from_millis(1));
-            self.said(text) >= times
-        });
+        }
     }
 
     /// SIGKILL, in the middle of whatever it does.
@@ -264,7 +268,7 @@ impl Enricher {
 impl Drop for Enricher {
     fn drop(&mut self) {
         if std::thread::panicking() || std::env::var_os("HOOKSTREAM_TEST_LOG").is_some() {
-            eprintln!("--- log of {}\n{}", self.name, self.log());
+            let _ = writeln!(std::io::stderr(), "--- log of {}\n{}", self.name, self.log());
         }
     }
 }
