@@ -373,7 +373,8 @@ mod tests {
         for before in [None, Some(4)] {
             assert_eq!(found_out(&parts, &[None, Some(7), before]), Some(false));
         }
-        let torn = [[Some(3), Some(7), None], [None, Some(9), None], [None, Some(7), Some(5)], [Some(2), Some(7), None]];
+        let torn =
+            [[Some(3), Some(7), None], [None, Some(9), None], [None, Some(7), Some(5)], [Some(2), Some(7), None]];
         for torn in torn {
             assert_eq!(found_out(&parts, &torn), None, "a transaction is never half there: {torn:?}");
         }

@@ -10,6 +10,7 @@ mod data_schemas;
 mod enrich;
 mod envelope;
 mod gateway;
+mod grammar;
 mod providers;
 mod reference;
 mod scan;
