@@ -18,7 +18,8 @@ fn one_record_per_event_over_kills_of_two_instances() {
     let Some(kafka) = cluster() else { return };
     let api = Api::start();
     api.slow(Duration::from_millis(15));
-    let stage = Stage::new(kafka, 4, &acme(&api), "concurrency = 8");
+    // More than there are retry partitions: a new member is given those first, and both are to own some of these.
+    let stage = Stage::new(kafka, 12, &acme(&api), "concurrency = 8");
     let mut instances = [stage.enricher("a"), stage.enricher("b")];
     let mut written = 0;
     for kill in 0..KILLS {

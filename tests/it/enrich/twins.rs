@@ -13,7 +13,7 @@ const EVENTS: usize = 400;
 fn a_twin_is_told_from_a_restart() {
     let Some(kafka) = cluster() else { return };
     let api = Api::start();
-    // Many partitions, so that both own some and commit.
+    // More than there are retry partitions: a new member is given those first, and both are to commit.
     let stage = Stage::new(kafka, 12, &acme(&api), "");
     let mut twins = [stage.enricher("same"), stage.enricher("same")];
     let mut written = 0;
