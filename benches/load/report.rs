@@ -74,6 +74,12 @@ impl Report<'_> {
                 ),
                 line(
                     f,
+                    "  the gateway's own share, by its own clocks (mean), ms",
+                    self.of(low, Name::Hookstream)?.own.map_or_else(String::new, ratio),
+                    "",
+                ),
+                line(
+                    f,
                     "p99 of the answer, of the floor program's, at the higher rate",
                     ratio(self.of(high, Name::Hookstream)?.p99 / self.of(high, Name::Floor)?.p99),
                     "aim <= 1.50",

@@ -92,12 +92,25 @@ impl Subject {
             Name::B => IN_FLIGHT,
             Name::BFree => FREE,
             Name::Hookstream | Name::Against | Name::Floor | Name::A => {
-                return client::run(self.address, PATH, self.pid, plan, numbers);
+                let before = self.means();
+                let sample = client::run(self.address, PATH, self.pid, plan, numbers);
+                let own = before.zip(self.means()).map(|(before, after)| Means::own(&before, &after));
+                return Sample { own, ..sample };
             }
         };
         let order = serde_json::to_vec(&Order { plan, in_flight }).expect("JSON");
         let answer = http::post(self.address, "/", &[("Connection", "close")], &order);
         serde_json::from_slice(&answer.body).expect("a sample")
+    }
+
+    fn means(&self) -> Option<Means> {
+        let Running::Gateway(serve) = &self.running else { return None };
+        let metrics = serve.metrics();
+        let histogram = |name: &str| {
+            let part = |part: &str| metrics.sum(&format!("hookstream_{name}_duration_seconds_{part}"), &[]);
+            (part("sum"), part("count"))
+        };
+        Some(Means { requests: histogram("gateway_request"), deliveries: histogram("kafka_produce") })
     }
 
     /// What a gateway counted must be what the generator saw: a figure of events that were refused would be worth
@@ -110,6 +123,19 @@ impl Subject {
         assert_eq!(metrics.outcome("stripe", "accepted"), (accepted + before) as f64);
         assert_eq!(metrics.outcome("stripe", "duplicate"), 0.0);
         serve.assert_conservation();
+    }
+}
+
+/// A gateway's own clocks: sum in seconds and number of its requests, and of Kafka's deliveries within them.
+struct Means {
+    requests: (f64, f64),
+    deliveries: (f64, f64),
+}
+
+impl Means {
+    fn own(before: &Means, after: &Means) -> f64 {
+        let mean = |before: (f64, f64), after: (f64, f64)| (after.0 - before.0) / (after.1 - before.1) * 1e3;
+        mean(before.requests, after.requests) - mean(before.deliveries, after.deliveries)
     }
 }
 

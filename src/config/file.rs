@@ -256,6 +256,8 @@ pub struct Source {
     pub provider: Option<String>,
     /// The path providers POST to. Default: /webhooks/NAME.
     pub path: Option<String>,
+    /// The URL that the provider calls, where a proxy makes it another than gateway.public_url and the path. Some providers sign it.
+    pub public_url: Option<String>,
     /// The secrets that signatures are checked with; several while one is being replaced.
     pub secrets: Vec<SecretRef>,
     /// Short for the only credential that the provider's API needs.

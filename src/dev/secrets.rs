@@ -6,16 +6,19 @@ use base64::engine::general_purpose::STANDARD;
 use crate::config::Secret;
 use crate::provider::{Binding, Provider, Rules};
 
-/// The secret of a provider's source in `dev`, in the form its scheme wants. A `serve` with it would be open to the world.
+/// The secret of a provider's source in `dev`, in the first form that its scheme takes: as it stands, `whsec_` and
+/// base64, base64, or `user:password`. A `serve` with it would be open to the world.
 pub fn secret(provider: &Provider) -> Secret {
     let plain = format!("hookstream-dev-{}-not-a-secret", provider.name());
-    let text = match provider.name() {
-        "stripe" => format!("whsec_{plain}"),
-        // Standard Webhooks decodes what follows the prefix.
-        "standard-webhooks" => format!("whsec_{}", STANDARD.encode(plain)),
-        _ => plain,
-    };
-    Secret::new(text.into_bytes())
+    let encoded = STANDARD.encode(&plain);
+    let secret = |text: String| Secret::new(text.into_bytes());
+    if provider.name() == "stripe" {
+        return secret(format!("whsec_{plain}"));
+    }
+    let takes =
+        |secret: &Secret| provider.bind(&Binding { secrets: vec![secret.clone()], ..Binding::default() }).is_ok();
+    let forms = [plain.clone(), format!("whsec_{encoded}"), encoded, format!("hookstream-dev:{plain}")];
+    forms.map(secret).into_iter().find(takes).unwrap_or_else(|| secret(plain))
 }
 
 /// The rules of a provider's source in `dev`: `secret`, or the one that everybody knows.

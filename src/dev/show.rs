@@ -86,7 +86,7 @@ impl Show {
         } else {
             "gateway, enricher, a Kafka stand-in and the providers' APIs; nothing is kept"
         };
-        self.say(&format!("hookstream {} dev: {what}\n", env!("CARGO_PKG_VERSION")))?;
+        self.say(&format!("hookstream {} dev: {what}", env!("CARGO_PKG_VERSION")))?;
         let paths: Vec<&str> = config.sources.values().map(|source| source.path.as_str()).collect();
         let gateway = config.gateway.listen;
         match paths.iter().map(|path| path.strip_prefix("/webhooks/")).collect::<Option<Vec<_>>>() {
@@ -121,7 +121,7 @@ impl Show {
         let after = after.as_secs_f64();
         match (ready, self.samples) {
             (true, true) => self.say(&format!(
-                "  ready in {after:.1} s. One signed sample from each source, through the front door:\n"
+                "  ready in {after:.1} s. One signed sample from each source, through the front door:"
             ))?,
             (true, false) => self.say(&format!("  ready in {after:.1} s.\n"))?,
             (false, _) => self.say("  kafka or the enricher is not ready yet; going on all the same\n")?,
@@ -169,7 +169,7 @@ impl Show {
         sender.send_as(number, &id, false).await?;
         self.next(fates, None, Some("sent twice, as providers do")).await?;
         sender.send_as(number, &id, true).await?;
-        self.next(fates, None, Some("body changed")).await
+        self.next(fates, None, Some("forged")).await
     }
 
     /// Show the next fate: the answer has been seen, so its fate is known.
@@ -216,6 +216,7 @@ impl Show {
         settled: &mut broadcast::Receiver<Settled>,
     ) -> Result<(), String> {
         let end = tokio::time::Instant::now() + SETTLE;
+        self.table.gather();
         while self.table.finished < self.gateway.journal.ended(Outcome::Accepted) {
             let next = async {
                 tokio::select! {
@@ -225,10 +226,10 @@ impl Show {
             };
             match tokio::time::timeout_at(end, next).await {
                 Ok(shown) => shown?,
-                Err(_) => return Ok(()),
+                Err(_) => break,
             }
         }
-        Ok(())
+        self.table.gathered()
     }
 
     fn sum(&self) -> Result<(), String> {
@@ -251,7 +252,7 @@ impl Show {
             .collect();
         let in_flight = journal.received().saturating_sub(ended);
         self.say(&format!(
-            "\n  {} received = {} + {in_flight} in flight; {} of {accepted} enriched or passed on, once each\n",
+            "\n  {} received = {} + {in_flight} in flight; {} of {accepted} finished, once",
             journal.received(),
             parts.join(" + "),
             self.table.finished

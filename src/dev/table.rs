@@ -12,7 +12,7 @@ use crate::enrich::Settled;
 use crate::gateway::{Fate, Outcome};
 
 /// Column widths; with the indent and the last column within 105.
-const WIDTHS: [usize; 6] = [12, 8, 16, 9, 9, 7];
+const WIDTHS: [usize; 6] = [12, 8, 16, 9, 9, 6];
 
 /// The column whose cells are known to the reader by their beginning.
 const SOURCE: usize = 1;
@@ -28,13 +28,15 @@ pub(super) struct Table {
     output: Output,
     accepted: HashMap<Identity, (Instant, Option<String>)>,
     order: VecDeque<Identity>,
+    /// Sources whose samples were passed on without a record, while they are gathered into one row.
+    passed_on: Option<Vec<String>>,
     /// Events that the enricher is done with: enriched, or passed on without a record.
     pub(super) finished: u64,
 }
 
 impl Table {
     pub(super) fn new(output: Output) -> Self {
-        Self { output, accepted: HashMap::new(), order: VecDeque::new(), finished: 0 }
+        Self { output, accepted: HashMap::new(), order: VecDeque::new(), passed_on: None, finished: 0 }
     }
 
     pub(super) fn head(&self) -> Result<(), String> {
@@ -104,6 +106,10 @@ impl Table {
                 ("reason", json!(event.reason)),
             ]);
         }
+        if let Some(passed_on) = self.passed_on.as_mut().filter(|_| event.outcome == "skipped") {
+            passed_on.push(event.source.to_string());
+            return Ok(());
+        }
         let place = match (event.outcome, summary, event.reason) {
             ("enriched", Some(summary), _) => format!("+ {summary}"),
             ("enriched", None, _) => "+ record".to_owned(),
@@ -121,6 +127,27 @@ impl Table {
             &after,
             &place,
         ])
+    }
+
+    /// From now on events without a record wait for one row together.
+    pub(super) fn gather(&mut self) {
+        self.passed_on = Some(Vec::new());
+    }
+
+    /// That row.
+    pub(super) fn gathered(&mut self) -> Result<(), String> {
+        let sources = self.passed_on.take().unwrap_or_default();
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let [_, source, kind, id, outcome, after] = WIDTHS;
+        let (sources, clock) = (sources.join(", "), clock(Timestamp::now()));
+        let wide = source + kind + id + 4;
+        let sources = fitted(&sources, wide, true);
+        crate::command::print(&format!(
+            "  {clock}  {sources}  {:outcome$}  {:after$}  no route to a record; passed on",
+            "skipped", ""
+        ))
     }
 
     fn remember(&mut self, identity: Identity, kind: Option<String>) {

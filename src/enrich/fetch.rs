@@ -86,8 +86,7 @@ impl Fetcher {
         max_record: usize,
         metrics: EnrichMetrics,
     ) -> Result<(Self, mpsc::Receiver<Done>), String> {
-        // Fails only when it is installed already, by us or by a program that embeds this one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::http::client::install_crypto();
         let client = reqwest::Client::builder()
             .user_agent(concat!("hookstream/", env!("CARGO_PKG_VERSION")))
             // A redirect or a proxy from the environment could lead the credentials anywhere.

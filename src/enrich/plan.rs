@@ -210,3 +210,125 @@ fn claim(work: &Work, event: &Event, decision: &Decision, now: Timestamp) -> Rec
         timestamp_ms: now.as_millisecond(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use bytes::Bytes;
+
+    use super::super::answer::Fetched;
+    use super::super::source::Sources;
+    use super::*;
+    use crate::config::Config;
+    use crate::event::{Attributes, Data, Format, Origin, encode, source_uri};
+    use crate::kafka::{Partition, Stored};
+
+    const DATA: &str = r#"{"data":{"object":{"id":"in_1"}},"n":1.50}"#;
+
+    fn stage() -> (Sources, Shared) {
+        let text = "[sources.stripe]\nsecrets = [\"env:PATH\"]\napi_key = \"env:PATH\"\n";
+        let config = Config::parse(Path::new("test"), text, []).unwrap();
+        (Sources::new(&config).unwrap().0, Shared::new(&config.kafka.topics))
+    }
+
+    fn raw() -> Stored {
+        let attributes = Attributes {
+            id: "evt_1".into(),
+            source: source_uri("stripe").into(),
+            kind: "com.stripe.invoice.paid".into(),
+            subject: None,
+            time: None,
+            dataschema: None,
+            provider: "stripe".into(),
+            providertype: Some("invoice.paid".into()),
+            category: None,
+            tenant: None,
+            origin: Origin::Webhook,
+            verification: Verification::Signature,
+            run: None,
+            recordedtime: Timestamp::UNIX_EPOCH,
+        };
+        let encoded = encode(Format::CloudEvents, &attributes, &Data::Json(DATA.as_bytes()), Extra::default());
+        stored("webhooks.stripe", 4, encoded.value, encoded.headers)
+    }
+
+    fn stored(topic: &str, number: i32, value: Vec<u8>, headers: crate::event::Headers) -> Stored {
+        Stored {
+            partition: Partition { topic: topic.into(), number },
+            offset: 17,
+            timestamp_ms: 0,
+            key: b"evt_1".to_vec(),
+            value,
+            headers: headers.into_iter().map(|(name, value)| (name.into_owned(), value)).collect(),
+        }
+    }
+
+    fn decisions() -> Vec<Decision> {
+        let exchange =
+            Exchange { url: "https://api.stripe.com/x".to_owned(), began: Timestamp::UNIX_EPOCH, status: Some(200) };
+        let retry = Retry { delay: Delay::FIRST, attempts: 1, reason: "timed_out", error: "late".to_owned() };
+        let dead = Dead { reason: "forbidden", error: "not for us".to_owned(), attempts: 8, without_body: false };
+        vec![
+            Decision::Enriched(Fetched { record: Bytes::from_static(b"{\"id\":1}"), etag: None }, exchange.clone()),
+            Decision::Gone(exchange),
+            Decision::Skipped(Skip::NoRoute),
+            Decision::Retry(retry),
+            Decision::Dead(Dead { without_body: true, ..dead.clone() }),
+            Decision::Dead(dead),
+        ]
+    }
+
+    #[test]
+    fn a_raw_event_becomes_one_token_and_one_claim_whatever_is_decided() {
+        let (sources, shared) = stage();
+        let work = Work::raw(raw(), &sources);
+        let topics = ["webhooks.stripe.enriched", "hookstream.retry.30s", "hookstream.dead-letter"];
+        for decision in decisions() {
+            let records = records(&work, &decision, &shared, Timestamp::UNIX_EPOCH);
+            let [token, claim] = records.as_slice() else { panic!("{decision:?}: {records:?}") };
+            assert!(topics.contains(&&*token.topic), "{}", token.topic);
+            assert_eq!(
+                (&*claim.topic, claim.partition, claim.key.as_slice()),
+                ("webhooks.stripe.ids", Some(4), b"evt_1".as_slice())
+            );
+            let value: serde_json::Value = serde_json::from_slice(&claim.value).unwrap();
+            assert_eq!((value["outcome"].as_str(), value["offset"].as_i64()), (Some(decision.outcome()), Some(17)));
+        }
+        assert!(records(&work, &Decision::Duplicate, &shared, Timestamp::UNIX_EPOCH).is_empty());
+    }
+
+    #[test]
+    fn a_token_moves_on_without_a_claim_and_ends_where_its_event_began() {
+        let (sources, shared) = stage();
+        let mut moved = Work::raw(raw(), &sources);
+        for _ in 0..5 {
+            let again = Retry { delay: Delay::FIRST, attempts: 2, reason: "not_found", error: String::new() };
+            let token = records(&moved, &Decision::Retry(again), &shared, Timestamp::UNIX_EPOCH).swap_remove(0);
+            assert_eq!(token.key, b"stripe/evt_1");
+            let size = moved.stored.bytes();
+            moved = Work::token(stored(&token.topic, 0, token.value, token.headers), &sources);
+            assert!(moved.event().is_some_and(|event| event.was_not_found() && event.attempts() == 2));
+            assert!(moved.stored.bytes() < size + 1_000, "a token does not grow as it moves");
+        }
+        for decision in decisions() {
+            let records = records(&moved, &decision, &shared, Timestamp::UNIX_EPOCH);
+            let [token] = records.as_slice() else { panic!("{decision:?}: {records:?}") };
+            if *token.topic == *"webhooks.stripe.enriched" {
+                assert_eq!((token.partition, token.key.as_slice()), (Some(4), b"evt_1".as_slice()));
+                assert!(std::str::from_utf8(&token.value).unwrap().contains(&format!(r#""event":{DATA},"#)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_kept_as_it_stands() {
+        let (sources, shared) = stage();
+        let work = Work::raw(stored("webhooks.stripe", 4, b"\xff\x00".to_vec(), Vec::new()), &sources);
+        let decision = work.foregone().unwrap();
+        let records = records(&work, &decision, &shared, Timestamp::UNIX_EPOCH);
+        let [letter] = records.as_slice() else { panic!("{records:?}") };
+        let value: serde_json::Value = serde_json::from_slice(&letter.value).unwrap();
+        assert_eq!((&*letter.topic, value["data_base64"].as_str()), ("hookstream.dead-letter", Some("/wA=")));
+    }
+}

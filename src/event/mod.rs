@@ -35,7 +35,7 @@ pub use time::rfc3339_millis;
 pub use token::Token;
 pub use trail::{Place, Stage, Trail};
 pub use unreadable::{Flaw, Unreadable};
-pub use wanted::Wanted;
+pub use wanted::{EACH, Wanted};
 
 /// The headers of a Kafka record, in the order in which they are written.
 pub type Headers = Vec<(Cow<'static, str>, Vec<u8>)>;

@@ -23,6 +23,16 @@ impl Pointer {
         Pointer { tokens: vec![name.to_owned()] }
     }
 
+    /// How many `*` it holds: the arrays that it leads through element by element.
+    pub fn levels(&self) -> usize {
+        self.tokens.iter().filter(|token| *token == super::wanted::EACH).count()
+    }
+
+    /// The pointer of these unescaped tokens.
+    pub fn from_tokens(tokens: &[String]) -> Pointer {
+        Pointer { tokens: tokens.to_vec() }
+    }
+
     /// The unescaped reference tokens, outermost first.
     pub fn tokens(&self) -> &[String] {
         &self.tokens

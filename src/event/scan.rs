@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::names::{self, Name};
-use super::wanted::Node;
+use super::wanted::{Mark, Node};
 use super::{Flaw, Unreadable, Wanted, number, text};
 
 /// The deepest nesting: the envelope and the enrichment add levels, and some readers stop at 64.
@@ -12,11 +12,26 @@ pub(super) const MAX_DEPTH: usize = 60;
 /// What an enriched value adds around the provider's JSON: the event and its `data`.
 pub(super) const ENVELOPE_DEPTH: usize = MAX_DEPTH + 2;
 
+/// The most events that one request can bring; the largest documented batch has 1,000.
+pub(super) const MAX_ITEMS: usize = 10_000;
+
+/// Where a value stands: its first byte and the byte after its last.
+type Span = (usize, usize);
+
 /// The wanted values of a scanned body.
 #[derive(Clone, Debug)]
 pub struct Found<'a> {
     body: &'a [u8],
-    spans: Vec<Option<(usize, usize)>>,
+    spans: Vec<Option<Span>>,
+    /// The items of a batch; `None` when the body has no array where they would stand.
+    items: Option<Vec<Item>>,
+}
+
+/// One event of a batch: its place, and the values that are its own.
+#[derive(Clone, Debug)]
+struct Item {
+    span: Span,
+    spans: Vec<Option<Span>>,
 }
 
 impl<'a> Found<'a> {
@@ -28,6 +43,18 @@ impl<'a> Found<'a> {
     /// Where the slot's value stands in the body.
     pub fn span(&self, slot: usize) -> Option<Range<usize>> {
         self.spans.get(slot).copied().flatten().map(|(start, end)| start..end)
+    }
+
+    /// How many items the batch has; `None` when the body has no array where they would stand.
+    pub fn items(&self) -> Option<usize> {
+        self.items.as_ref().map(Vec::len)
+    }
+
+    /// An item as it stands in the body, and the wanted values as seen from it.
+    pub fn item(&self, place: usize) -> Option<(&'a [u8], Found<'a>)> {
+        let item = self.items.as_ref()?.get(place)?;
+        let spans = item.spans.iter().zip(&self.spans).map(|(own, shared)| own.or(*shared)).collect();
+        Some((self.body.get(item.span.0..item.span.1)?, Found { body: self.body, spans, items: None }))
     }
 
     /// The value as text: strings unescaped; numbers, `true` and `false` as written; `null`, objects and arrays are none.
@@ -57,10 +84,19 @@ pub(super) fn scan_to<'a>(body: &'a [u8], wanted: &Wanted, depth: usize) -> Resu
     if let Err(error) = std::str::from_utf8(body) {
         return Err(Unreadable::new(Flaw::Utf8, error.valid_up_to()));
     }
-    let mut scanner = Scanner { body, at: 0, levels: depth, names: Vec::new(), spans: vec![None; wanted.slots()] };
+    let mut scanner = Scanner {
+        body,
+        at: 0,
+        levels: depth,
+        names: Vec::new(),
+        spans: vec![None; wanted.slots()],
+        wanted,
+        items: None,
+        inner: false,
+    };
     scanner.value(wanted.root())?;
     match scanner.peek() {
-        None => Ok(Found { body, spans: scanner.spans }),
+        None => Ok(Found { body, spans: scanner.spans, items: scanner.items }),
         Some(_) => Err(scanner.flaw(Flaw::Trailing)),
     }
 }
@@ -72,13 +108,22 @@ struct Scanner<'a> {
     levels: usize,
     /// The names of all objects that are open, innermost last.
     names: Vec<Name>,
-    spans: Vec<Option<(usize, usize)>>,
+    spans: Vec<Option<Span>>,
+    wanted: &'a Wanted,
+    items: Option<Vec<Item>>,
+    /// Did the element that is open hold an array of items, be it empty?
+    inner: bool,
 }
 
 impl Scanner<'_> {
     fn value(&mut self, node: Option<&Node>) -> Result<(), Unreadable> {
         let first = self.peek();
         let start = self.at;
+        let mark = node.map_or(Mark::None, |node| node.mark);
+        let items = self.items.as_ref().map_or(0, Vec::len);
+        if mark == Mark::Outer {
+            self.inner = false;
+        }
         match first {
             Some(b'"') => self.at = self.string(text::MAX_STRING, Flaw::StringTooLong)?.0 + 1,
             Some(b'{') => self.nested(node, Self::object)?,
@@ -93,6 +138,40 @@ impl Scanner<'_> {
         for &slot in node.map_or(&[][..], |node| &node.slots) {
             if let Some(span) = self.spans.get_mut(slot) {
                 *span = Some((start, self.at));
+            }
+        }
+        match mark {
+            Mark::None => Ok(()),
+            Mark::Item(level) => self.item(start, level),
+            Mark::Outer => self.outer(start, items),
+        }
+    }
+
+    /// The end of an item: what was found on its level is its own.
+    fn item(&mut self, start: usize, level: usize) -> Result<(), Unreadable> {
+        let span = (start, self.at);
+        let wanted = self.wanted;
+        let own =
+            |(slot, span): (usize, &mut Option<Span>)| if wanted.level(slot) == level { span.take() } else { None };
+        let spans = self.spans.iter_mut().enumerate().map(own).collect();
+        let items = self.items.get_or_insert_default();
+        if items.len() == MAX_ITEMS {
+            return Err(Unreadable::new(Flaw::TooManyItems, start));
+        }
+        items.push(Item { span, spans });
+        Ok(())
+    }
+
+    /// The end of an element that holds items: they share what was found beside them. One without any array of items is
+    /// an item itself, so that no sort of content is lost.
+    fn outer(&mut self, start: usize, first: usize) -> Result<(), Unreadable> {
+        if !self.inner {
+            return self.item(start, 1);
+        }
+        for (slot, span) in self.spans.iter_mut().enumerate().filter(|(slot, _)| self.wanted.level(*slot) == 1) {
+            let found = span.take();
+            for item in self.items.iter_mut().flatten().skip(first) {
+                item.spans[slot] = found;
             }
         }
         Ok(())
@@ -155,6 +234,11 @@ impl Scanner<'_> {
     }
 
     fn array(&mut self, node: Option<&Node>) -> Result<(), Unreadable> {
+        match node.map_or(Mark::None, Node::elements) {
+            Mark::None => {}
+            Mark::Item(level) if level > 1 => self.inner = true,
+            Mark::Item(_) | Mark::Outer => drop(self.items.get_or_insert_default()),
+        }
         if self.peek() == Some(b']') {
             self.at += 1;
             return Ok(());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::scan::MAX_DEPTH;
+use super::scan::{MAX_DEPTH, MAX_ITEMS};
 use super::{number, text};
 
 /// A body that breaks one of the rules of the envelope. It goes to the dead-letter topic as bytes.
@@ -43,11 +43,13 @@ pub enum Flaw {
     NameTooLong,
     /// A string with too many bytes.
     StringTooLong,
+    /// A batch of more events than one request can hold.
+    TooManyItems,
 }
 
 impl Flaw {
     /// Every flaw, for the docs and for metrics.
-    pub const ALL: [Flaw; 13] = [
+    pub const ALL: [Flaw; 14] = [
         Flaw::CutShort,
         Flaw::Syntax,
         Flaw::Trailing,
@@ -61,6 +63,7 @@ impl Flaw {
         Flaw::NumberOutOfRange,
         Flaw::NameTooLong,
         Flaw::StringTooLong,
+        Flaw::TooManyItems,
     ];
 
     /// The name used in headers, metrics and logs.
@@ -79,6 +82,7 @@ impl Flaw {
             Flaw::NumberOutOfRange => "number_out_of_range",
             Flaw::NameTooLong => "name_too_long",
             Flaw::StringTooLong => "string_too_long",
+            Flaw::TooManyItems => "too_many_items",
         }
     }
 }
@@ -111,6 +115,7 @@ impl fmt::Display for Unreadable {
             Flaw::NumberOutOfRange => f.write_str("a number that no double can hold"),
             Flaw::NameTooLong => write!(f, "a member name of more than {} bytes", text::MAX_NAME),
             Flaw::StringTooLong => write!(f, "a string of more than {} bytes", text::MAX_STRING),
+            Flaw::TooManyItems => write!(f, "a batch of more than {MAX_ITEMS} events"),
         }?;
         write!(f, ", at byte {}", self.offset)
     }

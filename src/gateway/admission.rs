@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, Method};
 use ipnet::IpNet;
 
 use crate::provider::Reject;
@@ -53,10 +53,7 @@ pub(super) fn address_allowed(address: IpAddr, allow: &[IpNet]) -> Result<(), Re
 }
 
 /// The headers that can be judged without the body.
-pub(super) fn headers_allowed(method: &Method, headers: &HeaderMap, max_body: usize) -> Result<(), Reject> {
-    if method != Method::POST {
-        return Err(Reject::MethodNotAllowed);
-    }
+pub(super) fn headers_allowed(headers: &HeaderMap, max_body: usize) -> Result<(), Reject> {
     let identity = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(identity) {
         return Err(Reject::UnsupportedEncoding);

@@ -66,6 +66,8 @@ pub enum Unavailable {
     Delivery(DeliveryFailure),
     /// The byte budget for bodies in flight is spent.
     Memory,
+    /// Public-key signatures came faster than their share of the processors checks them.
+    Busy,
     /// Too many copies of one event wait for the first.
     Crowded,
 }
@@ -78,6 +80,7 @@ impl Unavailable {
             Self::Produce(error) => error.as_str(),
             Self::Delivery(failure) => failure.as_str(),
             Self::Memory => "memory",
+            Self::Busy => "signatures",
             Self::Crowded => "crowded",
         }
     }
@@ -131,8 +134,23 @@ impl Answer {
 /// How long a provider should wait before it sends again, in seconds.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-pub(super) fn response(result: &Result<Answer, Refused>, id: RequestId, max_body: usize) -> Response {
-    let mut response = match result {
+/// `success` is what the provider wants to hear of a stored event, where that is not ours.
+pub(super) fn response(
+    result: &Result<Answer, Refused>,
+    id: RequestId,
+    max_body: usize,
+    success: Option<&Reply>,
+) -> Response {
+    let mut response = match (result, success) {
+        (Ok(Answer::Accepted(_) | Answer::Duplicate(_) | Answer::DeadLetter), Some(success)) => handshake(success),
+        (result, _) => own(result, id, max_body),
+    };
+    response.headers_mut().insert(crate::http::REQUEST_ID, id.header());
+    response
+}
+
+fn own(result: &Result<Answer, Refused>, id: RequestId, max_body: usize) -> Response {
+    match result {
         Ok(Answer::Accepted(event)) => taken("accepted", event.as_deref()),
         Ok(Answer::Duplicate(event)) => taken("duplicate", event.as_deref()),
         // A retry would not make the body readable: the provider is told that it is done.
@@ -140,9 +158,7 @@ pub(super) fn response(result: &Result<Answer, Refused>, id: RequestId, max_body
         Ok(Answer::Handshake(reply)) => handshake(reply),
         Err(Refused::Reject(reject)) => rejection(*reject, id, max_body),
         Err(Refused::Unavailable(_)) => unavailable(id),
-    };
-    response.headers_mut().insert(crate::http::REQUEST_ID, id.header());
-    response
+    }
 }
 
 /// The body of a 200.

@@ -109,7 +109,9 @@ impl Call {
             }
         };
         self.count(outcome, result.as_ref().err());
-        answer::response(result, self.id, self.source.as_ref().map_or(NO_LIMIT, |source| source.max_body))
+        let max_body = self.source.as_ref().map_or(NO_LIMIT, |source| source.max_body);
+        let success = self.source.as_ref().and_then(|source| source.success.as_ref());
+        answer::response(result, self.id, max_body, success)
     }
 
     fn counters(&self) -> &Counters {

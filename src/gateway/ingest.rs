@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::response::Response;
-use http::Request;
 use http::request::Parts;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use tokio::time::timeout_at;
 
@@ -32,12 +32,22 @@ impl Handler for Arc<Gateway> {
 async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incoming) -> Result<Answer, Refused> {
     admission::headers_small(&parts.headers)?;
     let source = call.source.clone().ok_or(Reject::UnknownSource)?;
-    source.admit(call.address, &parts.method, &parts.headers)?;
-    let (body, _share) = body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
+    source.admit(call.address, &parts.headers)?;
     let query = parts.uri.query().unwrap_or_default();
-    let request =
-        provider::Request { method: &parts.method, headers: &parts.headers, query, body: &body, now: call.now };
+    let empty = provider::Request { method: &parts.method, headers: &parts.headers, query, body: b"", now: call.now };
+    if parts.method != Method::POST {
+        // Challenges come by GET, HEAD and OPTIONS; events never do.
+        let reply = source.rules.handshake(&empty);
+        return Ok(Answer::Handshake(reply.ok_or(Reject::MethodNotAllowed)?));
+    }
+    let (body, _share) = body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
+    if let Some(reply) = source.rules.handshake(&empty) {
+        return Ok(Answer::Handshake(reply));
+    }
+    let request = provider::Request { body: &body, ..empty };
+    let turn = gateway.turn(&source.rules, &request, call.answer_deadline(&source)).await?;
     let verified = source.rules.verify(&request)?;
+    drop(turn);
     source.verified(&verified, call.now, call.arrived)?;
     let items: Vec<Item> = match source.rules.read(&verified, &request) {
         Ok(Reading::Handshake(reply)) => return Ok(Answer::Handshake(reply)),

@@ -25,11 +25,12 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit as Turn};
 
 use crate::config::{Config, ConfigError};
 use crate::http::admin::Operations;
 use crate::kafka::Producer;
-use crate::provider::Reject;
+use crate::provider::{Reject, Request, Rules};
 use crate::telemetry::{GatewayMetrics, Metrics};
 use admission::PerSecond;
 use answer::Answer;
@@ -54,6 +55,8 @@ pub struct Gateway {
     producer: Arc<Producer<Receipt>>,
     memory: Arc<Memory>,
     failures: PerSecond<IpAddr>,
+    /// Turns at public-key signatures: half of the processors, so that no flood of them starves the other sources.
+    turns: Semaphore,
     trusted_proxies: Vec<IpNet>,
     in_flight: InFlight,
     numbers: AtomicU64,
@@ -94,6 +97,7 @@ impl Gateway {
             producer,
             memory: Memory::new(config.gateway.max_body_bytes_in_flight, metrics.gateway.body_bytes.clone()),
             failures: PerSecond::new(config.gateway.failed_requests_per_second),
+            turns: Semaphore::new((std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)),
             trusted_proxies: config.gateway.trusted_proxies.clone(),
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
@@ -132,6 +136,20 @@ impl Gateway {
             }
             other => other,
         }
+    }
+
+    /// Wait for a turn, where verifying the request takes long enough to need one.
+    async fn turn(
+        &self,
+        rules: &Rules,
+        request: &Request<'_>,
+        until: Instant,
+    ) -> Result<Option<Turn<'_>>, Unavailable> {
+        if !rules.is_costly(request) {
+            return Ok(None);
+        }
+        let turn = tokio::time::timeout_at(until.into(), self.turns.acquire()).await;
+        turn.ok().and_then(Result::ok).map(Some).ok_or(Unavailable::Busy)
     }
 
     fn refresh_gauges(self: &Arc<Self>, metrics: &Metrics) {

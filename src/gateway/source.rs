@@ -20,7 +20,7 @@ use crate::event::{
     Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
 };
 use crate::http::RequestId;
-use crate::provider::{Facts, Provider, Reject, Request, Rules, Verified};
+use crate::provider::{Facts, Provider, Reject, Reply, Request, Rules, Verified};
 use crate::telemetry::GatewayMetrics;
 
 /// The most ids that all duplicate windows hold together; about 100 bytes each.
@@ -33,6 +33,8 @@ pub(super) struct Source {
     pub(super) window: Arc<Window>,
     pub(super) max_body: usize,
     pub(super) deadline: Duration,
+    /// The answer to a stored event, where the provider wants another than ours.
+    pub(super) success: Option<Reply>,
     provider: Arc<Provider>,
     attribute: String,
     topic: Arc<str>,
@@ -59,6 +61,7 @@ impl Source {
             window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),
             max_body: source.max_body,
             deadline: source.deadline,
+            success: source.provider.success(),
             provider: Arc::clone(&source.provider),
             attribute: source.event_source(),
             topic: source.raw_topic.as_str().into(),
@@ -78,9 +81,9 @@ impl Source {
     }
 
     /// What is decided before the body is read.
-    pub(super) fn admit(&self, address: IpAddr, method: &http::Method, headers: &HeaderMap) -> Result<(), Reject> {
+    pub(super) fn admit(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Reject> {
         admission::address_allowed(address, &self.allow)?;
-        admission::headers_allowed(method, headers, self.max_body)
+        admission::headers_allowed(headers, self.max_body)
     }
 
     /// Count a verified request.

@@ -54,7 +54,8 @@ pub enum Phase {
 pub struct Limits {
     /// Open connections; further ones wait in the kernel's queue.
     pub max_connections: usize,
-    /// From accept, or the end of the last answer, to the end of a request's head.
+    /// From accept, or the end of the last answer, to the end of a request's head; and how long a client may leave an
+    /// answer unread.
     pub header_timeout: Duration,
     /// How long begun requests may take once the listener is stopping.
     pub finish: Duration,
@@ -82,7 +83,7 @@ pub async fn serve(
     let mut stopping = phase.clone();
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &places, limits.header_timeout) => accepted,
             // A closed channel means that the owner is gone: stop as well.
             _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => break,
         };
@@ -121,12 +122,16 @@ pub async fn serve(
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
+    unread: Duration,
 ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {
             // An answer is one small write; waiting to fill a segment would only delay it.
             let _ = stream.set_nodelay(true);
+            // Whoever sends requests and reads no answer would otherwise keep its place for ever.
+            let unread = unread.as_millis().try_into().unwrap_or(u32::MAX);
+            let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unread);
             Some((stream, peer, place))
         }
         Err(error) => {

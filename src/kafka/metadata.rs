@@ -1,5 +1,6 @@
 //! The thread that keeps the partition counts fresh.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,7 +29,8 @@ pub(super) struct Metadata {
 #[derive(Default)]
 struct Signals {
     stop: bool,
-    complained: bool,
+    /// What was said already, so that each trouble is said once.
+    complaints: BTreeSet<String>,
 }
 
 impl Metadata {
@@ -85,7 +87,7 @@ impl Metadata {
             drop(handle);
             self.tell();
             let usable = known.know_all(&self.topics);
-            if usable && std::mem::take(&mut self.signals().complained) {
+            if usable && !std::mem::take(&mut self.signals().complaints).is_empty() {
                 tracing::info!("kafka is usable: every topic was seen");
             }
             self.pause(if usable { REFRESH } else { IMPATIENT });
@@ -93,20 +95,22 @@ impl Metadata {
     }
 
     fn look<C: ClientContext>(&self, client: &Client<C>, topic: &Arc<str>, known: &Topics) {
-        let error = match client.fetch_metadata(Some(topic), LOOK) {
+        let (error, complaint) = match client.fetch_metadata(Some(topic), LOOK) {
             Ok(metadata) => match metadata.topics().first() {
                 Some(seen) if !seen.partitions().is_empty() => {
                     known.note(topic, seen.partitions().len());
                     return;
                 }
-                _ => "the topic does not exist; create it with `hookstream topics apply`".to_owned(),
+                _ => {
+                    ("the topic does not exist; create it with `hookstream topics apply`".to_owned(), topic.to_string())
+                }
             },
-            Err(error) => error.to_string(),
+            // The same for every topic: the cluster is away.
+            Err(error) => (error.to_string(), String::new()),
         };
         if known.get(topic).is_none() {
             // Said once as a warning, then quietly: the state is visible in /readyz and the metrics.
-            let first = !std::mem::replace(&mut self.signals().complained, true);
-            if first {
+            if self.signals().complaints.insert(complaint) {
                 tracing::warn!(%topic, error, "kafka is not usable yet; trying again until it is");
             } else {
                 tracing::debug!(%topic, error, "kafka is not usable yet");

@@ -15,6 +15,7 @@ mod context;
 mod deliveries;
 mod error;
 mod ffi;
+mod message;
 mod metadata;
 mod partitions;
 pub mod print;

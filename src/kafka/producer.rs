@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
+use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
 
 use super::client::{Role, client_config};
 use super::deliveries::{Deliveries, DeliveryContext, Settle};
 use super::error::{self, ProduceError, Refusal};
+use super::message::message;
 use super::metadata::Metadata;
 use super::partitions::{Topics, lock, partition_for};
 use crate::config::KafkaConfig;
@@ -91,16 +91,7 @@ impl<S: Settle> Producer<S> {
             return Err((ProduceError::BreakerOpen, settle));
         }
         let ticket = self.deliveries.enter(settle, now, Arc::clone(breaker));
-        let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
-        for (key, value) in &record.headers {
-            headers = headers.insert(Header { key, value: Some(value) });
-        }
-        let message = BaseRecord::with_opaque_to(&record.topic, ticket)
-            .partition(partition)
-            .key(&record.key)
-            .payload(&record.value)
-            .headers(headers)
-            .timestamp(record.timestamp_ms);
+        let message = message(record, ticket).partition(partition);
         match self.handle.load().client.send(message) {
             Ok(()) => Ok(()),
             Err((error, _)) => match self.deliveries.withdraw(ticket) {

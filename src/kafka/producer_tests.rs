@@ -106,7 +106,7 @@ fn after_a_fatal_error_a_new_handle_takes_over() {
             }
         }
         assert!(start.elapsed() < PATIENCE, "no record was delivered again; {taken} were taken");
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::park_timeout(Duration::from_millis(10));
     }
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert_eq!(fixture.metrics.kafka.producer_swaps.get(), 1);

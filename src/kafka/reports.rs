@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 
 use super::context;
 use super::error::{self, Refusal};
+use super::message::message;
 use crate::event::Record;
 
 /// How long one look for reports waits.
@@ -126,18 +127,7 @@ pub(super) fn produce_all(
 }
 
 fn send(producer: &BaseProducer<Reports>, record: &Record, ticket: usize, end: Instant) -> Result<(), KafkaError> {
-    let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
-    for (key, value) in &record.headers {
-        headers = headers.insert(Header { key, value: Some(value) });
-    }
-    let mut message = BaseRecord::with_opaque_to(&record.topic, ticket)
-        .payload(&record.value)
-        .headers(headers)
-        .timestamp(record.timestamp_ms);
-    if !record.key.is_empty() {
-        message = message.key(&record.key);
-    }
-    message.partition = record.partition;
+    let mut message = message(record, ticket);
     loop {
         match producer.send(message) {
             Ok(()) => return Ok(()),

@@ -170,7 +170,10 @@ pub fn desired(config: &Config) -> Vec<Topic> {
     }
     let largest = with_record(largest_raw.values().copied().max().unwrap_or(ENVELOPE));
     for (_, delay) in RETRY_DELAYS {
-        topics.push(topic(names.retry_topic(delay), Kind::Retry, None, names.retention, largest));
+        // One partition is enough for what waits. More of them would count as work when the group shares out
+        // partitions, and could leave one instance with them and another with all that comes in.
+        let retry = topic(names.retry_topic(delay), Kind::Retry, None, names.retention, largest);
+        topics.push(Topic { partitions: 1, ..retry });
     }
     topics.push(topic(names.dead_letter_topic(), Kind::DeadLetter, None, names.dead_letter_retention, largest));
     topics

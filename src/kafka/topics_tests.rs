@@ -89,7 +89,8 @@ fn ids_and_enriched_follow_the_partitions_the_raw_topic_has() {
                 assert!(matches!(&differences[..], [Difference { what: "partitions", step: Step::Refuse(_), .. }]));
             }
             (Kind::Ids | Kind::Enriched, State::Missing) => assert_eq!(listed.topic.partitions, 12),
-            (Kind::Retry | Kind::DeadLetter, State::Missing) => assert_eq!(listed.topic.partitions, 6),
+            (Kind::Retry, State::Missing) => assert_eq!(listed.topic.partitions, 1),
+            (Kind::DeadLetter, State::Missing) => assert_eq!(listed.topic.partitions, 6),
             other => panic!("{other:?}"),
         }
     }

@@ -6,7 +6,7 @@ use super::compiled::{Compiled, Provider};
 use super::error::{BindError, from_toml};
 use super::rules::Rules;
 use super::spec::{Needs, Spec};
-use super::verify::{Check, Plan};
+use super::verify::{Check, Keys, Plan};
 use crate::config::Secret;
 
 /// More live secrets than a rotation needs would multiply the cost of every forged request.
@@ -30,14 +30,15 @@ pub struct Binding {
 pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, BindError> {
     check_secrets(provider.needs(), binding)?;
     check_params(provider.needs(), &binding.params)?;
-    let compiled = if binding.overrides.is_empty() {
+    let mut compiled = if binding.overrides.is_empty() {
         provider.compiled.clone()
     } else {
         overridden(provider, &binding.overrides)?
     };
-    let check = |plan: &Plan| {
-        if binding.accept_unsigned { Ok(Check::None) } else { plan.bind(&binding.secrets) }
-    };
+    compiled.reader.bind(&binding.params);
+    let public_url = binding.public_url.as_deref();
+    let keys = Keys { secrets: &binding.secrets, params: &binding.params, public_url };
+    let check = |plan: &Plan| if binding.accept_unsigned { Ok(Check::None) } else { plan.bind(&keys) };
     let checks = compiled.plans.iter().map(check).collect::<Result<_, _>>()?;
     Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks))
 }

@@ -4,7 +4,7 @@ use super::error::Fault;
 use super::glob::Globs;
 
 /// Every category with its meaning.
-pub const CATEGORIES: [(&str, &str); 22] = [
+pub const CATEGORIES: [(&str, &str); 25] = [
     ("payment.succeeded", "Money was received."),
     ("payment.failed", "A payment was tried and failed."),
     ("payment.refunded", "Money was given back, wholly or in part."),
@@ -17,13 +17,16 @@ pub const CATEGORIES: [(&str, &str); 22] = [
     ("code.pushed", "Commits were pushed to a repository."),
     ("review.changed", "A change to code was proposed, discussed, merged or closed."),
     ("job.completed", "A build, workflow or other job came to its end, good or bad."),
-    ("lead.created", "Somebody became a lead or contact."),
+    ("lead.created", "Somebody may become a customer."),
+    ("contact.created", "A person or company was added to the address book."),
     ("user.registered", "Somebody opened an account."),
     ("ticket.created", "Somebody asked for help or reported a fault."),
     ("ticket.updated", "A ticket or issue changed."),
     ("message.received", "Somebody wrote a message."),
     ("message.delivered", "A message reached its addressee."),
     ("message.failed", "A message did not reach its addressee."),
+    ("social.mentioned", "Somebody named the account in public."),
+    ("social.commented", "Somebody commented on a post or video."),
     ("alert.fired", "Something is wrong."),
     ("alert.resolved", "Something is right again."),
     ("device.reported", "A device sent a reading."),

@@ -10,11 +10,12 @@ use super::bind::{self, Binding};
 use super::category;
 use super::error::{BindError, Fault, SpecError, from_toml};
 use super::glob::Globs;
-use super::read::Reader;
+use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
-use super::spec::{BodyKind, Needs, Spec};
+use super::spec::{BodyKind, Disables, Needs, Spec};
 use super::verify::{Plan, header_name};
+use crate::event::Pointer;
 
 /// The deadline of a provider that publishes none.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(4);
@@ -51,6 +52,8 @@ pub struct AnswerProfile {
     pub deadline_known: bool,
     /// Does it send again what was not answered with a 2xx?
     pub redelivers: bool,
+    /// What becomes of the endpoint when too many deliveries fail, where that is known.
+    pub disables: Option<Disables>,
 }
 
 impl Provider {
@@ -105,7 +108,20 @@ impl Provider {
             deadline: known.unwrap_or(DEFAULT_DEADLINE),
             deadline_known: known.is_some(),
             redelivers: self.spec.answer.redelivers,
+            disables: self.spec.answer.disables,
         }
+    }
+
+    /// The answer to a stored event, where the provider wants another than ours.
+    pub fn success(&self) -> Option<Reply> {
+        let answer = &self.spec.answer;
+        let ours = answer.status.is_none() && answer.content_type.is_none() && answer.body.is_none();
+        (!ours).then(|| Reply {
+            status: answer.status.unwrap_or(200),
+            content_type: answer.content_type.clone(),
+            headers: Vec::new(),
+            body: answer.body.clone().unwrap_or_default().into_bytes(),
+        })
     }
 
     /// What its bodies are.
@@ -187,8 +203,16 @@ impl Compiled {
             let problem = format!("`{}` is not among [needs] credentials", api.credential());
             return Err(Fault::new("credential", problem).within("api"));
         }
+        let named = plans.iter().flat_map(Plan::params).chain(spec.handshake.iter().flat_map(HandshakeSpec::params));
+        if let Some(name) = { named }.find(|name| !spec.needs.params.contains_key(name)) {
+            let problem = format!("`{name}` is missing: the scheme or a handshake names it");
+            return Err(Fault::new("params", problem).within("needs"));
+        }
         if plans.iter().any(|plan| plan.needs_secret()) && spec.needs.secrets.is_none() {
             return Err(Fault::new("secrets", "is missing: the scheme cannot do without").within("needs"));
+        }
+        if spec.answer.status.is_some_and(|status| !(200..300).contains(&status)) {
+            return Err(Fault::new("status", "must be from 200 to 299").within("answer"));
         }
         for (index, sample) in spec.samples.iter().enumerate() {
             sample.check().map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
@@ -238,11 +262,12 @@ fn plans(spec: &Spec) -> Result<Vec<Plan>, Fault> {
 /// What the scheme reads and what the facts rest on, without being asked; the file adds others.
 fn kept_headers(spec: &Spec, plans: &[Plan]) -> Result<Vec<HeaderName>, Fault> {
     let secret = |name: &HeaderName| {
-        NEVER_KEPT.contains(&name.as_str()) || plans.iter().any(|plan| plan.credential_header() == Some(name))
+        NEVER_KEPT.contains(&name.as_str()) || plans.iter().any(|plan| plan.credential_headers().contains(name))
     };
     let mut kept: Vec<HeaderName> = plans.iter().flat_map(Plan::proof_headers).cloned().collect();
     for facts in spec.facts() {
-        kept.extend(facts.by_name().into_iter().flat_map(|(_, headers)| headers).cloned());
+        let sources = facts.by_name().into_iter().flat_map(|(_, sources)| sources);
+        kept.extend(sources.flat_map(|source| source.headers().into_iter().cloned().collect::<Vec<_>>()));
     }
     kept.retain(|name| !secret(name));
     for text in &spec.keep_headers {
@@ -269,8 +294,12 @@ fn check_overridable(key: &str, spec: &Spec) -> Result<(), Fault> {
 fn unsigned_facts(spec: &Spec, plans: &[Plan]) -> Vec<&'static str> {
     let mut unsigned = Vec::new();
     for (facts, plan) in spec.facts().iter().zip(plans) {
-        for (fact, headers) in facts.by_name() {
-            if headers.iter().any(|name| !plan.signs_header(name)) && !unsigned.contains(&fact) {
+        for (fact, sources) in facts.by_name() {
+            let open = |source: &&Source<Pointer>| {
+                source.headers().into_iter().any(|name| !plan.signs_header(name))
+                    || source.pointers().into_iter().any(|pointer| !plan.signs_pointer(pointer))
+            };
+            if sources.iter().any(open) && !unsigned.contains(&fact) {
                 unsigned.push(fact);
             }
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::category::CATEGORIES;
 use super::compiled::Provider;
-use super::{Catalogue, Needs};
+use super::{Catalogue, Effect, Needs};
 
 /// docs/reference/providers.md.
 pub fn providers_page(catalogue: &Catalogue) -> String {
@@ -66,6 +66,10 @@ fn rows(provider: &Provider) -> Vec<(String, String)> {
         let prefix = if fact == "type" && !prefix.is_empty() { format!("`{prefix}` and ") } else { String::new() };
         row(fact, format!("{prefix}{places}"));
     }
+    let split: Vec<_> = provider.spec().event.split.0.iter().map(|split| format!("`{}`", split.0)).collect();
+    if !split.is_empty() {
+        row("batches", format!("one event for each of {}", split.join(" and ")));
+    }
     if !provider.unsigned_facts().is_empty() {
         row("not signed", provider.unsigned_facts().join(", "));
     }
@@ -76,6 +80,20 @@ fn rows(provider: &Provider) -> Vec<(String, String)> {
     let known = if answer.deadline_known { "" } else { " (assumed; none is published)" };
     row("waits", format!("{} s{known}", answer.deadline.as_secs_f64()));
     row("sends again", if answer.redelivers { "yes" } else { "no" }.to_owned());
+    if let Some(disables) = answer.disables {
+        let after = disables.after.map(|count| format!(" after {count} failures in a row")).unwrap_or_default();
+        let effect = match disables.effect {
+            Effect::Deleted => "deleted: set it up anew",
+            Effect::Disabled => "disabled: switch it on again",
+            Effect::Paused => "paused: it is tried again later",
+        };
+        row("gives up", format!("the endpoint is {effect}{after}"));
+    }
+    if let Some(success) = provider.success() {
+        let body = String::from_utf8_lossy(&success.body).into_owned();
+        let body = if body.is_empty() { "no body".to_owned() } else { format!("`{body}`") };
+        row("wants to hear", format!("{} and {body}", success.status));
+    }
     let kept: Vec<_> = provider.kept_headers().iter().map(|name| format!("`{name}`")).collect();
     if !kept.is_empty() {
         row("kept headers", kept.join(", "));

@@ -42,6 +42,12 @@ pub enum SignError {
     /// The signed text holds a header that was not given.
     #[error("the header `{0}` is part of the signed text and must be given once")]
     HeaderMissing(String),
+    /// The signature stands in the query or in the body, which are the caller's.
+    #[error("the provider puts its proof into the body or the URL, not into a header")]
+    InTheBody,
+    /// Only the provider has the private key.
+    #[error("only the provider can sign: the source holds its public key")]
+    NoPrivateKey,
     /// The secret holds bytes that cannot stand in a header.
     #[error("the secret holds bytes that cannot stand in a header")]
     NotAHeaderValue,

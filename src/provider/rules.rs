@@ -7,8 +7,8 @@ use super::compiled::Compiled;
 use super::error::SignError;
 use super::read::{Reading, Reply};
 use super::reject::Reject;
-use super::verify::{Check, Request, Verified};
-use crate::event::Unreadable;
+use super::verify::{Check, Plan, Request, Verified};
+use crate::event::{Unreadable, Verification};
 
 /// A provider bound to one source's secrets. Holds keys; shared by all requests of the source.
 pub struct Rules {
@@ -28,18 +28,22 @@ impl Rules {
     /// # Errors
     /// The one reason why not.
     pub fn verify(&self, request: &Request<'_>) -> Result<Verified, Reject> {
-        let chosen = self
-            .compiled
-            .plans
-            .iter()
-            .zip(&self.checks)
-            .enumerate()
-            .find(|(_, (plan, _))| plan.when.as_ref().is_none_or(|header| request.headers.contains_key(header)));
-        let Some((alternative, (_, check))) = chosen else {
+        let Some((alternative, _, check)) = self.chosen(request) else {
             return Err(self.compiled.plans.first().map_or(Reject::SignatureMissing, |plan| plan.absent()));
         };
         let passed = check.verify(request)?;
         Ok(Verified { alternative, secret: passed.secret, kind: check.kind(), signed_at: passed.signed_at })
+    }
+
+    /// Does verifying this request cost a public-key operation? A flood of those must not take the time of the others.
+    pub fn is_costly(&self, request: &Request<'_>) -> bool {
+        self.chosen(request).is_some_and(|(_, plan, check)| plan.is_costly() && check.kind() != Verification::None)
+    }
+
+    fn chosen(&self, request: &Request<'_>) -> Option<(usize, &Plan, &Check)> {
+        let ways = self.compiled.plans.iter().zip(&self.checks).enumerate();
+        let mut ways = ways.map(|(place, (plan, check))| (place, plan, check));
+        ways.find(|(_, plan, _)| plan.when.as_ref().is_none_or(|when| when.applies(request)))
     }
 
     /// Scan the verified body once: the event in it, or the handshake it is. `request` is the one that was verified.
@@ -47,21 +51,28 @@ impl Rules {
     /// # Errors
     /// The body breaks a rule of the envelope; its bytes belong into the dead-letter topic.
     pub fn read<'a>(&self, verified: &Verified, request: &Request<'a>) -> Result<Reading<'a>, Unreadable> {
-        self.compiled.reader.read(verified.alternative, request)
+        self.compiled.reader.read(verified.alternative, request, &self.checks)
     }
 
     /// The reply to a handshake that carries no signature, such as a challenge in a GET. Looks at no body.
     pub fn handshake(&self, request: &Request<'_>) -> Option<Reply> {
-        self.compiled.reader.unsigned_handshake(request)
+        self.compiled.reader.unsigned_handshake(request, &self.checks)
     }
 
-    /// The headers with which the provider would send this body now, `headers` included, under the first secret.
+    /// The headers with which the provider would send this body now, `headers` included, under the first secret and by
+    /// the first of its ways in which we can sign.
     ///
     /// # Errors
     /// There is no secret, or a header that is part of the signed text is not among `headers`.
     pub fn sign(&self, body: &[u8], headers: &HeaderMap, now: Timestamp) -> Result<HeaderMap, SignError> {
-        let check = self.checks.first().ok_or(SignError::NoSecret)?;
-        check.sign(body, headers.clone(), now)
+        let mut signed = Err(SignError::NoSecret);
+        for check in &self.checks {
+            signed = check.sign(body, headers.clone(), now);
+            if signed.is_ok() {
+                break;
+            }
+        }
+        signed
     }
 
     /// What stands before the provider's own type in the envelope's `type`.

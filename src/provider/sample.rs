@@ -11,7 +11,7 @@ use super::error::Fault;
 use super::placeholder::{Piece, pieces};
 use crate::event::rfc3339_millis;
 
-/// What `send` and `dev` send. `$id`, `$n`, `$uuid`, `$unix` and `$rfc3339` stand for values of the moment.
+/// What `send` and `dev` send. `$id`, `$n`, `$uuid`, `$unix`, `$unix_ms` and `$rfc3339` stand for values of the moment.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
@@ -38,7 +38,7 @@ pub struct Filling<'a> {
     pub n: u64,
     /// `$uuid`: in its usual form.
     pub uuid: &'a str,
-    /// `$unix` in seconds and `$rfc3339` with three decimals.
+    /// `$unix` in seconds, `$unix_ms` in milliseconds and `$rfc3339` with three decimals.
     pub now: Timestamp,
 }
 
@@ -116,6 +116,7 @@ impl Filling<'_> {
     fn fill(&self, text: &str) -> String {
         text.replace("$id", self.id)
             .replace("$uuid", self.uuid)
+            .replace("$unix_ms", &self.now.as_millisecond().to_string())
             .replace("$unix", &self.now.as_second().to_string())
             .replace("$rfc3339", &rfc3339_millis(self.now))
             .replace("$n", &self.n.to_string())

@@ -104,11 +104,38 @@ pub(crate) struct AnswerSpec {
     pub(crate) deadline: Option<Period>,
     #[serde(default = "yes")]
     pub(crate) redelivers: bool,
+    pub(crate) disables: Option<Disables>,
+    /// The answer to a stored event, where the provider wants another than ours.
+    pub(crate) status: Option<u16>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) body: Option<String>,
+}
+
+/// When a provider gives an endpoint up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disables {
+    /// After so many failures in a row, where a number is published.
+    pub after: Option<u32>,
+    /// What becomes of the endpoint then.
+    pub effect: Effect,
+}
+
+/// What becomes of an endpoint that failed too often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It must be set up anew.
+    Deleted,
+    /// It must be switched on again.
+    Disabled,
+    /// The provider tries again later by itself.
+    Paused,
 }
 
 impl Default for AnswerSpec {
     fn default() -> AnswerSpec {
-        AnswerSpec { deadline: None, redelivers: true }
+        AnswerSpec { deadline: None, redelivers: true, disables: None, status: None, content_type: None, body: None }
     }
 }
 

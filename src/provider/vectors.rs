@@ -54,6 +54,8 @@ pub struct Vector {
     /// The source's `[verify]` and `[event]`.
     #[serde(default)]
     pub overrides: toml::Table,
+    /// The URL that it was sent to, without its query, where that is another than the file's.
+    pub url: Option<String>,
     /// The method; POST when absent.
     pub method: Option<String>,
     /// The query without its question mark.
@@ -78,8 +80,27 @@ pub struct Vector {
     pub subject: Option<String>,
     /// The event's tenant.
     pub tenant: Option<String>,
+    /// The events of a batch, in their order, when there is not exactly one.
+    pub events: Option<Vec<ExpectedFacts>>,
     /// The reply to a handshake.
     pub reply: Option<ExpectedReply>,
+}
+
+/// The facts of one event of a batch; one that is not named must be absent.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedFacts {
+    /// The event's id.
+    pub id: Option<String>,
+    /// The provider's own type.
+    #[serde(rename = "type")]
+    pub providertype: Option<String>,
+    /// The event's time in RFC 3339.
+    pub time: Option<String>,
+    /// The event's subject.
+    pub subject: Option<String>,
+    /// The event's tenant.
+    pub tenant: Option<String>,
 }
 
 /// The verdict on a request.
@@ -130,7 +151,11 @@ impl Vectors {
     /// # Errors
     /// The first fault, with its line and key.
     pub fn parse(file: &str, text: &str) -> Result<Vectors, SpecError> {
-        toml::from_str(text).map_err(|error| from_toml(&error, file, text))
+        let mut vectors: Vectors = toml::from_str(text).map_err(|error| from_toml(&error, file, text))?;
+        for vector in &mut vectors.vectors {
+            vector.url.get_or_insert_with(|| vectors.url.clone());
+        }
+        Ok(vectors)
     }
 }
 
@@ -140,7 +165,7 @@ impl Vector {
         Binding {
             secrets: self.secrets.iter().map(|secret| Secret::new(secret.clone().into_bytes())).collect(),
             params: self.params.clone(),
-            public_url: None,
+            public_url: self.url.clone(),
             overrides: self.overrides.clone(),
             accept_unsigned: self.accept_unsigned,
         }
@@ -198,6 +223,9 @@ impl Vector {
         if let Some(reply) = rules.handshake(&request) {
             return self.check_reply(&reply);
         }
+        if method != Method::POST {
+            return self.check_verdict(Expect::Reject(Reject::MethodNotAllowed));
+        }
         let verified = match rules.verify(&request) {
             Err(reject) => return self.check_verdict(Expect::Reject(reject)),
             Ok(verified) => verified,
@@ -210,10 +238,11 @@ impl Vector {
             Ok(Reading::Handshake(reply)) => self.check_reply(&reply),
             Ok(Reading::Events(events)) => {
                 self.check_verdict(Expect::Ok)?;
-                let [facts] = events.as_slice() else {
-                    return Err(format!("{} events", events.len()));
-                };
-                self.check_facts(facts)
+                let expected = self.facts();
+                if events.len() != expected.len() {
+                    return Err(format!("{} events instead of {}", events.len(), expected.len()));
+                }
+                expected.iter().zip(&events).try_for_each(|(expected, facts)| expected.check(facts))
             }
         }
     }
@@ -233,8 +262,22 @@ impl Vector {
         }
     }
 
+    /// The events that it must become.
+    pub fn facts(&self) -> Vec<ExpectedFacts> {
+        let own = || ExpectedFacts {
+            id: self.id.clone(),
+            providertype: self.providertype.clone(),
+            time: self.time.clone(),
+            subject: self.subject.clone(),
+            tenant: self.tenant.clone(),
+        };
+        self.events.clone().unwrap_or_else(|| vec![own()])
+    }
+}
+
+impl ExpectedFacts {
     /// Compare every fact; one that the vector does not name must be absent.
-    fn check_facts(&self, facts: &Facts<'_>) -> Result<(), String> {
+    fn check(&self, facts: &Facts<'_>) -> Result<(), String> {
         let time = self.time.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| error.to_string())?;
         if facts.time != time {
             return Err(format!("time: expected {time:?}, found {:?}", facts.time));

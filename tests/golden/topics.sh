@@ -61,7 +61,7 @@ topic --create --if-not-exists --topic eu.webhooks.stripe.enriched --partitions 
   --config retention.ms=1209600000 \
   --config unclean.leader.election.enable=false
 
-topic --create --if-not-exists --topic eu.hookstream.retry.30s --partitions 6 --replication-factor 3 \
+topic --create --if-not-exists --topic eu.hookstream.retry.30s --partitions 1 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=5373952 \
   --config message.timestamp.type=CreateTime \
@@ -70,7 +70,7 @@ topic --create --if-not-exists --topic eu.hookstream.retry.30s --partitions 6 --
   --config retention.ms=1209600000 \
   --config unclean.leader.election.enable=false
 
-topic --create --if-not-exists --topic eu.hookstream.retry.5m --partitions 6 --replication-factor 3 \
+topic --create --if-not-exists --topic eu.hookstream.retry.5m --partitions 1 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=5373952 \
   --config message.timestamp.type=CreateTime \
@@ -79,7 +79,7 @@ topic --create --if-not-exists --topic eu.hookstream.retry.5m --partitions 6 --r
   --config retention.ms=1209600000 \
   --config unclean.leader.election.enable=false
 
-topic --create --if-not-exists --topic eu.hookstream.retry.1h --partitions 6 --replication-factor 3 \
+topic --create --if-not-exists --topic eu.hookstream.retry.1h --partitions 1 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=5373952 \
   --config message.timestamp.type=CreateTime \

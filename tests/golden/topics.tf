@@ -98,7 +98,7 @@ resource "kafka_topic" "eu_webhooks_stripe_enriched" {
 
 resource "kafka_topic" "eu_hookstream_retry_30s" {
   name               = "eu.hookstream.retry.30s"
-  partitions         = 6
+  partitions         = 1
   replication_factor = 3
   config = {
     "cleanup.policy"                 = "delete"
@@ -113,7 +113,7 @@ resource "kafka_topic" "eu_hookstream_retry_30s" {
 
 resource "kafka_topic" "eu_hookstream_retry_5m" {
   name               = "eu.hookstream.retry.5m"
-  partitions         = 6
+  partitions         = 1
   replication_factor = 3
   config = {
     "cleanup.policy"                 = "delete"
@@ -128,7 +128,7 @@ resource "kafka_topic" "eu_hookstream_retry_5m" {
 
 resource "kafka_topic" "eu_hookstream_retry_1h" {
   name               = "eu.hookstream.retry.1h"
-  partitions         = 6
+  partitions         = 1
   replication_factor = 3
   config = {
     "cleanup.policy"                 = "delete"

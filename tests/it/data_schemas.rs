@@ -37,7 +37,7 @@ fn a_key_that_nobody_knows_fits_none() {
     let validator = jsonschema::validator_for(&schema("provider.schema.json")).unwrap();
     let (_, mut provider) = files(false).remove(0);
     assert!(validator.is_valid(&provider));
-    provider["verify"]["headr"] = json!("X-Signature");
+    provider["docs_url"] = json!("https://x.example");
     assert!(!validator.is_valid(&provider));
 }
 
@@ -71,6 +71,7 @@ fn schema_and_reader_know_the_same_keys() {
         ("needs = { nonsense = 1 }".to_owned(), &properties["needs"]),
         ("needs = { secrets = { nonsense = 1 } }".to_owned(), &properties["needs"]["properties"]["secrets"]),
         ("answer = { nonsense = 1 }".to_owned(), &properties["answer"]),
+        ("answer = { disables = { nonsense = 1 } }".to_owned(), &properties["answer"]["properties"]["disables"]),
         ("api = { nonsense = 1 }".to_owned(), &properties["api"]),
         ("api = { rate = { nonsense = 1 } }".to_owned(), &properties["api"]["properties"]["rate"]),
         ("handshake = [{ nonsense = 1 }]".to_owned(), &properties["handshake"]["items"]),

@@ -5,6 +5,7 @@ mod frozen;
 mod kills;
 mod kinds;
 mod twins;
+mod zombies;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one line per module.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod batches;
 mod broker_facts;
 mod cloudevents_reader;
 mod compose;
@@ -9,6 +10,7 @@ mod data_schemas;
 mod enrich;
 mod envelope;
 mod gateway;
+mod grammar;
 mod providers;
 mod reference;
 mod scan;

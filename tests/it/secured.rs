@@ -49,7 +49,12 @@ partitions = 2
         secret.display(),
         kafka.bootstrap()
     );
-    for (name, value) in kafka.properties_as(user) {
+    for (name, mut value) in kafka.properties_as(user) {
+        if name == "sasl.password" {
+            let file = secret.with_file_name(format!("{user}.password"));
+            std::fs::write(&file, &value).unwrap();
+            value = format!("file:{}", file.display());
+        }
         writeln!(text, "{name} = {value:?}").unwrap();
     }
     Config::parse(Path::new("hookstream.toml"), &text, []).unwrap()

@@ -16,6 +16,12 @@ import hmac
 import pathlib
 import sys
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import bodies
+import grammar
+
 NOW = 1_700_000_000
 URL = "https://hooks.example.com/webhooks/"
 MADE = "made by tests/vectors/generate.py (Python hmac)"
@@ -34,6 +40,7 @@ ENCODERS = {
 KEYS = {
     "plain": lambda secret: secret.encode(),
     "whsec": lambda secret: base64.b64decode(secret.removeprefix("whsec_")),
+    "base64": base64.b64decode,
     "hex": bytes.fromhex,
 }
 
@@ -42,10 +49,19 @@ class Scheme:
     """How a provider signs, written down a second time and independently of the TOML files."""
 
     def __init__(self, header, message, value=lambda ts, sig: sig, hash="sha256", encoding="hex", key="plain",
-                 ts_header=None, ts_inside=False, several=None, overrides=None):
-        self.header, self.message, self.value = header, message, value
+                 ts_header=None, ts_inside=False, several=None, overrides=None, stamp=lambda ts: ts, tolerance=300,
+                 ahead=None, ts_text=None):
+        self.header, self.message = header, message
+        self.value = lambda ts, sig: value(self.written(ts), sig)
         self.hash, self.encoding, self.key = hash, encoding, key
-        self.ts_header, self.ts_inside, self.several, self.overrides = ts_header, ts_inside, several, overrides
+        self.ts_header, self.ts_inside, self.overrides = ts_header, ts_inside, overrides
+        self.several = several and (lambda ts, sigs: several(self.written(ts), sigs))
+        self.stamp, self.tolerance, self.ahead = stamp, tolerance, ahead or tolerance
+        self.ts_text = ts_text or (lambda ts: str(self.written(ts)))
+
+    def written(self, ts):
+        """A second as the provider writes it; what is no number stands as it is."""
+        return self.stamp(ts) if isinstance(ts, int) else ts
 
     @property
     def timed(self):
@@ -53,7 +69,7 @@ class Scheme:
 
     def tag(self, secret, body, ts, headers, hash=None):
         key = KEYS[self.key](secret)
-        return hmac.new(key, self.message(body, ts, dict(headers)), hash or self.hash).digest()
+        return hmac.new(key, self.message(body, self.written(ts), dict(headers)), hash or self.hash).digest()
 
     def sig(self, secret, body, ts, headers, hash=None):
         return ENCODERS[self.encoding](self.tag(secret, body, ts, headers, hash))
@@ -61,18 +77,18 @@ class Scheme:
     def headers(self, base, ts, *values):
         out = list(base)
         if self.ts_header:
-            out.append((self.ts_header, str(ts)))
+            out.append((self.ts_header, self.ts_text(ts)))
         return out + [(self.header, value) for value in values]
 
 
 class File:
-    def __init__(self, provider):
-        self.provider, self.vectors = provider, []
+    def __init__(self, provider, **common):
+        self.provider, self.common, self.vectors = provider, common, []
 
     def add(self, name, expect, headers, body, secrets, source=MADE, **more):
         assert all(known["name"] != name for known in self.vectors), name
         self.vectors.append(dict(name=name, source=source, expect=expect, headers=headers, body=body,
-                                 secrets=secrets, **more))
+                                 secrets=secrets, **self.common, **more))
 
     def standard(self, scheme, body, base, facts, secrets, prefix=""):
         """The cases that every HMAC scheme has. `secrets` is (live, old, foreign); `facts` what an ok one says."""
@@ -142,11 +158,12 @@ class File:
             return
 
         at = lambda ts: signed(ts=ts)
-        add("300 s old", "ok", at(NOW - 300), **facts)
-        add("301 s old", "timestamp_too_old", at(NOW - 301))
+        far = scheme.tolerance
+        add(f"{far} s old", "ok", at(NOW - far), **facts)
+        add(f"{far + 1} s old", "timestamp_too_old", at(NOW - far - 1))
         add("a year old", "timestamp_too_old", at(NOW - 365 * 86400))
-        add("300 s ahead", "ok", at(NOW + 300), **facts)
-        add("301 s ahead", "timestamp_in_future", at(NOW + 301))
+        add(f"{scheme.ahead} s ahead", "ok", at(NOW + scheme.ahead), **facts)
+        add(f"{scheme.ahead + 1} s ahead", "timestamp_in_future", at(NOW + scheme.ahead + 1))
         add("milliseconds for seconds", "timestamp_malformed", at(NOW * 1000))
         add("timestamp at zero", "timestamp_too_old", at(0))
         for name, ts in [("not a number", "yesterday"), ("negative", "-1"), ("with a plus", f"+{NOW}"),
@@ -157,7 +174,7 @@ class File:
         if scheme.ts_header:
             drop = [(name, value) for name, value in signed() if name != scheme.ts_header]
             add("timestamp missing", "timestamp_missing", drop)
-            add("timestamp twice", "timestamp_malformed", signed() + [(scheme.ts_header, str(NOW))])
+            add("timestamp twice", "timestamp_malformed", signed() + [(scheme.ts_header, scheme.ts_text(NOW))])
 
 
 def text(body):
@@ -520,8 +537,8 @@ def quoted(value):
     return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04X}" for char in escaped) + '"'
 
 
-ORDER = ["name", "source", "expect", "now", "secrets", "secret", "accept_unsigned", "overrides", "headers", "body",
-         "body_base64", "id", "type", "time", "subject", "tenant", "reply"]
+ORDER = ["name", "source", "expect", "now", "secrets", "secret", "accept_unsigned", "params", "overrides", "url", "method", "query", "headers", "body",
+         "body_base64", "id", "type", "time", "subject", "tenant", "events", "reply"]
 
 
 def rendered(file):
@@ -540,8 +557,12 @@ def rendered(file):
 
 
 def main():
+    import long_tail  # It needs what stands above.
+
     stale = []
-    for file in (stripe(), github(), shopify(), slack(), standard_webhooks(), generic()):
+    others = [write(File, Scheme) for write in (grammar.hubspot, grammar.twilio, grammar.discord, grammar.sendgrid, *bodies.ALL)]
+    others += long_tail.files()
+    for file in (stripe(), github(), shopify(), slack(), standard_webhooks(), generic(), *others):
         path = ROOT / "providers" / f"{file.provider}.vectors.toml"
         new = rendered(file)
         if "--check" in sys.argv[1:]:

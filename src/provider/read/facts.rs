@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::HeaderName;
 use jiff::Timestamp;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::source::{Input, Source, SourceSpec, first, first_id};
-use crate::event::{Data, Pointer};
+use crate::event::{Data, EACH, Pointer};
+use crate::provider::error::Fault;
 use crate::provider::spec::OneOrMany;
 use crate::provider::verify::TimeFormat;
 
@@ -48,6 +48,40 @@ pub(crate) struct FactsSpec {
     pub(crate) subject: OneOrMany<SourceSpec>,
     #[serde(default)]
     pub(crate) tenant: OneOrMany<SourceSpec>,
+    /// Where the events of a batch stand; a `*` in a fact's pointer is the same element.
+    #[serde(default)]
+    pub(crate) split: OneOrMany<Split>,
+    /// What the events of a batch carry.
+    pub(crate) data: Option<ItemData>,
+}
+
+/// The pointer to the items of a batch, such as `/events/*`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Split(pub(crate) Pointer);
+
+impl TryFrom<String> for Split {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Split, String> {
+        let pointer: Pointer = text.parse().map_err(|error: crate::event::PointerError| error.to_string())?;
+        let ends = pointer.tokens().last().is_some_and(|token| token == EACH);
+        if ends && pointer.levels() <= 2 {
+            return Ok(Split(pointer));
+        }
+        Err(format!("`{text}` must end with /* and hold one * or two, as in /events/* or /entry/*/changes/*"))
+    }
+}
+
+/// What an event of a batch carries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ItemData {
+    /// The item as it stands in the body.
+    #[default]
+    Item,
+    /// The whole body, where the items are mere ids.
+    Body,
 }
 
 /// A place and how the time is written there: `{ at, format }`, or the place alone for RFC 3339.
@@ -91,19 +125,32 @@ impl<'de> Deserialize<'de> for TimeSpec {
 }
 
 impl FactsSpec {
-    /// Each fact with the headers that have a say in it.
-    pub(crate) fn by_name(&self) -> [(&'static str, Vec<&HeaderName>); 5] {
-        fn headers(list: &OneOrMany<SourceSpec>) -> Vec<&HeaderName> {
-            list.0.iter().flat_map(|source| source.source.headers()).collect()
+    /// Each fact with its places.
+    pub(crate) fn by_name(&self) -> [(&'static str, Vec<&Source<Pointer>>); 5] {
+        fn sources(list: &OneOrMany<SourceSpec>) -> Vec<&Source<Pointer>> {
+            list.0.iter().map(|source| &source.source).collect()
         }
-        let times = self.time.0.iter().flat_map(|time| time.at.source.headers()).collect();
         [
-            ("id", headers(&self.id)),
-            ("type", headers(&self.kind)),
-            ("time", times),
-            ("subject", headers(&self.subject)),
-            ("tenant", headers(&self.tenant)),
+            ("id", sources(&self.id)),
+            ("type", sources(&self.kind)),
+            ("time", self.time.0.iter().map(|time| &time.at.source).collect()),
+            ("subject", sources(&self.subject)),
+            ("tenant", sources(&self.tenant)),
         ]
+    }
+
+    /// Every pointer with a `*` must lead through one of the splits.
+    pub(crate) fn check_split(&self) -> Result<(), Fault> {
+        for (fact, sources) in self.by_name() {
+            for pointer in sources.into_iter().flat_map(Source::pointers).filter(|pointer| pointer.levels() > 0) {
+                let tokens = pointer.tokens();
+                let last = tokens.iter().rposition(|token| token == EACH).unwrap_or_default();
+                if !self.split.0.iter().any(|split| split.0.tokens().starts_with(&tokens[..=last])) {
+                    return Err(Fault::new(fact, format!("`{pointer}` has a * that no split leads to")));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Each fact with its places as the file spells them.
@@ -130,6 +177,8 @@ impl FactsSpec {
             time: either(&self.time, &other.time),
             subject: either(&self.subject, &other.subject),
             tenant: either(&self.tenant, &other.tenant),
+            split: either(&self.split, &other.split),
+            data: self.data.or(other.data),
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use subtle::ConstantTimeEq;
 
-use super::source::{Input, Source, SourceSpec, join};
+use super::source::{Input, Source, SourceSpec, reply};
 use crate::event::Pointer;
 use crate::provider::error::Fault;
 use crate::provider::verify::header_name;
@@ -30,8 +31,14 @@ pub(crate) struct HandshakeSpec {
     #[serde(default = "yes")]
     signed: bool,
     method: Option<String>,
-    when: SourceSpec,
+    when: Option<SourceSpec>,
     equals: Option<String>,
+    /// Further places and what must stand there.
+    #[serde(default)]
+    require: BTreeMap<String, String>,
+    /// Places at which nothing may stand.
+    #[serde(default)]
+    absent: Vec<SourceSpec>,
     reply: ReplySpec,
 }
 
@@ -60,8 +67,9 @@ fn ok() -> u16 {
 pub(crate) struct Handshake {
     pub(crate) signed: bool,
     method: Option<http::Method>,
-    when: Source<usize>,
-    equals: Option<String>,
+    /// Each place and the text that must stand there; any, where there is none.
+    present: Vec<(Source<usize>, Option<Source<usize>>)>,
+    absent: Vec<Source<usize>>,
     status: u16,
     content_type: Option<String>,
     headers: Vec<(String, Source<usize>)>,
@@ -71,11 +79,24 @@ pub(crate) struct Handshake {
 impl HandshakeSpec {
     /// The rule in words, for the docs.
     pub(crate) fn describe(&self) -> String {
-        let method = self.method.as_deref().map(|method| format!("{method} with ")).unwrap_or_default();
-        let equals = self.equals.as_deref().map(|value| format!(" = `{value}`")).unwrap_or_default();
         let signed = if self.signed { "signed" } else { "unsigned" };
+        let mut parts: Vec<String> = self.method.iter().cloned().collect();
+        let when = self.when.iter().map(|when| (&when.text, self.equals.as_ref()));
+        for (place, value) in when.chain(self.require.iter().map(|(place, value)| (place, Some(value)))) {
+            let equals = value.map(|value| format!(" = `{value}`")).unwrap_or_default();
+            parts.push(format!("`{place}`{equals}"));
+        }
+        parts.extend(self.absent.iter().map(|place| format!("no `{}`", place.text)));
         let body = if self.reply.body.is_empty() { "no body".to_owned() } else { format!("`{}`", self.reply.body) };
-        format!("{method}`{}`{equals} ({signed}) → {} and {body}", self.when.text, self.reply.status)
+        format!("{} ({signed}) → {} and {body}", parts.join(", "), self.reply.status)
+    }
+
+    /// The parameters of the source that the rule names.
+    pub(crate) fn params(&self) -> Vec<String> {
+        let texts = self.equals.iter().chain(self.require.values()).chain(self.reply.headers.values());
+        let texts = texts.chain([&self.reply.body]);
+        let sources = texts.filter_map(|text| reply(text).ok()).flatten();
+        sources.flat_map(|source| source.params().into_iter().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
     /// `slot` gives each pointer its place in the scan.
@@ -90,43 +111,65 @@ impl HandshakeSpec {
             slot(pointer)
         };
         let mut text = |key: &str, template: &str| {
-            let parts = join(template).map_err(|problem| Fault::new(key, problem).within("reply"))?;
+            let parts = self::reply(template).map_err(|problem| Fault::new(key, problem))?;
             Ok::<_, Fault>(Source::Join(parts).map(&mut seen))
         };
-        let body = text("body", &reply.body)?;
+        let within = |fault: Fault| fault.within("reply");
+        let body = text("body", &reply.body).map_err(within)?;
         let headers = reply.headers.iter().map(|(name, value)| {
-            header_name(name).map_err(|problem| Fault::new("headers", problem).within("reply"))?;
-            Ok((name.clone(), text("headers", value)?))
+            header_name(name).map_err(|problem| within(Fault::new("headers", problem)))?;
+            Ok((name.clone(), text("headers", value).map_err(within)?))
         });
         let headers = headers.collect::<Result<_, Fault>>()?;
-        let when = self.when.source.map(&mut seen);
+        let mut present = Vec::new();
+        if let Some(when) = &self.when {
+            let equals = self.equals.as_deref().map(|value| text("equals", value)).transpose()?;
+            present.push((when.clone(), equals));
+        } else if self.equals.is_some() || self.method.is_none() {
+            return Err(Fault::new("when", "is missing: the place that tells this request from others"));
+        }
+        for (place, value) in &self.require {
+            let place = SourceSpec::try_from(place.clone()).map_err(|problem| Fault::new("require", problem))?;
+            present.push((place, Some(text("require", value)?)));
+        }
+        let present = present.into_iter().map(|(place, value)| (place.source.map(&mut seen), value)).collect();
+        let absent = self.absent.iter().map(|place| place.source.map(&mut seen)).collect();
         if pointed && !self.signed {
             return Err(Fault::new("signed", "a body that is not verified is not read: use header: and query: only"));
         }
         let method = self.method.as_deref().map(|method| method.parse()).transpose();
         let method = method.map_err(|_| Fault::new("method", "is not an HTTP method"))?;
         let (status, content_type) = (reply.status, reply.content_type.clone());
-        Ok(Handshake {
-            signed: self.signed,
-            method,
-            when,
-            equals: self.equals.clone(),
-            status,
-            content_type,
-            headers,
-            body,
-        })
+        Ok(Handshake { signed: self.signed, method, present, absent, status, content_type, headers, body })
     }
 }
 
 impl Handshake {
+    /// With one source's parameters.
+    pub(crate) fn bind(&mut self, params: &BTreeMap<String, String>) {
+        self.body.bind(params);
+        self.headers.iter_mut().for_each(|(_, value)| value.bind(params));
+        self.present.iter_mut().filter_map(|(_, value)| value.as_mut()).for_each(|value| value.bind(params));
+    }
+
     /// The reply, if this request is such a handshake. A part of the reply that the request does not hold: it is not.
     pub(crate) fn reply(&self, method: &http::Method, input: Input<'_, '_>) -> Option<Reply> {
         if self.method.as_ref().is_some_and(|expected| expected != method) {
             return None;
         }
-        let value = self.when.text(input)?;
-        if self.equals.as_ref().is_some_and(|expected| *expected != value) {
+        let stands = |(place, expected): &(Source<usize>, Option<Source<usize>>)| {
+            let value = place.text(input)?;
+            match expected {
+                None => Some(()),
+                // A verify token is a secret of sorts.
+                Some(expected) => {
+                    let same = expected.text(input)?.as_bytes().ct_eq(value.as_bytes());
+                    bool::from(same).then_some(())
+                }
+            }
+        };
+        self.present.iter().try_for_each(stands)?;
+        if self.absent.iter().any(|place| place.there(input)) {
             return None;
         }
         let header = |(name, value): &(String, Source<usize>)| Some((name.clone(), value.text(input)?.into_owned()));

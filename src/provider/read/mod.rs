@@ -5,18 +5,19 @@ mod handshake;
 mod source;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use crate::event::{Data, Pointer, Unreadable, Wanted, scan};
+use crate::event::{Data, Flaw, Found, Pointer, Unreadable, Wanted, scan};
 
 pub use facts::Facts;
-pub(crate) use facts::{FactsSpec, Places};
+pub(crate) use facts::{FactsSpec, ItemData, Places};
 pub use handshake::Reply;
 pub(crate) use handshake::{Handshake, HandshakeSpec};
 pub(crate) use source::{Input, Source, join};
 
 use super::error::Fault;
 use super::spec::{BodyKind, Spec};
-use super::verify::Request;
+use super::verify::{Check, Request};
 
 /// What a verified request turned out to be.
 #[derive(Debug, Clone)]
@@ -27,63 +28,78 @@ pub enum Reading<'a> {
     Events(Vec<Facts<'a>>),
 }
 
-/// A provider's `[event]` and `[[handshake]]`, compiled into one scan.
+/// The most bytes that the events of one request may carry together, where each carries the whole body.
+const MAX_COPIED: usize = 32 << 20;
+
+/// A provider's `[event]` and `[[handshake]]`, compiled.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
     kind: BodyKind,
     content_type: String,
-    wanted: Wanted,
     /// One for each alternative of `[[verify]]`.
-    places: Vec<Places>,
+    layouts: Vec<Layout>,
+}
+
+/// What one scan looks for.
+#[derive(Debug, Clone)]
+struct Layout {
+    wanted: Wanted,
+    places: Places,
+    item_data: ItemData,
     handshakes: Vec<Handshake>,
 }
 
 impl Reader {
     pub(crate) fn compile(spec: &Spec) -> Result<Reader, Fault> {
-        let mut pointers: Vec<Pointer> = Vec::new();
-        let mut slot = |pointer: &Pointer| {
-            pointers.iter().position(|known| known == pointer).unwrap_or_else(|| {
-                pointers.push(pointer.clone());
-                pointers.len() - 1
-            })
-        };
         if spec.event.kind.0.is_empty() {
             return Err(Fault::new("type", "is missing: where the event type stands").within("event"));
         }
-        let places = spec.facts().iter().map(|facts| Places::new(facts, &mut slot)).collect();
-        let handshakes = spec.handshake.iter().enumerate().map(|(index, handshake)| {
-            handshake.compile(&mut slot).map_err(|fault| fault.within(&index.to_string()).within("handshake"))
-        });
-        let handshakes = handshakes.collect::<Result<_, _>>()?;
-        if spec.body == BodyKind::Bytes && !pointers.is_empty() {
+        let layouts: Vec<_> =
+            spec.facts().iter().map(|facts| Layout::compile(spec, facts)).collect::<Result<_, _>>()?;
+        if spec.body == BodyKind::Bytes && layouts.iter().any(|layout| layout.wanted.slots() > 0) {
             return Err(Fault::new("body", "bytes have no fields: pointers need json or form"));
         }
-        let content_type = spec.content_type.clone();
-        Ok(Reader { kind: spec.body, content_type, wanted: Wanted::new(&pointers), places, handshakes })
+        Ok(Reader { kind: spec.body, content_type: spec.content_type.clone(), layouts })
+    }
+
+    /// With one source's parameters.
+    pub(crate) fn bind(&mut self, params: &BTreeMap<String, String>) {
+        self.layouts.iter_mut().flat_map(|layout| &mut layout.handshakes).for_each(|rule| rule.bind(params));
     }
 
     /// Handshakes that come without a signature.
-    pub(crate) fn unsigned_handshake(&self, request: &Request<'_>) -> Option<Reply> {
-        let input = Input { found: None, headers: request.headers, query: request.query };
-        let mut unsigned = self.handshakes.iter().filter(|handshake| !handshake.signed);
-        unsigned.find_map(|handshake| handshake.reply(request.method, input))
+    pub(crate) fn unsigned_handshake(&self, request: &Request<'_>, checks: &[Check]) -> Option<Reply> {
+        let Request { method, headers, query, .. } = *request;
+        let input = Input { found: None, headers, query, body: b"", checks };
+        let mut unsigned = self.layouts.first()?.handshakes.iter().filter(|handshake| !handshake.signed);
+        unsigned.find_map(|handshake| handshake.reply(method, input))
     }
 
     /// The facts as the alternative says that verified the request.
-    pub(crate) fn read<'a>(&self, alternative: usize, request: &Request<'a>) -> Result<Reading<'a>, Unreadable> {
+    pub(crate) fn read<'a>(
+        &self,
+        alternative: usize,
+        request: &Request<'a>,
+        checks: &[Check],
+    ) -> Result<Reading<'a>, Unreadable> {
         let data = match self.kind {
             BodyKind::Json => Data::json(request.body),
             BodyKind::Form => Data::form(request.body)?,
             BodyKind::Bytes => self.bytes(request.body),
         };
+        let Some(layout) = self.layouts.get(alternative).or(self.layouts.first()) else {
+            return Ok(Reading::Events(Vec::new()));
+        };
+        let reading = |json, data| layout.found(Some(&scan(json, &layout.wanted)?), request, checks, data);
         match data {
-            Data::Json(json) => self.scanned(alternative, json, request, data),
-            Data::Derived { json: Cow::Borrowed(json), .. } => self.scanned(alternative, json, request, data),
+            Data::Json(json) => reading(json, data),
+            Data::Derived { json: Cow::Borrowed(json), .. } => reading(json, data),
             Data::Derived { json: Cow::Owned(ref json), .. } => {
-                let reading = self.scanned(alternative, json, request, Data::None)?.detached();
+                let found = scan(json, &layout.wanted)?;
+                let reading = layout.found(Some(&found), request, checks, Data::None)?.detached();
                 Ok(Reading::with_data(reading, data))
             }
-            Data::Bytes { .. } | Data::None => Ok(self.found(alternative, None, request, data)),
+            Data::Bytes { .. } | Data::None => layout.found(None, request, checks, data),
         }
     }
 
@@ -94,36 +110,60 @@ impl Reader {
         Data::Bytes { content_type: Cow::Owned(self.content_type.clone()), body: Cow::Borrowed(body) }
     }
 
-    fn scanned<'a>(
-        &self,
-        alternative: usize,
-        json: &'a [u8],
-        request: &Request<'a>,
-        data: Data<'a>,
-    ) -> Result<Reading<'a>, Unreadable> {
-        let found = scan(json, &self.wanted)?;
-        Ok(self.found(alternative, Some(&found), request, data))
+    /// Can an event of this provider have an id of its own?
+    pub(crate) fn has_id(&self) -> bool {
+        self.layouts.iter().all(|layout| layout.places.has_id())
+    }
+}
+
+impl Layout {
+    fn compile(spec: &Spec, facts: &FactsSpec) -> Result<Layout, Fault> {
+        let mut pointers: Vec<Pointer> = Vec::new();
+        let mut slot = |pointer: &Pointer| {
+            pointers.iter().position(|known| known == pointer).unwrap_or_else(|| {
+                pointers.push(pointer.clone());
+                pointers.len() - 1
+            })
+        };
+        facts.check_split().map_err(|fault| fault.within("event"))?;
+        let split: Vec<Pointer> = facts.split.0.iter().map(|split| split.0.clone()).collect();
+        if !split.is_empty() && spec.body != BodyKind::Json {
+            return Err(Fault::new("split", "needs body = \"json\": nothing else has arrays").within("event"));
+        }
+        let places = Places::new(facts, &mut slot);
+        let handshakes = spec.handshake.iter().enumerate().map(|(index, handshake)| {
+            handshake.compile(&mut slot).map_err(|fault| fault.within(&index.to_string()).within("handshake"))
+        });
+        let handshakes = handshakes.collect::<Result<_, _>>()?;
+        let wanted = Wanted::splitting(&pointers, &split);
+        Ok(Layout { wanted, places, item_data: facts.data.unwrap_or_default(), handshakes })
     }
 
     fn found<'a>(
         &self,
-        alternative: usize,
-        found: Option<&crate::event::Found<'a>>,
+        found: Option<&Found<'a>>,
         request: &Request<'a>,
+        checks: &[Check],
         data: Data<'a>,
-    ) -> Reading<'a> {
-        let input = Input { found, headers: request.headers, query: request.query };
+    ) -> Result<Reading<'a>, Unreadable> {
+        let Request { method, headers, query, body, .. } = *request;
+        let input = Input { found, headers, query, body, checks };
         let mut signed = self.handshakes.iter().filter(|handshake| handshake.signed);
-        if let Some(reply) = signed.find_map(|handshake| handshake.reply(request.method, input)) {
-            return Reading::Handshake(reply);
+        if let Some(reply) = signed.find_map(|handshake| handshake.reply(method, input)) {
+            return Ok(Reading::Handshake(reply));
         }
-        let places = self.places.get(alternative).or(self.places.first());
-        Reading::Events(places.map(|places| Facts { data, ..places.read(input) }).into_iter().collect())
-    }
-
-    /// Can an event of this provider have an id of its own?
-    pub(crate) fn has_id(&self) -> bool {
-        self.places.iter().all(Places::has_id)
+        let Some(count) = found.and_then(Found::items) else {
+            return Ok(Reading::Events(vec![Facts { data, ..self.places.read(input) }]));
+        };
+        if self.item_data == ItemData::Body && count.saturating_mul(body.len()) > MAX_COPIED {
+            return Err(Unreadable { flaw: Flaw::TooManyItems, offset: 0 });
+        }
+        let item = |place| {
+            let (raw, found) = found?.item(place)?;
+            let data = if self.item_data == ItemData::Body { data.clone() } else { Data::Json(raw) };
+            Some(Facts { data, ..self.places.read(Input { found: Some(&found), headers, query, body, checks }) })
+        };
+        Ok(Reading::Events((0..count).filter_map(item).collect()))
     }
 }
 

@@ -1,17 +1,21 @@
 //! Where a fact is found: a header, a pointer into the body, the query, a join of those, or a hash over them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::event::{Found, Pointer, clean};
+use crate::event::{Found, Pointer, Wanted, clean, scan};
 use crate::provider::placeholder::{Piece, pieces};
-use crate::provider::verify::{header_name, only};
+use crate::provider::verify::{Check, Encoding, header_name, only};
 
 /// Longer values are no identifiers; a longer id is replaced by its hash, so that copies still meet.
 const MAX_TEXT: usize = 1_024;
+
+/// The longest challenge that is answered with its keyed hash, in bytes.
+const MAX_CHALLENGE: usize = 128;
 
 /// One place. `P` is a [`Pointer`] in the file and a slot of the scan once compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +29,12 @@ pub(crate) enum Source<P> {
     Join(Vec<Source<P>>),
     /// SHA-256 over the parts that exist, each marked off; absent when none does.
     Hash(Vec<Source<P>>),
+    /// The whole body, as a part of a hash: for providers whose equal bodies are one event.
+    Body,
+    /// A parameter of the source, in replies; a literal once bound.
+    Config(String),
+    /// The keyed hash of a challenge under the source's first secret, in replies.
+    Keyed(Encoding, Box<Source<P>>),
 }
 
 /// What sources look into.
@@ -34,6 +44,9 @@ pub(crate) struct Input<'a, 'f> {
     pub(crate) found: Option<&'f Found<'a>>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: &'a str,
+    pub(crate) body: &'a [u8],
+    /// What challenges are answered with.
+    pub(crate) checks: &'f [Check],
 }
 
 impl<P> Source<P> {
@@ -46,6 +59,37 @@ impl<P> Source<P> {
             Source::Literal(text) => Source::Literal(text.clone()),
             Source::Join(parts) => Source::Join(parts.iter().map(|part| part.map(pointer)).collect()),
             Source::Hash(parts) => Source::Hash(parts.iter().map(|part| part.map(pointer)).collect()),
+            Source::Body => Source::Body,
+            Source::Config(name) => Source::Config(name.clone()),
+            Source::Keyed(encoding, part) => Source::Keyed(*encoding, Box::new(part.map(pointer))),
+        }
+    }
+
+    /// With one source's parameters.
+    pub(crate) fn bind(&mut self, params: &BTreeMap<String, String>) {
+        match self {
+            Source::Config(name) => *self = Source::Literal(params.get(name).cloned().unwrap_or_default()),
+            Source::Join(parts) | Source::Hash(parts) => parts.iter_mut().for_each(|part| part.bind(params)),
+            _ => {}
+        }
+    }
+
+    /// The parameters that it names.
+    pub(crate) fn params(&self) -> Vec<&str> {
+        match self {
+            Source::Config(name) => vec![name],
+            Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::params).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Every pointer that has a say in this value.
+    pub(crate) fn pointers(&self) -> Vec<&P> {
+        match self {
+            Source::Pointer(pointer) => vec![pointer],
+            Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::pointers).collect(),
+            Source::Keyed(_, part) => part.pointers(),
+            _ => Vec::new(),
         }
     }
 
@@ -54,12 +98,21 @@ impl<P> Source<P> {
         match self {
             Source::Header(name) => vec![name],
             Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::headers).collect(),
-            Source::Query(_) | Source::Pointer(_) | Source::Literal(_) => Vec::new(),
+            Source::Keyed(_, part) => part.headers(),
+            Source::Query(_) | Source::Pointer(_) | Source::Literal(_) | Source::Body | Source::Config(_) => Vec::new(),
         }
     }
 }
 
 impl Source<usize> {
+    /// Does anything stand here, be it an object or an array?
+    pub(crate) fn there(&self, input: Input<'_, '_>) -> bool {
+        match self {
+            Source::Pointer(slot) => input.found.and_then(|found| found.raw(*slot)).is_some(),
+            other => other.text(input).is_some(),
+        }
+    }
+
     /// The text found here, if there is any. Exactly as it stands there; see [`first`] for attributes.
     pub(crate) fn text<'a>(&self, input: Input<'a, '_>) -> Option<Cow<'a, str>> {
         match self {
@@ -71,6 +124,8 @@ impl Source<usize> {
                 parts.iter().map(|part| part.text(input)).collect::<Option<String>>().map(Cow::Owned)
             }
             Source::Hash(parts) => hash(parts, input).map(Cow::Owned),
+            Source::Body | Source::Config(_) => None,
+            Source::Keyed(encoding, part) => keyed(*encoding, &part.text(input)?, input.checks).map(Cow::Owned),
         }
         .filter(|text| !text.is_empty())
     }
@@ -85,15 +140,30 @@ fn query<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
+/// A challenge is a short word. Whoever may ask for the keyed hash of a text of their choice must not get the signature
+/// of an event: neither of a JSON text, which is refused here, nor of any other that is long enough to say something.
+fn keyed(encoding: Encoding, challenge: &str, checks: &[Check]) -> Option<String> {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=+/.".contains(&byte);
+    let harmless = challenge.len() <= MAX_CHALLENGE && challenge.bytes().all(word);
+    if !harmless || scan(challenge.as_bytes(), &Wanted::none()).is_ok() {
+        return None;
+    }
+    checks.iter().find_map(|check| check.answer(challenge, encoding))
+}
+
 fn hash(parts: &[Source<usize>], input: Input<'_, '_>) -> Option<String> {
     let mut hash = Sha256::new();
     let mut some = false;
     for part in parts {
-        match part.text(input) {
-            Some(text) => {
+        let value = match part {
+            Source::Body => Some(Cow::Borrowed(input.body)).filter(|body| !body.is_empty()),
+            part => part.text(input).map(|text| Cow::Owned(text.into_owned().into_bytes())),
+        };
+        match value {
+            Some(value) => {
                 some = true;
-                hash.update((text.len() as u64 + 1).to_be_bytes());
-                hash.update(text.as_bytes());
+                hash.update((value.len() as u64 + 1).to_be_bytes());
+                hash.update(&value);
             }
             None => hash.update(0u64.to_be_bytes()),
         }
@@ -136,7 +206,10 @@ impl TryFrom<String> for SourceSpec {
 
     fn try_from(text: String) -> Result<SourceSpec, String> {
         let source = if let Some(parts) = text.strip_prefix("hash:") {
-            Source::Hash(parts.split(',').map(|part| place(part.trim())).collect::<Result<_, _>>()?)
+            let part = |part: &str| if part == "body" { Ok(Source::Body) } else { place(part) };
+            Source::Hash(parts.split(',').map(|text| part(text.trim())).collect::<Result<_, _>>()?)
+        } else if let Some(text) = text.strip_prefix("text:").filter(|text| !text.is_empty()) {
+            Source::Literal(text.to_owned())
         } else if text.contains(['{', '}']) {
             Source::Join(join(&text)?)
         } else {
@@ -148,6 +221,27 @@ impl TryFrom<String> for SourceSpec {
 
 /// The parts of a text with `{places}` in it.
 pub(crate) fn join(text: &str) -> Result<Vec<Source<Pointer>>, String> {
+    join_of(text, place)
+}
+
+/// The parts of a reply: places, `{config:NAME}`, and `{hmac:hex:PLACE}` for the keyed hash of a challenge.
+pub(crate) fn reply(text: &str) -> Result<Vec<Source<Pointer>>, String> {
+    join_of(text, |name| match (name.strip_prefix("config:"), name.strip_prefix("hmac:")) {
+        (Some(name), _) if !name.is_empty() => Ok(Source::Config(name.to_owned())),
+        (_, Some(keyed)) => {
+            let (encoding, at) = keyed.split_once(':').unwrap_or((keyed, ""));
+            let encoding = match encoding {
+                "hex" => Encoding::Hex,
+                "base64" => Encoding::Base64,
+                other => return Err(format!("`{other}` is neither hex nor base64")),
+            };
+            Ok(Source::Keyed(encoding, Box::new(place(at)?)))
+        }
+        _ => place(name),
+    })
+}
+
+fn join_of(text: &str, place: fn(&str) -> Result<Source<Pointer>, String>) -> Result<Vec<Source<Pointer>>, String> {
     let part = |piece| match piece {
         Piece::Literal(text) => Ok(Source::Literal(text)),
         Piece::Hole(name) => place(&name),
@@ -166,7 +260,7 @@ fn place(text: &str) -> Result<Source<Pointer>, String> {
         return text.parse().map(Source::Pointer).map_err(|error: crate::event::PointerError| error.to_string());
     }
     Err(format!(
-        "`{text}` is none of header:NAME, query:NAME, /a/json/pointer, hash:PLACE,PLACE and a text with {{PLACE}} in it"
+        "`{text}` is none of header:NAME, query:NAME, /a/json/pointer, hash:PLACE,PLACE, text:WORDS and a text with {{PLACE}} in it"
     ))
 }
 
@@ -193,7 +287,8 @@ mod tests {
         headers.insert("x-event", HeaderValue::from_static("push"));
         headers.append("x-twice", HeaderValue::from_static("a"));
         headers.append("x-twice", HeaderValue::from_static("b"));
-        let input = Input { found: Some(&found), headers: &headers, query: "a=b%20c&a=d" };
+        let query = "a=b%20c&a=d";
+        let input = Input { found: Some(&found), headers: &headers, query, body: body.as_bytes(), checks: &[] };
         first(&sources, input).map(|text| text.into_owned())
     }
 
@@ -204,6 +299,9 @@ mod tests {
         assert_eq!(read("/n", body).as_deref(), Some("10.50"));
         assert_eq!(read("header:X-Event", body).as_deref(), Some("push"));
         assert_eq!(read("query:a", body).as_deref(), Some("b c"));
+        assert_eq!(read("text:a b", body).as_deref(), Some("a b"));
+        assert_eq!(read("hash:body", body).unwrap().len(), 32);
+        assert_ne!(read("hash:body", "{}"), read("hash:body", "{} "));
         assert_eq!(read("{header:X-Event}.{/action}", body).as_deref(), Some("push.opened"));
         for absent in
             ["/no", "/empty", "/other", "header:X-Other", "header:X-Twice", "query:b", "{/id}.{/no}", "hash:/no,/other"]
@@ -229,7 +327,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-id", HeaderValue::from_str(&long).unwrap());
         let sources = [compile("header:X-Id", &mut Vec::new())];
-        let input = Input { found: None, headers: &headers, query: "" };
+        let input = Input { found: None, headers: &headers, query: "", body: b"", checks: &[] };
         assert_eq!(first(&sources, input), None);
         assert_eq!(first_id(&sources, input).unwrap().len(), 32);
     }

@@ -42,6 +42,19 @@ impl Encoding {
         Tag::new(buffer.get(..length)?)
     }
 
+    /// The bytes behind a text, at most `limit` of them, if it is well formed.
+    pub(crate) fn decode(self, text: &str, limit: usize) -> Option<Vec<u8>> {
+        if text.len() > limit * 2 {
+            return None;
+        }
+        match self {
+            Encoding::Hex => hex::decode(text).ok(),
+            Encoding::Base64 => STANDARD.decode(text).ok(),
+            Encoding::Base64url => URL_SAFE_ANY.decode(text).ok(),
+        }
+        .filter(|bytes| bytes.len() <= limit)
+    }
+
     /// As the provider would write it.
     pub(crate) fn encode(self, bytes: &[u8]) -> String {
         match self {

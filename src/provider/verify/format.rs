@@ -1,6 +1,8 @@
 //! The grammar of a header that carries a signature or a token, given by example: `sha256={signature}`,
 //! `t={timestamp},v1={signature}`, `v1,{signature}` in a list.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::super::placeholder::{Piece, pieces};
@@ -11,6 +13,9 @@ pub(crate) const MAX_SIGNATURES: usize = 16;
 
 /// Characters that may stand between the fields of one header.
 const SEPARATORS: &str = ",;&| ";
+
+/// A parameter of the source that stands before a signature, such as the public key in front of Braintree's.
+const CONFIG: &str = "config:";
 
 /// How a header value is read and written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -56,6 +61,27 @@ impl Format {
             return Err(format!("`{separator}` is not one of `,` `;` `&` `|` and the space"));
         }
         Ok(Format { separator: Some(separator), ..self })
+    }
+
+    /// The parameters of the source that stand in it.
+    pub(crate) fn params(&self) -> Vec<String> {
+        let holes = self.fields.iter().flat_map(|field| pieces(&field.prefix).unwrap_or_default());
+        let param = |piece| match piece {
+            Piece::Hole(name) => name.strip_prefix(CONFIG).map(str::to_owned),
+            Piece::Literal(_) => None,
+        };
+        holes.filter_map(param).collect()
+    }
+
+    /// With one source's parameters.
+    pub(crate) fn bind(&self, params: &BTreeMap<String, String>) -> Format {
+        let mut bound = self.clone();
+        for (name, value) in params {
+            for field in &mut bound.fields {
+                field.prefix = field.prefix.replace(&format!("{{{CONFIG}{name}}}"), value);
+            }
+        }
+        bound
     }
 
     /// Add what one header value holds. Fields of other names are passed over: providers add schemes.
@@ -134,7 +160,11 @@ impl TryFrom<String> for Format {
         for piece in pieces(&text)? {
             let name = match piece {
                 Piece::Literal(literal) => {
-                    prefix = literal;
+                    prefix.push_str(&literal);
+                    continue;
+                }
+                Piece::Hole(name) if name.starts_with(CONFIG) => {
+                    prefix.push_str(&format!("{{{name}}}"));
                     continue;
                 }
                 Piece::Hole(name) => name,
@@ -225,6 +255,15 @@ mod tests {
         assert_eq!(read(&standard, "v1,aa v1a,bb v1,cc"), (None, vec!["aa", "cc"]));
         assert!(format("t={timestamp},v1={signature}").listed(' ').is_err());
         assert!(format("{signature}").listed('x').is_err());
+    }
+
+    #[test]
+    fn a_parameter_stands_before_the_signature() {
+        let braintree = format("{config:public_key}|{signature}").listed('&').unwrap();
+        assert_eq!(braintree.params(), ["public_key"]);
+        let bound = braintree.bind(&[("public_key".to_owned(), "mine".to_owned())].into());
+        assert_eq!(read(&bound, "theirs|aa&mine|bb"), (None, vec!["bb"]));
+        assert_eq!(bound.write("", "bb"), "mine|bb");
     }
 
     #[test]

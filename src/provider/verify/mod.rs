@@ -1,21 +1,30 @@
 //! Verification: from a request's headers and raw bytes to the proof that its provider sent it.
 
+mod address;
 mod encoding;
 mod format;
-mod hmac;
+mod jwt;
+mod key;
 mod mac;
+mod picked;
+mod place;
 mod plan;
 mod secret;
+mod signature;
+mod spec;
 mod template;
 mod timestamp;
 mod token;
+mod when;
 
 use http::HeaderMap;
 use jiff::Timestamp;
 
 use crate::event::Verification;
 
-pub(crate) use plan::{Check, Plan, VerifySpec};
+pub(crate) use encoding::Encoding;
+pub(crate) use plan::{Check, Keys, Plan};
+pub(crate) use spec::VerifySpec;
 pub(crate) use template::{header_name, only};
 pub(crate) use timestamp::TimeFormat;
 

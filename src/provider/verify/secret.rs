@@ -4,6 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use sha1::{Digest, Sha1};
 use zeroize::Zeroizing;
 
 use crate::config::Secret;
@@ -21,6 +22,11 @@ pub(crate) enum SecretForm {
     Hex,
     /// Base64 of the key after the prefix `whsec_`, which may be missing.
     Whsec,
+    /// The characters themselves with their HTML entities undone (`wp_specialchars_decode`, WooCommerce).
+    #[serde(rename = "html_unescape")]
+    HtmlUnescape,
+    /// The SHA-1 of the characters (Braintree).
+    Sha1,
 }
 
 impl SecretForm {
@@ -40,6 +46,8 @@ impl SecretForm {
             SecretForm::Whsec => STANDARD
                 .decode(bytes.strip_prefix(b"whsec_").unwrap_or(bytes))
                 .map_err(|_| "is not `whsec_` and base64, which this provider hands out")?,
+            SecretForm::HtmlUnescape => unescaped(bytes),
+            SecretForm::Sha1 => Sha1::digest(bytes).to_vec(),
         };
         if key.is_empty() { Err("holds no key") } else { Ok(Zeroizing::new(key)) }
     }
@@ -51,8 +59,48 @@ impl SecretForm {
             SecretForm::Base64 => "decoded as base64",
             SecretForm::Hex => "decoded as hexadecimal",
             SecretForm::Whsec => "decoded as base64 after `whsec_`",
+            SecretForm::HtmlUnescape => "used with its HTML entities undone",
+            SecretForm::Sha1 => "hashed with SHA-1 first",
         }
     }
+}
+
+/// The entities that WordPress undoes, each also as a number; one pass, so that `&amp;lt;` becomes `&lt;`.
+const ENTITIES: [(&[u8], u8); 5] =
+    [(b"&lt;", b'<'), (b"&gt;", b'>'), (b"&amp;", b'&'), (b"&quot;", b'"'), (b"&#039;", b'\'')];
+
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, tail)) = rest.split_first() {
+        match entity(rest) {
+            Some((plain, length)) => {
+                out.push(plain);
+                rest = &rest[length..];
+            }
+            None => {
+                out.push(first);
+                rest = tail;
+            }
+        }
+    }
+    out
+}
+
+/// The entity at the beginning of a text and its length.
+fn entity(text: &[u8]) -> Option<(u8, usize)> {
+    if let Some((name, plain)) = ENTITIES.iter().find(|(name, _)| text.starts_with(name)) {
+        return Some((*plain, name.len()));
+    }
+    let number = text.strip_prefix(b"&#")?;
+    let end = number.iter().take(10).position(|&byte| byte == b';')?;
+    let digits = std::str::from_utf8(&number[..end]).ok()?;
+    let code = match digits.strip_prefix(['x', 'X']) {
+        Some(hex) => u8::from_str_radix(hex, 16),
+        None => digits.parse(),
+    };
+    let known = code.ok().filter(|code| ENTITIES.iter().any(|(_, plain)| plain == code));
+    known.map(|plain| (plain, end + 3))
 }
 
 #[cfg(test)]
@@ -71,6 +119,18 @@ mod tests {
         assert_eq!(decode(SecretForm::Whsec, "a2V5"), Ok(b"key".to_vec()));
         assert_eq!(decode(SecretForm::Base64, "a2V5"), Ok(b"key".to_vec()));
         assert_eq!(decode(SecretForm::Hex, "6b6579"), Ok(b"key".to_vec()));
+    }
+
+    #[test]
+    fn html_entities_are_undone_once() {
+        let plain = |text: &str| String::from_utf8(decode(SecretForm::HtmlUnescape, text).unwrap()).unwrap();
+        assert_eq!(plain("a&amp;b&lt;c&gt;&quot;&#039;&#39;&#x27;&#034;"), "a&b<c>\"'\'\'\"");
+        assert_eq!(plain("&amp;lt;"), "&lt;");
+        for same in ["plain", "&", "&;", "&#;", "&#x;", "&copy;", "&#65;", "&amp", "&#x2700000000;"] {
+            assert_eq!(plain(same), same);
+        }
+        let sha1 = hex::decode("a9993e364706816aba3e25717850c26c9cd0d89d").unwrap();
+        assert_eq!(decode(SecretForm::Sha1, "abc").unwrap(), sha1);
     }
 
     #[test]

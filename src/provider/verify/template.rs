@@ -1,10 +1,15 @@
 //! The text that a provider signs, as parts of the request in a fixed order.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::super::placeholder::{Piece, pieces};
 use super::super::reject::Reject;
+use super::picked::{Picked, Picks};
+use super::{Request, place};
+use crate::event::{Found, Pointer};
 
 /// A signed text such as `v0:{timestamp}:{body}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -19,15 +24,36 @@ enum Part {
     Literal(String),
     Body,
     Timestamp,
+    Method,
+    Url,
     Header(HeaderName),
+    Query(String),
+    /// The first value of a form's field; empty where there is none.
+    Form(String),
+    /// Twilio's order of a form's fields.
+    FormSorted,
+    /// The text at a pointer, empty where there is none; with its slot once compiled.
+    Json(Pointer, usize),
+    /// The body's first element as it stands there, the body itself where it is no array; with the slot of `/0`.
+    First(usize),
+    /// A parameter of the source; a literal once bound.
+    Config(String),
+    /// CRC-32 of the body in decimal digits.
+    Crc32,
+    /// The secret itself, in schemes that hash it in.
+    Secret,
 }
 
 /// The request's values for the parts.
 pub(crate) struct Message<'a> {
-    pub(crate) body: &'a [u8],
+    pub(crate) request: &'a Request<'a>,
     /// Exactly as received; empty when the template has no timestamp.
     pub(crate) timestamp: &'a str,
-    pub(crate) headers: &'a HeaderMap,
+    /// One of the forms in which the URL may have been signed.
+    pub(crate) url: &'a str,
+    pub(crate) picked: &'a Picked<'a>,
+    /// The item of a batch whose turn it is.
+    pub(crate) item: Option<&'a Found<'a>>,
 }
 
 impl Template {
@@ -35,7 +61,16 @@ impl Template {
     pub(crate) fn headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.parts.iter().filter_map(|part| match part {
             Part::Header(name) => Some(name),
-            Part::Literal(_) | Part::Body | Part::Timestamp => None,
+            _ => None,
+        })
+    }
+
+    /// Is the value at this pointer signed? A form's field is a member of the object that the form becomes.
+    pub(crate) fn signs(&self, pointer: &Pointer) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Json(signed, _) => signed == pointer,
+            Part::Form(name) => pointer.tokens() == [name.as_str()],
+            _ => false,
         })
     }
 
@@ -44,20 +79,80 @@ impl Template {
         self.parts.contains(&Part::Timestamp)
     }
 
-    /// Is every signed header there, once? Two of a name would leave open which of them was signed.
-    pub(crate) fn check_headers(&self, headers: &HeaderMap) -> Result<(), Reject> {
-        let all = self.headers().all(|name| only(headers, name).is_some());
-        if all { Ok(()) } else { Err(Reject::SignedHeaderMissing) }
+    /// Is the URL part of what is signed?
+    pub(crate) fn has_url(&self) -> bool {
+        self.parts.contains(&Part::Url)
     }
 
-    /// Hand the signed bytes to `sink`, part by part; nothing is copied.
-    pub(crate) fn feed(&self, message: &Message<'_>, sink: &mut dyn FnMut(&[u8])) {
+    /// Is the secret part of what is hashed?
+    pub(crate) fn has_secret(&self) -> bool {
+        self.parts.contains(&Part::Secret)
+    }
+
+    /// Does the signature depend on every byte of the body?
+    pub(crate) fn covers_body(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Body | Part::FormSorted | Part::Crc32))
+    }
+
+    /// The parameters of the source that are signed.
+    pub(crate) fn params(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Config(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Note what must be picked from the body.
+    pub(crate) fn register(&mut self, picks: &mut Picks) {
+        for part in &mut self.parts {
+            match part {
+                Part::Json(pointer, slot) => *slot = picks.slot(pointer),
+                Part::First(slot) => *slot = picks.slot(&Pointer::from_tokens(&["0".to_owned()])),
+                Part::Form(_) | Part::FormSorted => picks.form(),
+                _ => {}
+            }
+        }
+    }
+
+    /// With one source's parameters.
+    pub(crate) fn bind(&self, params: &BTreeMap<String, String>) -> Template {
+        let bound = |part: &Part| match part {
+            Part::Config(name) => Part::Literal(params.get(name).cloned().unwrap_or_default()),
+            other => other.clone(),
+        };
+        Template { parts: self.parts.iter().map(bound).collect(), text: self.text.clone() }
+    }
+
+    /// Is every signed header and parameter there, once? Two of a name would leave open which of them was signed.
+    pub(crate) fn check(&self, headers: &HeaderMap, query: &str) -> Result<(), Reject> {
+        let there = |part: &Part| match part {
+            Part::Header(name) => only(headers, name).is_some(),
+            Part::Query(name) => place::query(query, name).count() == 1,
+            _ => true,
+        };
+        if self.parts.iter().all(there) { Ok(()) } else { Err(Reject::SignedHeaderMissing) }
+    }
+
+    /// Hand the signed bytes to `sink`, part by part; the body is not copied.
+    pub(crate) fn feed(&self, message: &Message<'_>, secret: &[u8], sink: &mut dyn FnMut(&[u8])) {
+        let request = message.request;
+        let found = message.item.or(message.picked.found());
         for part in &self.parts {
             match part {
                 Part::Literal(text) => sink(text.as_bytes()),
-                Part::Body => sink(message.body),
+                Part::Body => sink(request.body),
                 Part::Timestamp => sink(message.timestamp.as_bytes()),
-                Part::Header(name) => sink(only(message.headers, name).map_or(b"", HeaderValue::as_bytes)),
+                Part::Method => sink(request.method.as_str().as_bytes()),
+                Part::Url => sink(message.url.as_bytes()),
+                Part::Header(name) => sink(only(request.headers, name).map_or(b"", HeaderValue::as_bytes)),
+                Part::Query(name) => sink(place::query(request.query, name).next().unwrap_or_default().as_bytes()),
+                Part::Form(name) => sink(message.picked.form(name).next().map_or(b"", |value| value.as_bytes())),
+                Part::FormSorted => sink(message.picked.form_sorted().as_bytes()),
+                Part::Json(_, slot) => sink(found.and_then(|found| found.text(*slot)).unwrap_or_default().as_bytes()),
+                Part::First(slot) => sink(first(request.body, found.and_then(|found| found.raw(*slot)))),
+                Part::Config(_) => {}
+                Part::Crc32 => sink(crc32fast::hash(request.body).to_string().as_bytes()),
+                Part::Secret => sink(secret),
             }
         }
     }
@@ -86,8 +181,8 @@ impl TryFrom<String> for Template {
 
     fn try_from(text: String) -> Result<Template, String> {
         let parts = pieces(&text)?.into_iter().map(part).collect::<Result<Vec<_>, _>>()?;
-        if !parts.contains(&Part::Body) {
-            return Err(format!("`{text}` must contain {{body}}: otherwise anybody may change the body"));
+        if parts.is_empty() {
+            return Err("must say what is signed".to_owned());
         }
         Ok(Template { parts, text })
     }
@@ -98,12 +193,35 @@ fn part(piece: Piece) -> Result<Part, String> {
         Piece::Literal(text) => return Ok(Part::Literal(text)),
         Piece::Hole(name) => name,
     };
-    match (name.as_str(), name.strip_prefix("header:")) {
+    let named = name.split_once(':').filter(|(_, name)| !name.is_empty());
+    match (name.as_str(), named) {
         ("body", _) => Ok(Part::Body),
         ("timestamp", _) => Ok(Part::Timestamp),
-        (_, Some(header)) => header_name(header).map(Part::Header),
-        _ => Err(format!("unknown part {{{name}}}, expected {{body}}, {{timestamp}} or {{header:NAME}}")),
+        ("method", _) => Ok(Part::Method),
+        ("url", _) => Ok(Part::Url),
+        ("crc32", _) => Ok(Part::Crc32),
+        ("form_sorted", _) => Ok(Part::FormSorted),
+        ("first", _) => Ok(Part::First(0)),
+        ("secret", _) => Ok(Part::Secret),
+        (_, Some(("header", name))) => header_name(name).map(Part::Header),
+        (_, Some(("query", name))) => Ok(Part::Query(name.to_owned())),
+        (_, Some(("form", name))) => Ok(Part::Form(name.to_owned())),
+        (_, Some(("config", name))) => Ok(Part::Config(name.to_owned())),
+        (_, Some(("json", pointer))) => {
+            let pointer = pointer.parse().map_err(|error: crate::event::PointerError| error.to_string())?;
+            Ok(Part::Json(pointer, 0))
+        }
+        _ => Err(format!(
+            "unknown part {{{name}}}, expected {{body}}, {{timestamp}}, {{method}}, {{url}}, {{header:NAME}}, \
+             {{query:NAME}}, {{form:NAME}}, {{json:/pointer}}, {{config:NAME}}, {{crc32}}, {{form_sorted}}, {{first}} \
+             or {{secret}}"
+        )),
     }
+}
+
+/// The pointer to the first element would also lead to a member named `0`; an object is signed whole.
+fn first<'a>(body: &'a [u8], element: Option<&'a [u8]>) -> &'a [u8] {
+    element.filter(|_| body.trim_ascii_start().starts_with(b"[")).unwrap_or(body)
 }
 
 /// A header name as files spell it, in any case.
@@ -113,36 +231,81 @@ pub(crate) fn header_name(text: &str) -> Result<HeaderName, String> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
+    use http::{HeaderMap, HeaderValue, Method};
+    use jiff::Timestamp;
+    use proptest::prelude::*;
 
     use super::{Message, Template};
     use crate::provider::Reject;
+    use crate::provider::verify::Request;
+    use crate::provider::verify::picked::Picks;
 
     fn template(text: &str) -> Template {
         Template::try_from(text.to_owned()).unwrap()
     }
 
-    fn fed(template: &Template, headers: &HeaderMap) -> Vec<u8> {
+    fn fed(text: &str, headers: &HeaderMap, query: &str, body: &[u8]) -> String {
+        let mut template = template(text).bind(&[("id".to_owned(), "WH-1".to_owned())].into());
+        let mut picks = Picks::default();
+        template.register(&mut picks);
+        let picks = picks.close();
+        let request = Request { method: &Method::PUT, headers, query, body, now: Timestamp::UNIX_EPOCH };
+        let picked = picks.read(body);
+        let message = Message { request: &request, timestamp: "17", url: "https://x/", picked: &picked, item: None };
         let mut out = Vec::new();
-        template.feed(&Message { body: b"{}", timestamp: "17", headers }, &mut |bytes| out.extend_from_slice(bytes));
-        out
+        template.feed(&message, b"s3", &mut |bytes| out.extend_from_slice(bytes));
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn parts_come_in_their_order() {
         let mut headers = HeaderMap::new();
         headers.insert("webhook-id", HeaderValue::from_static("msg_1"));
-        let template = template("v0:{header:Webhook-Id}.{timestamp}.{body}");
-        assert_eq!(template.check_headers(&headers), Ok(()));
-        assert_eq!(fed(&template, &headers), b"v0:msg_1.17.{}");
+        let signed = "v0:{header:Webhook-Id}.{timestamp}.{body}";
+        assert_eq!(template(signed).check(&headers, ""), Ok(()));
+        assert_eq!(fed(signed, &headers, "", b"{}"), "v0:msg_1.17.{}");
         headers.append("webhook-id", HeaderValue::from_static("msg_2"));
-        assert_eq!(template.check_headers(&headers), Err(Reject::SignedHeaderMissing));
+        assert_eq!(template(signed).check(&headers, ""), Err(Reject::SignedHeaderMissing));
     }
 
     #[test]
-    fn unknown_parts_and_unsigned_bodies_are_refused() {
-        for text in ["{timestamp}", "", "{body}{nonsense}", "{body}{header:}", "{body}{header:a b}", "{body"] {
+    fn each_part() {
+        let none = HeaderMap::new();
+        assert_eq!(fed("{secret}{method}{url}", &none, "", b""), "s3PUThttps://x/");
+        assert_eq!(fed("{query:a}|{config:id}", &none, "a=b%20c", b""), "b c|WH-1");
+        // The check value of CRC-32/ISO-HDLC.
+        assert_eq!(fed("{crc32}", &none, "", b"123456789"), 0xcbf4_3926_u32.to_string());
+        assert_eq!(fed("{form:b}/{form:c}", &none, "", b"a=1&b=x+y&b=2"), "x y/");
+        assert_eq!(fed("{form_sorted}", &none, "", b"b=2&a=1"), "a1b2");
+        assert_eq!(fed("{json:/a/b}:{json:/no}", &none, "", br#"{"a":{"b":"\u0031.50"}}"#), "1.50:");
+        assert_eq!(fed("{first}", &none, "", br#" [ {"a": 1} ,2]"#), r#"{"a": 1}"#);
+        assert_eq!(fed("{first}", &none, "", br#"{"0": 1} "#), r#"{"0": 1} "#);
+        assert_eq!(fed("{first}", &none, "", b"{} "), "{} ");
+        assert_eq!(template("{query:a}").check(&none, "a=1&a=2"), Err(Reject::SignedHeaderMissing));
+    }
+
+    #[test]
+    fn unknown_parts_are_refused_and_coverage_is_known() {
+        for text in ["", "{body}{nonsense}", "{body}{header:}", "{body}{header:a b}", "{body", "{json:a}", "{query:}"] {
             assert!(Template::try_from(text.to_owned()).is_err(), "{text}");
+        }
+        assert!(template("{body}").covers_body() && template("{url}{form_sorted}").covers_body());
+        assert!(!template("{timestamp}{json:/token}").covers_body());
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(body in prop::collection::vec(any::<u8>(), 0..100), query in ".{0,20}") {
+            let text = "{form_sorted}{first}{json:/a}{form:a}{query:a}{crc32}";
+            let mut template = template(text);
+            let mut picks = Picks::default();
+            template.register(&mut picks);
+            let picks = picks.close();
+            let headers = HeaderMap::new();
+            let request = Request { method: &Method::PUT, headers: &headers, query: &query, body: &body, now: Timestamp::UNIX_EPOCH };
+            let picked = picks.read(&body);
+            let message = Message { request: &request, timestamp: "", url: "", picked: &picked, item: None };
+            template.feed(&message, b"", &mut |_| ());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The signed timestamp: how it is written, and how far it may lie from now.
 
+use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
@@ -18,6 +19,9 @@ pub(crate) enum TimeFormat {
     /// RFC 3339; without an offset it is UTC.
     #[serde(rename = "rfc3339")]
     Rfc3339,
+    /// The date of mail and HTTP: `Tue, 14 Nov 2023 22:13:20 GMT` or `+0000`.
+    #[serde(rename = "rfc1123")]
+    Rfc1123,
 }
 
 impl TimeFormat {
@@ -27,6 +31,7 @@ impl TimeFormat {
             TimeFormat::Unix => "unix",
             TimeFormat::UnixMs => "unix_ms",
             TimeFormat::Rfc3339 => "rfc3339",
+            TimeFormat::Rfc1123 => "rfc1123",
         }
     }
 
@@ -36,6 +41,7 @@ impl TimeFormat {
             TimeFormat::Unix => unix(text),
             TimeFormat::UnixMs => Timestamp::from_millisecond(whole(text)?).ok(),
             TimeFormat::Rfc3339 => text.parse().ok().or_else(|| civil(text)),
+            TimeFormat::Rfc1123 => rfc2822::DateTimeParser::new().parse_timestamp(text).ok(),
         }
     }
 
@@ -45,6 +51,9 @@ impl TimeFormat {
             TimeFormat::Unix => time.as_second().to_string(),
             TimeFormat::UnixMs => time.as_millisecond().to_string(),
             TimeFormat::Rfc3339 => format!("{time:.3}"),
+            TimeFormat::Rfc1123 => {
+                rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).unwrap_or_default()
+            }
         }
     }
 }
@@ -98,15 +107,18 @@ mod tests {
     use super::{TimeFormat, Window};
     use crate::provider::Reject;
 
-    const FORMATS: [TimeFormat; 3] = [TimeFormat::Unix, TimeFormat::UnixMs, TimeFormat::Rfc3339];
+    const FORMATS: [TimeFormat; 4] = [TimeFormat::Unix, TimeFormat::UnixMs, TimeFormat::Rfc3339, TimeFormat::Rfc1123];
 
     #[test]
-    fn the_three_formats() {
+    fn the_formats() {
         let expected: Timestamp = "2023-11-14T22:13:20.123Z".parse().unwrap();
         assert_eq!(TimeFormat::Unix.parse("1700000000.123"), Some(expected));
         assert_eq!(TimeFormat::UnixMs.parse("1700000000123"), Some(expected));
         assert_eq!(TimeFormat::Rfc3339.parse("2023-11-14T23:13:20.123+01:00"), Some(expected));
         assert_eq!(TimeFormat::Rfc3339.parse("2023-11-14T22:13:20.123"), Some(expected));
+        let whole = "2023-11-14T22:13:20Z".parse().ok();
+        assert_eq!(TimeFormat::Rfc1123.parse("Tue, 14 Nov 2023 22:13:20 GMT"), whole);
+        assert_eq!(TimeFormat::Rfc1123.parse("Tue, 14 Nov 2023 23:13:20 +0100"), whole);
     }
 
     #[test]

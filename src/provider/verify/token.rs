@@ -1,25 +1,29 @@
-//! Schemes that send the secret itself: a token in a header, or Basic credentials. They prove the sender and say
-//! nothing about the body.
+//! Schemes that send the secret itself: a token in a header, the query or the body, or Basic credentials. They prove the
+//! sender and say nothing about the body.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::format::{Format, Parsed};
+use super::picked::{Picked, Picks};
+use super::place::Place;
 use super::secret::SecretForm;
-use super::template::only;
 use super::{Passed, Request};
 use crate::config::Secret;
+use crate::event::Found;
 use crate::provider::error::{Fault, SignError};
 use crate::provider::reject::Reject;
 
 /// Everything about the scheme but the secrets.
 #[derive(Debug, Clone)]
 pub(crate) struct TokenPlan {
-    pub(crate) header: HeaderName,
+    pub(crate) at: Place,
     pub(crate) carried: Carried,
+    /// What of the body is looked at before it is verified.
+    pub(crate) picks: Picks,
 }
 
 /// How the secret stands in the header.
@@ -53,14 +57,30 @@ impl Token {
         Ok(Token { plan: plan.clone(), digests, first: secrets.first().cloned() })
     }
 
-    /// Digests are compared, so that neither content nor length of a secret shows in the time this takes.
+    /// Where the token stands in every item of a batch, every one of them must hold it.
     pub(crate) fn verify(&self, request: &Request<'_>) -> Result<Passed, Reject> {
-        if !request.headers.contains_key(&self.plan.header) {
-            return Err(Reject::TokenMissing);
+        let picked = self.plan.picks.read(request.body);
+        if !self.plan.picks.has_each() {
+            return self.verify_one(request, &picked, None);
         }
-        let value = only(request.headers, &self.plan.header).and_then(|value| value.to_str().ok());
-        let claimed = value.and_then(|text| self.plan.carried.read(text)).ok_or(Reject::TokenMismatch)?;
-        let claimed = digest(&claimed);
+        let found = picked.found().ok_or(Reject::TokenMissing)?;
+        let mut items = (0..found.items().unwrap_or_default()).filter_map(|place| found.item(place));
+        let first = items.next().ok_or(Reject::TokenMissing)?;
+        let passed = self.verify_one(request, &picked, Some(&first.1))?;
+        items.try_for_each(|(_, item)| self.verify_one(request, &picked, Some(&item)).map(drop))?;
+        Ok(passed)
+    }
+
+    /// Digests are compared, so that neither content nor length of a secret shows in the time this takes.
+    fn verify_one(
+        &self,
+        request: &Request<'_>,
+        picked: &Picked<'_>,
+        item: Option<&Found<'_>>,
+    ) -> Result<Passed, Reject> {
+        let value = self.plan.at.value(request, picked, item).map_err(|_| Reject::TokenMismatch)?;
+        let value = value.ok_or(Reject::TokenMissing)?;
+        let claimed = digest(&self.plan.carried.read(&value).ok_or(Reject::TokenMismatch)?);
         let matching = |known: &[u8; 32]| bool::from(known.ct_eq(&claimed));
         let secret = self.digests.iter().position(matching).ok_or(Reject::TokenMismatch)?;
         Ok(Passed { secret, signed_at: None })
@@ -69,9 +89,10 @@ impl Token {
     /// The headers with the token added.
     pub(crate) fn sign(&self, mut headers: HeaderMap) -> Result<HeaderMap, SignError> {
         let secret = self.first.as_ref().ok_or(SignError::NoSecret)?;
+        let header = self.plan.at.written().ok_or(SignError::InTheBody)?;
         let mut value = self.plan.carried.write(secret).ok_or(SignError::NotAHeaderValue)?;
         value.set_sensitive(true);
-        headers.insert(&self.plan.header, value);
+        headers.insert(header, value);
         Ok(headers)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::http::{Answer, Wire, exchange, get, post, request};
-use crate::support::serve::{SECRET, Serve, setup, signature, signed};
+use crate::support::serve::{Serve, setup, signature, signed};
 
 const BODY: &[u8] = br#"{"id":"e1","type":"t"}"#;
 

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::http::{Wire, exchange, request};
+use crate::support::kafka::await_that;
 use crate::support::serve::{Serve, Setup, setup, signed};
 
 use super::admission::split;
@@ -34,7 +35,7 @@ fn whoever_does_not_finish_the_headers_is_cut_off() {
     let mut dripping = Wire::connect(serve.public);
     dripping.send("POST /webhooks/orders HTTP/1.1\r\nX: ");
     while start.elapsed() < SOON && dripping.send("a") {
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::park_timeout(Duration::from_millis(100));
     }
     let dripped = start.elapsed();
     assert!(dripped < HEADER_TIMEOUT * 2, "every byte resets nothing: {dripped:?}");
@@ -173,6 +174,24 @@ fn a_client_that_sends_on_without_reading_is_held_back_and_counted() {
     }
     serve.assert_conservation();
     assert_eq!(serve.metrics().sum("hookstream_gateway_received_total", &[]), count as f64);
+}
+
+#[test]
+fn whoever_reads_no_answer_is_cut_off() {
+    let serve = quick().on_stand_in();
+    let mut wire = Wire::connect(serve.public);
+    wire.give_up_sending_after(Duration::from_millis(200));
+    let many = request("POST", "/nowhere", &[], b"").repeat(1_000);
+    let mut written = 0;
+    // Until both sides' buffers are full.
+    while wire.send(&many) {
+        written += many.len();
+        assert!(written < 256 << 20, "nothing holds the sender back");
+    }
+    let open = || serve.metrics().sum("hookstream_gateway_connections", &[]);
+    assert_eq!(open(), 1.0);
+    await_that("its place is free again", || open() == 0.0);
+    serve.assert_conservation();
 }
 
 #[test]

@@ -5,15 +5,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use hookstream::config::{Config, SecretRef, file};
 use hookstream::gateway::Gateway;
 use hookstream::http::{Limits, Phase};
-use hookstream::provider::vectors::{Expect, Vector, Vectors};
-use hookstream::provider::{Catalogue, embedded_vectors};
+use hookstream::provider::vectors::{Expect, ExpectedFacts, Vector, Vectors};
+use hookstream::provider::{Catalogue, Reject, embedded_vectors};
 use hookstream::telemetry::Metrics;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -64,6 +64,7 @@ fn source(case: &Case, topic: &str) -> file::Source {
         verify: table("verify"),
         event: table("event"),
         topic: Some(topic.to_owned()),
+        public_url: case.vector.url.clone(),
         ..file::Source::default()
     }
 }
@@ -111,30 +112,46 @@ fn judge(case: &Case, answer: &Answer) -> Result<(), String> {
     let Some(id) = answer.header("x-request-id") else { return Err("no request id".to_owned()) };
     match case.vector.expect {
         Expect::Ok => {
-            expect("status", json!(200), json!(answer.status))?;
-            expect("body", json!({"status": "accepted", "id": case.vector.id}), answer.json())
+            let success = catalogue().get(&case.provider).and_then(|provider| provider.success());
+            expect("status", json!(success.map_or(200, |success| success.status)), json!(answer.status))?;
+            match catalogue().get(&case.provider).and_then(|provider| provider.success()) {
+                Some(success) => expect("body", json!(String::from_utf8(success.body).unwrap()), json!(answer.text())),
+                None => {
+                    let id = case.vector.facts().first().and_then(|facts| facts.id.clone());
+                    expect("body", json!({"status": "accepted", "id": id}), answer.json())
+                }
+            }
         }
-        Expect::Unreadable => {
-            expect("status", json!(200), json!(answer.status))?;
-            expect("body", json!({"status": "accepted", "id": null}), answer.json())
-        }
+        Expect::Unreadable => expect("status class", json!(2), json!(answer.status / 100)),
         Expect::Handshake => {
             let reply = case.vector.reply.as_ref().expect("a handshake has a reply");
             expect("status", json!(reply.status), json!(answer.status))?;
             expect("content type", json!(reply.content_type), json!(answer.header("content-type")))?;
             expect("body", json!(reply.body), json!(answer.text()))
         }
-        Expect::Reject(_) => {
-            expect("status", json!(401), json!(answer.status))?;
-            let body = json!({"status": "rejected", "error": "unauthorized", "request_id": id});
+        Expect::Reject(reject) => {
+            expect("status", json!(reject.status()), json!(answer.status))?;
+            if vector_is_head(case) {
+                return Ok(());
+            }
+            let error = if reject == Reject::MethodNotAllowed { "method_not_allowed" } else { "unauthorized" };
+            let body = json!({"status": "rejected", "error": error, "request_id": id});
             expect("body", body, answer.json())
         }
     }
 }
 
+fn vector_is_head(case: &Case) -> bool {
+    case.vector.method.as_deref() == Some("HEAD")
+}
+
+fn catalogue() -> &'static Catalogue {
+    static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::embedded().unwrap());
+    &CATALOGUE
+}
+
 /// What is wrong with the record, if anything.
-fn judge_record(case: &Case, type_prefix: &str, seen: &Seen) -> Result<(), String> {
-    let vector = &case.vector;
+fn judge_record(case: &Case, vector: &ExpectedFacts, type_prefix: &str, seen: &Seen) -> Result<(), String> {
     let value: Value = serde_json::from_slice(seen.value.as_deref().unwrap()).map_err(|error| error.to_string())?;
     let time = vector.time.as_deref().map(|time| hookstream::event::rfc3339_millis(time.parse().unwrap()));
     let kind = vector.providertype.as_ref().map(|kind| format!("{type_prefix}{kind}"));
@@ -192,20 +209,21 @@ fn every_vector_over_http() {
 
     let records = by_source(kafka.read_all(&topic, Isolation::Committed));
     let letters = by_source(kafka.read_all(&dead_letters, Isolation::Committed));
-    let catalogue = Catalogue::embedded().unwrap();
     for case in &cases {
-        let prefix = catalogue.get(&case.provider).unwrap().type_prefix();
+        let prefix = catalogue().get(&case.provider).unwrap().type_prefix();
         let none = Vec::new();
         let found = records.get(&case.source).unwrap_or(&none);
         let dead = letters.get(&case.source).unwrap_or(&none);
-        let expected =
-            (usize::from(case.vector.expect == Expect::Ok), usize::from(case.vector.expect == Expect::Unreadable));
-        let problem = match (found.as_slice(), expected) {
-            _ if (found.len(), dead.len()) != expected => {
-                Err(format!("{} records, {} dead letters", found.len(), dead.len()))
-            }
-            ([record], _) => judge_record(case, prefix, record),
-            _ => Ok(()),
+        let facts = if case.vector.expect == Expect::Ok { case.vector.facts() } else { Vec::new() };
+        let expected = (facts.len(), usize::from(case.vector.expect == Expect::Unreadable));
+        let problem = if (found.len(), dead.len()) == expected {
+            facts.iter().try_for_each(|facts| {
+                // The records of a batch are spread over the partitions: each event must be one of them.
+                let verdicts: Vec<_> = found.iter().map(|record| judge_record(case, facts, prefix, record)).collect();
+                verdicts.iter().any(Result::is_ok).then_some(()).ok_or_else(|| format!("{verdicts:?}"))
+            })
+        } else {
+            Err(format!("{} records, {} dead letters", found.len(), dead.len()))
         };
         if let Err(problem) = problem {
             wrong.push(format!("{}: {}: {problem}", case.provider, case.vector.name));

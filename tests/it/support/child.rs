@@ -82,7 +82,7 @@ impl Child {
             if let Some(status) = self.guard.try_wait().expect("ask for the guard's end") {
                 return Some(code(status));
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::park_timeout(Duration::from_millis(5));
         }
         None
     }

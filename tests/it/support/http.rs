@@ -103,6 +103,11 @@ impl Wire {
         }
     }
 
+    /// A send that the other side does not take for so long has failed.
+    pub(crate) fn give_up_sending_after(&self, patience: Duration) {
+        self.stream.set_write_timeout(Some(patience)).expect("a timeout");
+    }
+
     /// Nothing more will be sent.
     pub(crate) fn finish_sending(&self) {
         self.stream.shutdown(std::net::Shutdown::Write).expect("shut down");

@@ -69,7 +69,7 @@ fn send(sender: usize, to: SocketAddr, ledger: &Mutex<Vec<Entry>>, stop: &Atomic
             let status = answer.status;
             ledger.lock().unwrap().push(Entry { id, sent, after: sent.elapsed(), status });
             if status != 200 {
-                std::thread::sleep(REST);
+                std::thread::park_timeout(REST);
             }
         }
     }

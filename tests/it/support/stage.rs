@@ -267,6 +267,16 @@ impl Enricher {
         (self.child.wait(PATIENCE), start.elapsed())
     }
 
+    /// SIGSTOP: it holds what it holds and hears nothing.
+    pub(crate) fn freeze(&self) {
+        self.child.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        self.child.signal(Signal::CONT);
+    }
+
     /// Its exit code, once it has ended by itself.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.child.wait(Duration::from_millis(20))

@@ -1,0 +1,129 @@
+//! The URL that a provider signs. It comes from the configuration and the request's own query, never from a header
+//! that whoever sends the request may choose.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+/// In which forms a provider may have signed the URL.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum UrlForm {
+    /// As configured.
+    #[default]
+    Exact,
+    /// As configured, without its port, and with the scheme's own port (twilio-node, `validateRequest`).
+    Ports,
+    /// As configured, and with the percent-encodings undone that HubSpot decodes before it signs.
+    Decoded,
+}
+
+/// What HubSpot decodes before it signs (developers.hubspot.com, "Validating requests", v3).
+const DECODED: [(&str, &str); 14] = [
+    ("%3A", ":"),
+    ("%2F", "/"),
+    ("%3F", "?"),
+    ("%40", "@"),
+    ("%21", "!"),
+    ("%24", "$"),
+    ("%27", "'"),
+    ("%28", "("),
+    ("%29", ")"),
+    ("%2A", "*"),
+    ("%2C", ","),
+    ("%3B", ";"),
+    ("%3D", "="),
+    ("%26", "&"),
+];
+
+impl UrlForm {
+    /// Every text that may have been signed, each once.
+    pub(crate) fn variants<'a>(self, base: &'a str, query: &str) -> Vec<Cow<'a, str>> {
+        let full = if query.is_empty() { Cow::Borrowed(base) } else { Cow::Owned(format!("{base}?{query}")) };
+        let others = match self {
+            UrlForm::Exact => Vec::new(),
+            UrlForm::Ports => ports(&full),
+            UrlForm::Decoded => vec![decoded(&full)],
+        };
+        let mut variants = vec![full];
+        for other in others {
+            if !variants.contains(&Cow::Borrowed(other.as_str())) {
+                variants.push(Cow::Owned(other));
+            }
+        }
+        variants
+    }
+
+    /// For the docs.
+    pub(crate) const fn describe(self) -> &'static str {
+        match self {
+            UrlForm::Exact => "",
+            UrlForm::Ports => ", with and without its port",
+            UrlForm::Decoded => ", verbatim or percent-decoded",
+        }
+    }
+}
+
+/// Without a port, and with the scheme's own where there is none.
+fn ports(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Vec::new();
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host_start = authority.rfind('@').map_or(0, |at| at + 1);
+    let bracket = authority.rfind(']').unwrap_or(host_start);
+    let port = authority[bracket..].find(':').map(|at| bracket + at);
+    let default = if scheme == "http" { "80" } else { "443" };
+    match port {
+        Some(at) => vec![format!("{scheme}://{}{path}", &authority[..at])],
+        None => vec![format!("{scheme}://{authority}:{default}{path}")],
+    }
+}
+
+fn decoded(url: &str) -> String {
+    let mut out = url.to_owned();
+    for (from, to) in DECODED {
+        out = out.replace(from, to).replace(&from.to_ascii_lowercase(), to);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::UrlForm;
+
+    fn variants(form: UrlForm, base: &str, query: &str) -> Vec<String> {
+        form.variants(base, query).into_iter().map(|url| url.into_owned()).collect()
+    }
+
+    #[test]
+    fn twilio_signs_with_or_without_the_port() {
+        let found = variants(UrlForm::Ports, "https://a:b@x.example/p", "q=1");
+        assert_eq!(found, ["https://a:b@x.example/p?q=1", "https://a:b@x.example:443/p?q=1"]);
+        assert_eq!(
+            variants(UrlForm::Ports, "http://x.example:1234", ""),
+            ["http://x.example:1234", "http://x.example"]
+        );
+        assert_eq!(variants(UrlForm::Ports, "http://[::1]/p", ""), ["http://[::1]/p", "http://[::1]:80/p"]);
+        assert_eq!(variants(UrlForm::Ports, "https://[::1]:8443/p", ""), ["https://[::1]:8443/p", "https://[::1]/p"]);
+    }
+
+    #[test]
+    fn hubspot_may_have_decoded_it() {
+        let found = variants(UrlForm::Decoded, "https://x.example/p", "u=a%3ab%2Fc%20d");
+        assert_eq!(found, ["https://x.example/p?u=a%3ab%2Fc%20d", "https://x.example/p?u=a:b/c%20d"]);
+        assert_eq!(variants(UrlForm::Decoded, "https://x.example/p", "").len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_panics(query in ".{0,60}", base in "https?://[a-z@:\\[\\]0-9]{0,12}/?") {
+            for form in [UrlForm::Exact, UrlForm::Ports, UrlForm::Decoded] {
+                prop_assert!((1..=2).contains(&form.variants(&base, &query).len()));
+            }
+        }
+    }
+}

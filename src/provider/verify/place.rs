@@ -1,0 +1,134 @@
+//! Where a proof, a timestamp or a hash stands in a request: a header, the query, or the body itself.
+
+use std::borrow::Cow;
+
+use http::{HeaderName, HeaderValue};
+use serde::Deserialize;
+
+use super::Request;
+use super::picked::{Picked, Picks};
+use super::template::header_name;
+use crate::event::{Found, Pointer};
+use crate::provider::reject::Reject;
+
+/// The most headers of one numbered family, one for each live key of the provider's.
+const MAX_NUMBERED: usize = 16;
+
+/// One place. Those in the body are looked at before it is verified, bounded, and for this value alone.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum Place {
+    Header(HeaderName),
+    /// `NAME-1` and so on, as many as there are.
+    Numbered(Vec<HeaderName>),
+    Query(String),
+    Form(String),
+    /// With its slot in the scan once compiled.
+    Json(Pointer, usize),
+}
+
+impl TryFrom<String> for Place {
+    type Error = String;
+
+    /// `query:NAME`, `form:NAME`, `/a/json/pointer`, `header:NAME`.
+    fn try_from(text: String) -> Result<Place, String> {
+        if let Some(name) = text.strip_prefix("header:") {
+            return Place::header(name);
+        }
+        if text.starts_with('/') {
+            return Place::json(&text);
+        }
+        match text.split_once(':') {
+            Some(("query", name)) if !name.is_empty() => Ok(Place::Query(name.to_owned())),
+            Some(("form", name)) if !name.is_empty() => Ok(Place::Form(name.to_owned())),
+            _ => Err(format!("`{text}` is none of header:NAME, query:NAME, form:NAME and /a/json/pointer")),
+        }
+    }
+}
+
+impl Place {
+    /// A header, or with `*` at its end a numbered family of them.
+    pub(crate) fn header(name: &str) -> Result<Place, String> {
+        match name.strip_suffix('*') {
+            None => header_name(name).map(Place::Header),
+            Some(family) => {
+                let names = (1..=MAX_NUMBERED).map(|number| header_name(&format!("{family}{number}")));
+                names.collect::<Result<_, _>>().map(Place::Numbered)
+            }
+        }
+    }
+
+    pub(crate) fn json(pointer: &str) -> Result<Place, String> {
+        let pointer: Pointer = pointer.parse().map_err(|error: crate::event::PointerError| error.to_string())?;
+        Ok(Place::Json(pointer, 0))
+    }
+
+    /// Note what must be picked from the body.
+    pub(crate) fn register(&mut self, picks: &mut Picks) {
+        match self {
+            Place::Json(pointer, slot) => *slot = picks.slot(pointer),
+            Place::Form(_) => picks.form(),
+            Place::Header(_) | Place::Numbered(_) | Place::Query(_) => {}
+        }
+    }
+
+    /// Every value that stands here, empty ones included. `item` is the item of a batch that is looked at.
+    pub(crate) fn values<'a>(
+        &self,
+        request: &Request<'a>,
+        picked: &'a Picked<'a>,
+        item: Option<&Found<'a>>,
+    ) -> Result<Vec<Cow<'a, str>>, Reject> {
+        let text = |value: &'a HeaderValue| value.to_str().map(Cow::Borrowed).map_err(|_| Reject::SignatureMalformed);
+        let all = |name: &HeaderName| request.headers.get_all(name).iter().map(text);
+        Ok(match self {
+            Place::Header(name) => all(name).collect::<Result<_, _>>()?,
+            Place::Numbered(names) => names.iter().flat_map(all).collect::<Result<_, _>>()?,
+            Place::Query(name) => query(request.query, name).collect(),
+            Place::Form(name) => picked.form(name).map(|value| Cow::Borrowed(value.as_ref())).collect(),
+            Place::Json(_, slot) => item.or(picked.found()).and_then(|found| found.text(*slot)).into_iter().collect(),
+        })
+    }
+
+    /// The one value that stands here; `None` when there is none, an error when there are several.
+    pub(crate) fn value<'a>(
+        &self,
+        request: &Request<'a>,
+        picked: &'a Picked<'a>,
+        item: Option<&Found<'a>>,
+    ) -> Result<Option<Cow<'a, str>>, Reject> {
+        let mut values = self.values(request, picked, item)?.into_iter();
+        let value = values.next();
+        if values.next().is_some() { Err(Reject::SignatureMalformed) } else { Ok(value) }
+    }
+
+    /// The headers that it looks at.
+    pub(crate) fn headers(&self) -> &[HeaderName] {
+        match self {
+            Place::Header(name) => std::slice::from_ref(name),
+            Place::Numbered(names) => names,
+            Place::Query(_) | Place::Form(_) | Place::Json(..) => &[],
+        }
+    }
+
+    /// Where a signer of ours writes; `None` when that is not a header.
+    pub(crate) fn written(&self) -> Option<&HeaderName> {
+        self.headers().first()
+    }
+
+    /// For the docs.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Place::Header(name) => name.to_string(),
+            Place::Numbered(names) => names.first().map(|name| format!("{name}, -2 …")).unwrap_or_default(),
+            Place::Query(name) => format!("query:{name}"),
+            Place::Form(name) => format!("form:{name}"),
+            Place::Json(pointer, _) => pointer.to_string(),
+        }
+    }
+}
+
+/// All values of a parameter of the query, decoded.
+pub(crate) fn query<'a>(query: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+    url::form_urlencoded::parse(query.as_bytes()).filter(move |(key, _)| key == name).map(|(_, value)| value)
+}

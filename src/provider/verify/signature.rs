@@ -1,0 +1,297 @@
+//! A signature over a template of the request, under a shared secret or a public key: the scheme of most providers.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::address::UrlForm;
+use super::encoding::Encoding;
+use super::format::{Format, Parsed};
+use super::key::{Algorithm, Claimed, Key};
+use super::picked::{Picked, Picks};
+use super::place::Place;
+use super::secret::SecretForm;
+use super::template::{Message, Template, only};
+use super::timestamp::{TimeFormat, Window};
+use super::{Passed, Request};
+use crate::config::Secret;
+use crate::event::Found;
+use crate::provider::error::{Fault, SignError};
+use crate::provider::reject::Reject;
+
+/// Everything about the scheme but the keys.
+#[derive(Debug, Clone)]
+pub(crate) struct SignaturePlan {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) at: Place,
+    pub(crate) format: Format,
+    pub(crate) signed: Template,
+    pub(crate) encoding: Encoding,
+    pub(crate) secret: SecretForm,
+    pub(crate) clock: Option<Clock>,
+    pub(crate) url: UrlForm,
+    /// Where the hexadecimal SHA-256 of the body stands, when that is signed in the body's stead.
+    pub(crate) body_hash: Option<Place>,
+    /// What of the body is looked at before it is verified.
+    pub(crate) picks: Picks,
+}
+
+/// Where the signed timestamp stands and how far it may be off.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock {
+    pub(crate) place: ClockPlace,
+    pub(crate) format: TimeFormat,
+    pub(crate) window: Window,
+}
+
+/// Where the timestamp stands.
+#[derive(Debug, Clone)]
+pub(crate) enum ClockPlace {
+    /// Beside the signature.
+    Format,
+    /// In a place of its own, and in the signed text as it stands there.
+    Own(Place),
+    /// Inside the body, which is signed whole: looked at only after the signature matched.
+    Inside(Place, Picks),
+}
+
+/// The plan with one source's keys.
+pub(crate) struct Signature {
+    plan: SignaturePlan,
+    public_url: String,
+    keys: Vec<Key>,
+}
+
+impl Signature {
+    pub(crate) fn new(
+        plan: &SignaturePlan,
+        secrets: &[Secret],
+        params: &BTreeMap<String, String>,
+        public_url: Option<&str>,
+    ) -> Result<Signature, Fault> {
+        let key = |(index, secret): (usize, &Secret)| {
+            let fault = |problem: &str| Fault::new("secrets", format!("secret {} {problem}", index + 1));
+            let key = plan.secret.decode(secret).map_err(fault)?;
+            Key::new(plan.algorithm, &key).map_err(fault)
+        };
+        let keys = secrets.iter().enumerate().map(key).collect::<Result<_, _>>()?;
+        let public_url = match public_url {
+            Some(url) => url.to_owned(),
+            None if plan.signed.has_url() => {
+                return Err(Fault::new(
+                    "public_url",
+                    "is missing: this provider signs the URL that it calls; set it here or in [gateway]",
+                ));
+            }
+            None => String::new(),
+        };
+        let bound =
+            SignaturePlan { signed: plan.signed.bind(params), format: plan.format.bind(params), ..plan.clone() };
+        Ok(Signature { plan: bound, public_url, keys })
+    }
+
+    /// Cheap refusals first; the body is hashed only when everything else is in order, once per live secret until one
+    /// matches. Stopping there tells a sender nothing but which of its own secrets is in use.
+    pub(crate) fn verify(&self, request: &Request<'_>) -> Result<Passed, Reject> {
+        let picked = self.plan.picks.read(request.body);
+        if !self.plan.picks.has_each() {
+            return self.verify_one(request, &picked, None);
+        }
+        let found = picked.found().ok_or(Reject::SignatureMissing)?;
+        let mut items = (0..found.items().unwrap_or_default()).filter_map(|place| found.item(place));
+        let first = items.next().ok_or(Reject::SignatureMissing)?;
+        let passed = self.verify_one(request, &picked, Some(&first.1))?;
+        items.try_for_each(|(_, item)| self.verify_one(request, &picked, Some(&item)).map(drop))?;
+        Ok(passed)
+    }
+
+    fn verify_one(
+        &self,
+        request: &Request<'_>,
+        picked: &Picked<'_>,
+        item: Option<&Found<'_>>,
+    ) -> Result<Passed, Reject> {
+        let plan = &self.plan;
+        let values = plan.at.values(request, picked, item)?;
+        let parsed = plan.read(&values)?;
+        let claimed = plan.algorithm.claimed(plan.encoding, &parsed.signatures)?;
+        let (timestamp, signed_at) = plan.timestamp(&parsed, request, picked, item)?;
+        plan.signed.check(request.headers, request.query)?;
+        plan.check_body_hash(request, picked)?;
+        let secret = self.matching(request, &timestamp, picked, item, &claimed).ok_or(Reject::SignatureMismatch)?;
+        Ok(Passed { secret, signed_at: signed_at.or(plan.inside(request)?) })
+    }
+
+    fn matching(
+        &self,
+        request: &Request<'_>,
+        timestamp: &str,
+        picked: &Picked<'_>,
+        item: Option<&Found<'_>>,
+        claimed: &Claimed,
+    ) -> Option<usize> {
+        let urls = if self.plan.signed.has_url() {
+            self.plan.url.variants(&self.public_url, request.query)
+        } else {
+            vec![Cow::Borrowed("")]
+        };
+        let accepts = |key: &Key| {
+            urls.iter().any(|url| {
+                let message = Message { request, timestamp, url, picked, item };
+                key.accepts(&|secret, sink| self.plan.signed.feed(&message, secret, sink), claimed)
+            })
+        };
+        self.keys.iter().position(accepts)
+    }
+
+    /// The headers with timestamp and signature added, as the provider would send them, under the first secret.
+    pub(crate) fn sign(&self, body: &[u8], mut headers: HeaderMap, now: Timestamp) -> Result<HeaderMap, SignError> {
+        let plan = &self.plan;
+        let key = self.keys.first().ok_or(SignError::NoSecret)?;
+        let header = plan.at.written().filter(|_| plan.body_hash.is_none()).ok_or(SignError::InTheBody)?;
+        let timestamp = plan.clock.as_ref().map_or(String::new(), |clock| clock.format.write(now));
+        match plan.clock.as_ref().map(|clock| &clock.place) {
+            Some(ClockPlace::Own(place)) => {
+                let own = place.written().ok_or(SignError::InTheBody)?;
+                headers.insert(own, header_value(&timestamp)?);
+            }
+            Some(ClockPlace::Format | ClockPlace::Inside(..)) | None => {}
+        }
+        if let Some(absent) = plan.signed.headers().find(|name| only(&headers, name).is_none()) {
+            return Err(SignError::HeaderMissing(absent.as_str().to_owned()));
+        }
+        let picked = plan.picks.read(body);
+        let request = Request { method: &Method::POST, headers: &headers, query: "", body, now };
+        let message =
+            Message { request: &request, timestamp: &timestamp, url: &self.public_url, picked: &picked, item: None };
+        let tag = key.tag(&|secret, sink| plan.signed.feed(&message, secret, sink)).ok_or(SignError::NoPrivateKey)?;
+        let value = header_value(&plan.format.write(&timestamp, &plan.encoding.encode(tag.bytes())))?;
+        let header = header.clone();
+        headers.insert(header, value);
+        Ok(headers)
+    }
+
+    /// What the first secret makes of a text: how some providers want their challenges answered.
+    pub(crate) fn answer(&self, text: &str, encoding: Encoding) -> Option<String> {
+        let tag = self.keys.first()?.tag(&|_, sink| sink(text.as_bytes()))?;
+        matches!(self.plan.algorithm, Algorithm::Hmac(_)).then(|| encoding.encode(tag.bytes()))
+    }
+}
+
+fn header_value(text: &str) -> Result<HeaderValue, SignError> {
+    HeaderValue::from_str(text).map_err(|_| SignError::NotAHeaderValue)
+}
+
+impl Clock {
+    fn describe(&self) -> String {
+        let place = match &self.place {
+            ClockPlace::Format => String::new(),
+            ClockPlace::Own(place) | ClockPlace::Inside(place, _) => format!(" in `{}`", place.describe()),
+        };
+        let Window { past, future } = self.window;
+        format!("; timestamp{place} ({}) at most {past:#} old or {future:#} ahead", self.format.as_str())
+    }
+}
+
+impl SignaturePlan {
+    /// Every header that the scheme reads.
+    pub(super) fn headers(&self) -> Vec<&HeaderName> {
+        let clock = self.clock.as_ref().and_then(|clock| match &clock.place {
+            ClockPlace::Own(place) => Some(place.headers()),
+            ClockPlace::Format | ClockPlace::Inside(..) => None,
+        });
+        let places = [self.at.headers(), clock.unwrap_or_default()];
+        places.into_iter().flatten().chain(self.signed.headers()).collect()
+    }
+
+    /// Can whoever holds one signed request change something in its body?
+    pub(crate) fn is_partial(&self) -> bool {
+        !self.signed.covers_body() && self.body_hash.is_none()
+    }
+
+    /// For the docs.
+    pub(super) fn describe(&self, scheme: &str) -> String {
+        let clock = self.clock.as_ref().map(Clock::describe).unwrap_or_else(|| "; no timestamp is signed".to_owned());
+        let hash = self.body_hash.as_ref().map(|place| format!(", the body's SHA-256 in `{}`", place.describe()));
+        let each = if self.picks.has_each() { " of each item" } else { "" };
+        let partial = if self.is_partial() { "; the rest of the body is not covered" } else { "" };
+        let key = if self.algorithm.is_shared() { "secret" } else { "public key" };
+        format!(
+            "{scheme}{each} of `{}`{}{}, {} in `{}: {}`{clock}; the {key} is {}{partial}",
+            self.signed.as_str(),
+            self.url.describe(),
+            hash.unwrap_or_default(),
+            self.encoding.as_str(),
+            self.at.describe(),
+            self.format.as_str(),
+            self.secret.describe(),
+        )
+    }
+
+    /// Repeated signature headers are one list (rotation at some providers), except where each would bring a
+    /// timestamp of its own.
+    fn read<'a>(&self, values: &'a [Cow<'_, str>]) -> Result<Parsed<'a>, Reject> {
+        if values.is_empty() {
+            return Err(Reject::SignatureMissing);
+        }
+        let mut parsed = Parsed::default();
+        values.iter().try_for_each(|value| self.format.read(value, &mut parsed))?;
+        Ok(parsed)
+    }
+
+    /// The timestamp as received and as understood; the empty text when none is part of the signed text.
+    fn timestamp<'p>(
+        &self,
+        parsed: &Parsed<'p>,
+        request: &Request<'p>,
+        picked: &'p Picked<'p>,
+        item: Option<&'p Found<'p>>,
+    ) -> Result<(Cow<'p, str>, Option<Timestamp>), Reject> {
+        let Some(clock) = &self.clock else {
+            return Ok((Cow::Borrowed(""), None));
+        };
+        let text = match &clock.place {
+            ClockPlace::Inside(..) => return Ok((Cow::Borrowed(""), None)),
+            ClockPlace::Format => Cow::Borrowed(parsed.timestamp.ok_or(Reject::TimestampMissing)?),
+            ClockPlace::Own(place) => {
+                let value = place.value(request, picked, item).map_err(|_| Reject::TimestampMalformed)?;
+                value.ok_or(Reject::TimestampMissing)?
+            }
+        };
+        let signed_at = clock.check(&text, request.now)?;
+        Ok((text, Some(signed_at)))
+    }
+
+    /// The timestamp inside a body that was just verified.
+    fn inside(&self, request: &Request<'_>) -> Result<Option<Timestamp>, Reject> {
+        let Some(Clock { place: ClockPlace::Inside(place, picks), .. }) = &self.clock else {
+            return Ok(None);
+        };
+        let picked = picks.read(request.body);
+        let value = place.value(request, &picked, None).map_err(|_| Reject::TimestampMalformed)?;
+        let text = value.ok_or(Reject::TimestampMissing)?;
+        self.clock.as_ref().map(|clock| clock.check(&text, request.now)).transpose()
+    }
+
+    fn check_body_hash(&self, request: &Request<'_>, picked: &Picked<'_>) -> Result<(), Reject> {
+        let Some(place) = &self.body_hash else {
+            return Ok(());
+        };
+        let claimed = place.value(request, picked, None)?.ok_or(Reject::SignatureMissing)?;
+        let claimed = hex::decode(claimed.as_bytes()).map_err(|_| Reject::SignatureMalformed)?;
+        let same = Sha256::digest(request.body).as_slice().ct_eq(&claimed);
+        if bool::from(same) { Ok(()) } else { Err(Reject::SignatureMismatch) }
+    }
+}
+
+impl Clock {
+    fn check(&self, text: &str, now: Timestamp) -> Result<Timestamp, Reject> {
+        let signed_at = self.format.parse(text).ok_or(Reject::TimestampMalformed)?;
+        self.window.check(signed_at, now)?;
+        Ok(signed_at)
+    }
+}
