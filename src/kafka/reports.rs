@@ -14,8 +14,8 @@ use super::error::{self, Refusal};
 use super::message::message;
 use crate::event::Record;
 
-/// How long one look for reports waits.
-const LOOK: Duration = Duration::from_millis(20);
+/// How long one look for reports takes: rdkafka's poll waits it out, also after the last report has come.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// A record that did not get into the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
