@@ -48,27 +48,6 @@ impl Attributes<'_> {
     pub fn identity(&self) -> String {
         format!("{}/{}", self.source_name(), self.id)
     }
-
-    /// The same attributes, owned.
-    pub fn into_owned(self) -> Attributes<'static> {
-        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        Attributes {
-            id: own(self.id),
-            source: own(self.source),
-            kind: own(self.kind),
-            subject: self.subject.map(own),
-            time: self.time,
-            dataschema: self.dataschema.map(own),
-            provider: own(self.provider),
-            providertype: self.providertype.map(own),
-            category: self.category.map(own),
-            tenant: self.tenant.map(own),
-            origin: self.origin,
-            verification: self.verification,
-            run: self.run.map(own),
-            recordedtime: self.recordedtime,
-        }
-    }
 }
 
 /// The `source` attribute of a configured source.

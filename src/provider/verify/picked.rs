@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{EACH, Found, Pointer, Wanted, scan};
+use crate::provider::Reject;
 
 /// The largest body that is looked into before it is verified, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -50,6 +51,26 @@ impl Picks {
         if let Some(last) = tokens.iter().rposition(|token| token == EACH) {
             self.each = vec![Pointer::from_tokens(&tokens[..=last])];
         }
+    }
+
+    /// Verify a request: as a whole, or, where the proof stands in the items of a batch, every one of them. `missing` is
+    /// said of a batch without items.
+    pub(crate) fn verify<T>(
+        &self,
+        body: &[u8],
+        missing: Reject,
+        one: impl Fn(&Picked<'_>, Option<&Found<'_>>) -> Result<T, Reject>,
+    ) -> Result<T, Reject> {
+        let picked = self.read(body);
+        if !self.has_each() {
+            return one(&picked, None);
+        }
+        let found = picked.found().ok_or(missing)?;
+        let mut items = (0..found.items().unwrap_or_default()).filter_map(|place| found.item(place));
+        let first = items.next().ok_or(missing)?;
+        let passed = one(&picked, Some(&first.1))?;
+        items.try_for_each(|(_, item)| one(&picked, Some(&item)).map(drop))?;
+        Ok(passed)
     }
 
     /// Are there elements to verify one by one?

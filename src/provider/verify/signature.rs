@@ -97,16 +97,8 @@ impl Signature {
     /// Cheap refusals first; the body is hashed only when everything else is in order, once per live secret until one
     /// matches. Stopping there tells a sender nothing but which of its own secrets is in use.
     pub(crate) fn verify(&self, request: &Request<'_>) -> Result<Passed, Reject> {
-        let picked = self.plan.picks.read(request.body);
-        if !self.plan.picks.has_each() {
-            return self.verify_one(request, &picked, None);
-        }
-        let found = picked.found().ok_or(Reject::SignatureMissing)?;
-        let mut items = (0..found.items().unwrap_or_default()).filter_map(|place| found.item(place));
-        let first = items.next().ok_or(Reject::SignatureMissing)?;
-        let passed = self.verify_one(request, &picked, Some(&first.1))?;
-        items.try_for_each(|(_, item)| self.verify_one(request, &picked, Some(&item)).map(drop))?;
-        Ok(passed)
+        let one = |picked: &Picked<'_>, item: Option<&Found<'_>>| self.verify_one(request, picked, item);
+        self.plan.picks.verify(request.body, Reject::SignatureMissing, one)
     }
 
     fn verify_one(

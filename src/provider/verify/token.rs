@@ -59,16 +59,8 @@ impl Token {
 
     /// Where the token stands in every item of a batch, every one of them must hold it.
     pub(crate) fn verify(&self, request: &Request<'_>) -> Result<Passed, Reject> {
-        let picked = self.plan.picks.read(request.body);
-        if !self.plan.picks.has_each() {
-            return self.verify_one(request, &picked, None);
-        }
-        let found = picked.found().ok_or(Reject::TokenMissing)?;
-        let mut items = (0..found.items().unwrap_or_default()).filter_map(|place| found.item(place));
-        let first = items.next().ok_or(Reject::TokenMissing)?;
-        let passed = self.verify_one(request, &picked, Some(&first.1))?;
-        items.try_for_each(|(_, item)| self.verify_one(request, &picked, Some(&item)).map(drop))?;
-        Ok(passed)
+        let one = |picked: &Picked<'_>, item: Option<&Found<'_>>| self.verify_one(request, picked, item);
+        self.plan.picks.verify(request.body, Reject::TokenMissing, one)
     }
 
     /// Digests are compared, so that neither content nor length of a secret shows in the time this takes.
