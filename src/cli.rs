@@ -84,6 +84,9 @@ pub struct Dev {
     /// Send no samples at the start.
     #[arg(long)]
     pub no_samples: bool,
+    /// Another provider as a source of its own; may be given several times.
+    #[arg(long, value_name = "PROVIDER")]
+    pub source: Vec<String>,
     /// A real secret for a source, to receive real webhooks. May be given several times.
     #[arg(long, value_name = "SOURCE=SECRET", value_parser = source_secret)]
     pub secret: Vec<(String, String)>,
@@ -131,6 +134,9 @@ pub struct Send {
     /// The secret to sign with, as env:NAME or file:PATH. Default: the source's first, or the one that `dev` uses.
     #[arg(long, value_name = "REF")]
     pub secret: Option<String>,
+    /// The private key (PKCS #8) for schemes with a key pair. Default: your own dev key, made where there is none.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
     /// Send the body in this file instead of a sample.
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,

@@ -18,7 +18,7 @@ use crate::config::{self, Config, ConfigError, LogFormat};
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging::{self, LogGuard};
 pub use output::{Output, Row, print, visible};
-pub(crate) use send::{Sender, client};
+pub(crate) use send::{Sender, client, reachable};
 pub(crate) use serve::Operators;
 
 /// How a command can end before its time.

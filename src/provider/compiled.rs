@@ -14,7 +14,7 @@ use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
 use super::spec::{BodyKind, Disables, Needs, Spec};
-use super::verify::{Plan, header_name};
+use super::verify::{KeyKind, Plan, SecretForm, header_name};
 use crate::event::Pointer;
 
 /// The deadline of a provider that publishes none.
@@ -185,6 +185,17 @@ impl Provider {
         !self.unsigned_facts().contains(&"tenant")
     }
 
+    /// The key pair whose public half a source holds, for schemes without a shared secret.
+    pub fn key_kind(&self) -> Option<KeyKind> {
+        self.compiled.key_pair().map(|(kind, _)| kind)
+    }
+
+    /// The public half of such a pair as the source's secret: `raw` as cryptographic libraries give it.
+    pub fn written_key(&self, raw: &[u8]) -> Option<String> {
+        let (kind, form) = self.compiled.key_pair()?;
+        form.encode(&kind.handed_out(raw))
+    }
+
     pub(crate) fn spec(&self) -> &Spec {
         &self.spec
     }
@@ -195,6 +206,10 @@ impl Provider {
 }
 
 impl Compiled {
+    pub(crate) fn key_pair(&self) -> Option<(KeyKind, SecretForm)> {
+        self.plans.iter().find_map(Plan::key_pair)
+    }
+
     pub(crate) fn new(spec: &Spec) -> Result<Compiled, Fault> {
         check_name(&spec.name)?;
         let plans = plans(spec)?;

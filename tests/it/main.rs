@@ -15,6 +15,7 @@ mod providers;
 mod reference;
 mod scan;
 mod secured;
+mod signing;
 mod support;
 mod tidy;
 mod token;

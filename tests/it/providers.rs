@@ -72,7 +72,8 @@ fn request<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Request<'a> {
 fn signed(rules: &Rules, sample: &Sample) -> (HeaderMap, Vec<u8>) {
     let filling = Filling { id: "dev_1", n: 1, uuid: "7f3a0c1d-cc78-11e3-81ab-4c9367dc0958", now: now() };
     let filled = sample.fill(&filling);
-    (rules.sign(&filled.body, &filled.headers, now()).unwrap(), filled.body)
+    let signed = rules.sign(&filled.body, &filled.headers, now()).unwrap();
+    (signed.headers, signed.body)
 }
 
 fn only_event(reading: Reading<'_>) -> Option<Facts<'_>> {
@@ -259,7 +260,7 @@ proptest! {
     ]) {
         for (provider, rules) in ALL.iter() {
             let filling = Filling { id: "1", n: 1, uuid: "1", now: now() };
-            let headers = rules.sign(&body, &provider.samples()[0].fill(&filling).headers, now()).unwrap();
+            let headers = rules.sign(&body, &provider.samples()[0].fill(&filling).headers, now()).unwrap().headers;
             let request = request(&headers, &body);
             let verified = match rules.verify(&request) {
                 // Linear's timestamp stands in the body.
@@ -418,7 +419,7 @@ fn forms_become_objects_and_keep_their_bytes() {
     let provider = parse(&format!("body = \"form\"\n{SOUND}")).unwrap();
     let rules = rules(&provider);
     let body = b"type=message.sent&id=1";
-    let headers = rules.sign(body, &HeaderMap::new(), now()).unwrap();
+    let headers = rules.sign(body, &HeaderMap::new(), now()).unwrap().headers;
     let request = request(&headers, body);
     let facts = only_event(rules.read(&rules.verify(&request).unwrap(), &request).unwrap()).unwrap();
     assert_eq!(facts.providertype, "message.sent");
@@ -432,7 +433,7 @@ fn bytes_are_carried_unread() {
     let rules = rules(&parse(&text).unwrap());
     let mut headers = HeaderMap::new();
     headers.insert("x-kind", HeaderValue::from_static("a.b"));
-    let headers = rules.sign(b"<x/>", &headers, now()).unwrap();
+    let headers = rules.sign(b"<x/>", &headers, now()).unwrap().headers;
     let request = request(&headers, b"<x/>");
     let facts = only_event(rules.read(&rules.verify(&request).unwrap(), &request).unwrap()).unwrap();
     assert_eq!(facts.providertype, "a.b");

@@ -6,6 +6,7 @@ mod format;
 mod jwt;
 mod key;
 mod mac;
+mod outgoing;
 mod picked;
 mod place;
 mod plan;
@@ -23,7 +24,10 @@ use jiff::Timestamp;
 use crate::event::Verification;
 
 pub(crate) use encoding::Encoding;
+pub use key::KeyKind;
+pub use outgoing::{Signed, Signer};
 pub(crate) use plan::{Check, Keys, Plan};
+pub(crate) use secret::SecretForm;
 pub(crate) use spec::VerifySpec;
 pub(crate) use template::{header_name, only};
 pub(crate) use timestamp::TimeFormat;
