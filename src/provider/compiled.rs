@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::addresses::Addresses;
 use super::api::Api;
 use super::bind::{self, Binding};
 use super::category;
@@ -134,6 +135,16 @@ impl Provider {
         self.compiled.api.as_ref()
     }
 
+    /// The addresses that it says it sends from, where they are published.
+    pub fn addresses(&self) -> Option<&Addresses> {
+        self.spec.addresses.as_ref()
+    }
+
+    /// What to do at the provider, step by step, for a source that is called at `url`.
+    pub fn setup(&self, url: &str) -> impl Iterator<Item = String> {
+        self.spec.setup.iter().map(move |step| step.replace("{url}", url))
+    }
+
     /// Requests as it would send them.
     pub fn samples(&self) -> &[Sample] {
         &self.spec.samples
@@ -231,6 +242,9 @@ impl Compiled {
         }
         for (index, sample) in spec.samples.iter().enumerate() {
             sample.check().map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
+        }
+        if let Some(addresses) = &spec.addresses {
+            addresses.check().map_err(|fault| fault.within("addresses"))?;
         }
         for key in &spec.overridable {
             check_overridable(key, spec)?;

@@ -1,6 +1,7 @@
 //! Providers as data: a file says how one signs and what its events look like; this module compiles the file once and
 //! runs it per request. Pure: no I/O, no clock, no async.
 
+mod addresses;
 mod api;
 mod bind;
 mod catalogue;
@@ -19,6 +20,7 @@ mod spec;
 pub mod vectors;
 mod verify;
 
+pub use addresses::{Addresses, network};
 pub use api::{Api, Auth, Rate, Route, RouteError};
 pub use bind::Binding;
 pub use catalogue::{Catalogue, embedded_vectors};
