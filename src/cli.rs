@@ -42,6 +42,8 @@ impl Cli {
 pub enum Command {
     /// Try everything in one process: gateway, enricher, a Kafka stand-in and the providers' APIs. With --config: your sources.
     Dev(Dev),
+    /// Write a commented configuration for these providers to stdout.
+    Init(Init),
     /// Take webhooks, verify them, and make them durable in Kafka.
     Serve(Serve),
     /// Fetch the full records and write them beside the events, exactly once.
@@ -99,6 +101,20 @@ pub struct Dev {
     /// One JSON object per row instead of the table.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The providers that send, as `hookstream providers` names them.
+    #[arg(value_name = "PROVIDER")]
+    pub providers: Vec<String>,
+    /// The URL under which providers will reach the gateway, without a path.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// A directory of provider files of your own.
+    #[arg(long, value_name = "DIR")]
+    pub providers_dir: Option<PathBuf>,
 }
 
 /// `serve`

@@ -165,6 +165,11 @@ impl SourceConfig {
             .collect()
     }
 
+    /// The provider's parameters.
+    pub fn params(&self) -> &BTreeMap<String, String> {
+        &self.params
+    }
+
     /// The tenants whose records may be fetched.
     pub fn tenants(&self) -> impl Iterator<Item = &str> {
         self.tenants.keys().map(String::as_str)

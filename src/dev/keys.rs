@@ -40,7 +40,7 @@ impl DevKey {
     pub fn of(kind: KeyKind, file: Option<&Path>) -> Result<Self, String> {
         let path = match file {
             Some(file) => file.to_owned(),
-            None => own_directory()?.join(format!("dev-{}.pem", kind.as_str())),
+            None => own_directory()?.join(file_name(kind)),
         };
         let wrong = |why: String| format!("the dev key {}: {why}", path.display());
         let pem = match read(&path) {
@@ -51,6 +51,12 @@ impl DevKey {
             wrong(format!("holds no private key for {} in PKCS #8; name another with --key", kind.as_str()))
         })?;
         Ok(Self { path, pair })
+    }
+
+    /// The user's own key, if there is one already.
+    pub fn existing(kind: KeyKind) -> Option<Self> {
+        let path = own_directory().ok()?.join(file_name(kind));
+        path.exists().then(|| Self::of(kind, Some(&path)).ok()).flatten()
     }
 
     /// The public half: 32 bytes, or an uncompressed point.
@@ -69,6 +75,10 @@ impl DevKey {
             Pair::EcdsaP256(pair) => pair.sign(&random, message).ok().map(|signature| signature.as_ref().to_vec()),
         })
     }
+}
+
+fn file_name(kind: KeyKind) -> String {
+    format!("dev-{}.pem", kind.as_str())
 }
 
 /// `$XDG_STATE_HOME/hookstream`, by default `~/.local/state/hookstream`.

@@ -196,6 +196,12 @@ impl Provider {
         !self.unsigned_facts().contains(&"tenant")
     }
 
+    /// The places from which the subject is taken, in the order in which they are looked at.
+    pub fn subjects(&self) -> Vec<String> {
+        let texts = self.spec.event.texts();
+        texts.into_iter().find(|(fact, _)| *fact == "subject").map(|(_, places)| places).unwrap_or_default()
+    }
+
     /// The key pair whose public half a source holds, for schemes without a shared secret.
     pub fn key_kind(&self) -> Option<KeyKind> {
         self.compiled.key_pair().map(|(kind, _)| kind)

@@ -18,6 +18,7 @@ mod reject;
 mod rules;
 mod sample;
 mod spec;
+pub mod starter;
 pub mod vectors;
 mod verify;
 
@@ -35,6 +36,6 @@ pub use reject::Reject;
 pub use rules::Rules;
 pub use sample::{Filled, Filling, Sample};
 pub use spec::{BodyKind, Disables, Effect, Needs, SecretsNeed};
-pub use verify::{KeyKind, Request, Signed, Signer, Verified};
+pub use verify::{Coverage, KeyKind, Request, Signed, Signer, Verified};
 
 pub use crate::event::Verification;

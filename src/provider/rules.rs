@@ -9,7 +9,7 @@ use super::compiled::Compiled;
 use super::error::SignError;
 use super::read::{Reading, Reply};
 use super::reject::Reject;
-use super::verify::{Check, KeyKind, Plan, Request, Signed, Signer, Verified};
+use super::verify::{Check, Coverage, KeyKind, Plan, Request, Signed, Signer, Verified};
 use crate::event::{Unreadable, Verification};
 
 /// A provider bound to one source's secrets. Holds keys; shared by all requests of the source.
@@ -67,6 +67,11 @@ impl Rules {
     pub fn signing_with(mut self, signer: Arc<Signer>) -> Rules {
         self.signer = Some(signer);
         self
+    }
+
+    /// What the weakest of its proofs covers.
+    pub fn coverage(&self) -> Coverage {
+        self.compiled.plans.iter().map(Plan::coverage).max().unwrap_or(Coverage::Nothing)
     }
 
     /// The key pair whose public half the source holds, for schemes without a shared secret.

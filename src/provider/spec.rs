@@ -151,6 +151,17 @@ pub enum Effect {
     Paused,
 }
 
+impl Effect {
+    /// As the file spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Effect::Deleted => "deleted",
+            Effect::Disabled => "disabled",
+            Effect::Paused => "paused",
+        }
+    }
+}
+
 impl Default for AnswerSpec {
     fn default() -> AnswerSpec {
         AnswerSpec { deadline: None, redelivers: true, disables: None, status: None, content_type: None, body: None }

@@ -26,6 +26,7 @@ use crate::event::Verification;
 pub(crate) use encoding::Encoding;
 pub use key::KeyKind;
 pub use outgoing::{Signed, Signer};
+pub use plan::Coverage;
 pub(crate) use plan::{Check, Keys, Plan};
 pub(crate) use secret::SecretForm;
 pub(crate) use spec::VerifySpec;

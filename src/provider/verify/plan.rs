@@ -37,6 +37,19 @@ pub(crate) enum Proof {
     None,
 }
 
+/// What a proof says about a request, the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Coverage {
+    /// Every byte of the body is the provider's.
+    Body,
+    /// Some of it is; the rest may be somebody's who has seen another request.
+    Part,
+    /// Whoever sent it knows the secret, which travels with each request.
+    Sender,
+    /// Nothing.
+    Nothing,
+}
+
 /// What of a source's settings a scheme needs.
 pub(crate) struct Keys<'a> {
     pub(crate) secrets: &'a [Secret],
@@ -151,6 +164,16 @@ impl Plan {
             Place::Json(..) if picks.read(body).found().is_some_and(|found| at.stands_in(found)) => 0,
             Place::Header(_) | Place::Numbered(_) if !hashed => 1,
             _ => 2,
+        }
+    }
+
+    /// What the proof covers of a request.
+    pub(crate) fn coverage(&self) -> Coverage {
+        match &self.proof {
+            Proof::Signature(plan) if plan.is_partial() => Coverage::Part,
+            Proof::Signature(_) | Proof::Jwt(_) => Coverage::Body,
+            Proof::Token(_) => Coverage::Sender,
+            Proof::None => Coverage::Nothing,
         }
     }
 
