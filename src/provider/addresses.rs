@@ -1,7 +1,5 @@
 //! The addresses that a provider says it sends from: what `allow = ["provider"]` stands for.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -39,7 +37,12 @@ impl TryFrom<String> for Range {
 /// # Errors
 /// What would be right.
 pub fn network(text: &str) -> Result<IpNet, String> {
-    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let length = match (text.contains('/'), text.contains(':')) {
+        (true, _) => "",
+        (false, true) => "/128",
+        (false, false) => "/32",
+    };
+    let net = format!("{text}{length}").parse::<IpNet>();
     let net = net.map_err(|_| format!("`{text}` is not an address and not a network such as 192.0.2.0/24"))?;
     if net != net.trunc() {
         return Err(format!("`{text}` has bits beyond its length; the network is {}", net.trunc()));
@@ -80,4 +83,24 @@ impl Addresses {
 fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| serde::de::Error::custom(format!("`{text}` is not a day such as \"2026-11-21\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network;
+
+    #[test]
+    fn networks_and_single_addresses() {
+        for (text, network_) in [
+            ("192.0.2.0/24", "192.0.2.0/24"),
+            ("192.0.2.1", "192.0.2.1/32"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("2001:db8::1", "2001:db8::1/128"),
+        ] {
+            assert_eq!(network(text).unwrap().to_string(), network_);
+        }
+        for text in ["", "/", "192.0.2.0/33", "192.0.2", "provider", "192.0.2.1/24", "192.0.2.1:80", "::1/", "a/8"] {
+            assert!(network(text).is_err(), "{text}");
+        }
+    }
 }
