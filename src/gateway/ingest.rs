@@ -38,7 +38,7 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incomin
     if parts.method != Method::POST {
         // Challenges come by GET, HEAD and OPTIONS; events never do.
         let reply = source.rules.handshake(&empty);
-        return Ok(Answer::Handshake(reply.ok_or(Reject::MethodNotAllowed)?));
+        return Ok(Answer::Handshake(reply.ok_or_else(|| source.rules.refusal(&empty))?));
     }
     let (body, _share) = body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
     if let Some(reply) = source.rules.handshake(&empty) {

@@ -35,6 +35,8 @@ pub(super) struct Source {
     pub(super) deadline: Duration,
     /// The answer to a stored event, where the provider wants another than ours.
     pub(super) success: Option<Reply>,
+    /// The status of the answer to a request that proves nothing, where the provider wants one without a body.
+    pub(super) rejected: Option<u16>,
     provider: Arc<Provider>,
     attribute: String,
     topic: Arc<str>,
@@ -62,6 +64,7 @@ impl Source {
             max_body: source.max_body,
             deadline: source.deadline,
             success: source.provider.success(),
+            rejected: source.provider.rejected(),
             provider: Arc::clone(&source.provider),
             attribute: source.event_source(),
             topic: source.raw_topic.as_str().into(),

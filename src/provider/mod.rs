@@ -9,6 +9,7 @@ mod compiled;
 pub mod docs;
 mod error;
 mod glob;
+mod media;
 mod period;
 mod placeholder;
 mod read;

@@ -125,6 +125,9 @@ pub struct ExpectedReply {
     pub status: u16,
     /// The media type.
     pub content_type: Option<String>,
+    /// Further headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// The body.
     #[serde(default)]
     pub body: String,
@@ -224,7 +227,7 @@ impl Vector {
             return self.check_reply(&reply);
         }
         if method != Method::POST {
-            return self.check_verdict(Expect::Reject(Reject::MethodNotAllowed));
+            return self.check_verdict(Expect::Reject(rules.refusal(&request)));
         }
         let verified = match rules.verify(&request) {
             Err(reject) => return self.check_verdict(Expect::Reject(reject)),
@@ -254,7 +257,8 @@ impl Vector {
     fn check_reply(&self, reply: &Reply) -> Result<(), String> {
         self.check_verdict(Expect::Handshake)?;
         let body = String::from_utf8_lossy(&reply.body).into_owned();
-        let found = ExpectedReply { status: reply.status, content_type: reply.content_type.clone(), body };
+        let headers = reply.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+        let found = ExpectedReply { status: reply.status, content_type: reply.content_type.clone(), headers, body };
         if self.reply.as_ref() == Some(&found) {
             Ok(())
         } else {

@@ -426,6 +426,26 @@ fn forms_become_objects_and_keep_their_bytes() {
 }
 
 #[test]
+fn the_json_of_a_form_is_the_data_and_the_form_rides_along() {
+    for (provider, body) in
+        [("github", &b"payload=%7B%22action%22%3A%22opened%22%7D&x=1"[..]), ("slack", b"command=%2Fx&trigger_id=1.2")]
+    {
+        let provider = CATALOGUE.get(provider).unwrap();
+        let rules = rules(provider);
+        let headers = rules.sign(body, &HeaderMap::new(), now()).unwrap();
+        let request = request(&headers, body);
+        let facts = only_event(rules.read(&rules.verify(&request).unwrap(), &request).unwrap()).unwrap();
+        let json: &[u8] = if provider.name() == "github" {
+            br#"{"action":"opened"}"#
+        } else {
+            br#"{"command":"/x","trigger_id":"1.2"}"#
+        };
+        let Data::Derived { json: found, body: kept } = &facts.data else { panic!("{:?}", facts.data) };
+        assert_eq!((&**found, *kept), (json, body));
+    }
+}
+
+#[test]
 fn bytes_are_carried_unread() {
     let text = format!("body = \"bytes\"\ncontent_type = \"application/xml\"\n{SOUND}")
         .replace("\"/type\"", "\"header:X-Kind\"");

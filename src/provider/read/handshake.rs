@@ -152,6 +152,12 @@ impl Handshake {
         self.present.iter_mut().filter_map(|(_, value)| value.as_mut()).for_each(|value| value.bind(params));
     }
 
+    /// Does the first place of the rule hold anything? Then the request asks for this handshake.
+    pub(crate) fn is_asked_for(&self, method: &http::Method, input: Input<'_, '_>) -> bool {
+        let first = self.present.first().map(|(place, _)| place);
+        self.method.as_ref().is_none_or(|expected| expected == method) && first.is_some_and(|place| place.there(input))
+    }
+
     /// The reply, if this request is such a handshake. A part of the reply that the request does not hold: it is not.
     pub(crate) fn reply(&self, method: &http::Method, input: Input<'_, '_>) -> Option<Reply> {
         if self.method.as_ref().is_some_and(|expected| expected != method) {
