@@ -70,6 +70,8 @@ pub enum Unavailable {
     Busy,
     /// Too many copies of one event wait for the first.
     Crowded,
+    /// A secret that the provider handed over could not be stored.
+    SecretsFile,
 }
 
 impl Unavailable {
@@ -82,6 +84,7 @@ impl Unavailable {
             Self::Memory => "memory",
             Self::Busy => "signatures",
             Self::Crowded => "crowded",
+            Self::SecretsFile => "secrets_file",
         }
     }
 }

@@ -12,6 +12,7 @@ mod delivery;
 mod duplicates;
 mod ingest;
 mod journal;
+mod live;
 mod replays;
 mod run;
 mod source;

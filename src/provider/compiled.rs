@@ -137,6 +137,11 @@ impl Provider {
         self.spec.body
     }
 
+    /// Does it hand its secret over in a handshake, so that a source may begin without one?
+    pub fn stores_secrets(&self) -> bool {
+        self.compiled.reader.stores_secrets()
+    }
+
     /// The pull side, if hookstream knows it.
     pub fn api(&self) -> Option<&Api> {
         self.compiled.api.as_ref()

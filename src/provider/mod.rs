@@ -21,13 +21,13 @@ pub mod vectors;
 mod verify;
 
 pub use api::{Api, Auth, Rate, Route, RouteError};
-pub use bind::Binding;
+pub use bind::{Binding, MAX_SECRETS};
 pub use catalogue::{Catalogue, embedded_vectors};
 pub use category::CATEGORIES;
 pub use compiled::{AnswerProfile, Provider};
 pub(crate) use error::from_toml;
 pub use error::{BindError, SignError, SpecError};
-pub use read::{Facts, Reading, Reply};
+pub use read::{Challenge, Facts, Reading, Reply};
 pub use reject::Reject;
 pub use rules::Rules;
 pub use sample::{Filled, Filling, Sample};

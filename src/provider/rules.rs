@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::compiled::Compiled;
 use super::error::SignError;
 use super::media;
-use super::read::{Reading, Reply};
+use super::read::{Challenge, Reading};
 use super::reject::Reject;
 use super::verify::{Check, Plan, Request, Verified};
 use crate::event::{Unreadable, Verification};
@@ -58,8 +58,9 @@ impl Rules {
         self.compiled.reader.read(verified.alternative, request, &self.checks)
     }
 
-    /// The reply to a handshake that carries no signature, such as a challenge in a GET. Looks at no body.
-    pub fn handshake(&self, request: &Request<'_>) -> Option<Reply> {
+    /// The handshake without a signature that this request is, such as a challenge in a GET. Looks at no body, but for a
+    /// secret that the provider hands over.
+    pub fn handshake(&self, request: &Request<'_>) -> Option<Challenge> {
         self.compiled.reader.unsigned_handshake(request, &self.checks)
     }
 

@@ -163,10 +163,12 @@ class Provider:
             expect = EXPECTED.get(known["id"], mismatch if not known["valid"] else "ok" if readable else "unreadable")
             more = {key: known[key] for key in ("now", "method", "query") if key in known}
             facts = self.facts(body, headers) if expect == "ok" else {}
-            self.file.add(f"known answer: {known['case']}", expect, headers, body, [known["secret"]], source=known["source"],
+            self.file.add(f"known answer: {known['case']}", expect, headers, body, [known["secret"]] if known["secret"] else [], source=known["source"],
                           **{**more, **facts, **REPLIES.get(known["id"], {})})
         return self
 
+
+ASANA = "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81"
 
 # Verdicts of known answers other than: valid and JSON, an event; valid and not, unreadable; else a mismatch.
 EXPECTED = {
@@ -177,9 +179,11 @@ EXPECTED = {
     "dropbox-03": "handshake",
     "twitch-03": "handshake",
     "zoom-03": "handshake",
+    "asana-03": "handshake",
     "okta-03": "handshake",
 }
 REPLIES = {
+    "asana-03": dict(reply=dict(status=200, headers={"x-hook-secret": ASANA}, store=ASANA)),
     "okta-03": dict(method="GET", reply=dict(status=200, content_type="application/json", body='{"verification":"abc"}')),
     "zoom-03": dict(reply=dict(status=200, content_type="application/json", body='{"plainToken":"qgg8vlvZRS6UYooatFL8Aw",'
                     '"encryptedToken":"b17f0320a1322a509340a1a835b3d9edbc491f0b0790ed2d20d0604d39dfe922"}')),
@@ -622,6 +626,30 @@ def batches():
         '{"items":[{"webhookId":"w","source":"channel.message","serial":"a7:1","timestamp":1562124922426,"name":"channel.message","data":{"channelId":"c"}},'
         '{"webhookId":"w","source":"channel.presence","serial":"a7:2","timestamp":1562124922427,"name":"presence.enter","data":{"channelId":"c"}}]}',
         [("X-Ably-Key", "appId.keyId")])
+    asana = simple("asana", bare("X-Hook-Signature"), each(lambda j: j["events"], lambda e, j: dict(
+        id=hashed(*(at(e, "/" + name) for name in ("resource/gid", "action", "created_at", "change/field", "user/gid", "parent/gid"))),
+        type=joined(".", at(e, "/resource/resource_type"), at(e, "/action")), time=at(e, "/created_at"), subject=at(e, "/resource/gid"))),
+        '{"events":[{"user":{"gid":"1"},"created_at":"2026-01-02T03:04:05.678Z","action":"changed","resource":{"gid":"1337","resource_type":"task"},'
+        '"change":{"field":"name"}},{"created_at":"2026-01-02T03:04:06Z","action":"added","resource":{"gid":"1338","resource_type":"story"}}]}')
+    asana.ok("a heartbeat: no events", '{"events":[]}')
+    hand = lambda name, expect, headers, secrets=(), **more: asana.file.add(name, expect, [JSON, *headers], b"{}", list(secrets), **more)
+    hand("a secret is handed over", "handshake", [("X-Hook-Secret", "fake-hook-secret-1")],
+         reply=dict(status=200, headers={"x-hook-secret": "fake-hook-secret-1"}, store="fake-hook-secret-1"))
+    hand("another secret, where there is one", "signature_missing", [("X-Hook-Secret", "fake-hook-secret-2")], [FAKE[0]])
+    hand("a secret that is too short", "signature_missing", [("X-Hook-Secret", "fake")])
+    hand("a secret that is too long", "signature_missing", [("X-Hook-Secret", "f" * 257)])
+    hand("a secret with a space in it", "signature_missing", [("X-Hook-Secret", "fake hook secret")])
+    hand("two secrets", "signature_missing", [("X-Hook-Secret", "fake-hook-secret-1")] * 2)
+    hand("a secret beside a signature", "signature_mismatch", [("X-Hook-Secret", "fake-hook-secret-1"), ("X-Hook-Signature", "0" * 64)])
+    hand("an event before the handshake", "signature_mismatch", [("X-Hook-Signature", "0" * 64)])
+    token = b'{"verification_token":"secret_fakeTokenOfNotion1"}'
+    notion = FILES["notion"]
+    notion.add("the token is handed over", "handshake", [JSON], token, [], reply=dict(status=200, store="secret_fakeTokenOfNotion1"))
+    notion.add("another token, where there is one", "signature_missing", [JSON], token, [FAKE[0]])
+    notion.add("a token beside a signature", "signature_mismatch", [JSON, ("X-Notion-Signature", "sha256=" + "0" * 64)], token, [])
+    for name, body in [("a token that is no text", b'{"verification_token":{}}'), ("a token in a body that is too long", token[:-1] + b" " * 4096 + b"}"),
+                       ("a token in what is no JSON", token + b"x"), ("a token of a few letters", b'{"verification_token":"fake"}')]:
+        notion.add(name, "signature_missing", [JSON], body, [])
     pusher.ok("an empty batch", '{"time_ms":1,"events":[]}')
 
 
@@ -635,4 +663,4 @@ def files():
 
 
 # Known answers that wait for their provider's file.
-LATER = {"asana"}
+LATER = set()

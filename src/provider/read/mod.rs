@@ -11,7 +11,7 @@ use crate::event::{Data, Flaw, Found, MAX_ITEMS, Pointer, Unreadable, Wanted, sc
 
 pub use facts::Facts;
 pub(crate) use facts::{FactsSpec, ItemData, Places};
-pub use handshake::Reply;
+pub use handshake::{Challenge, Reply};
 pub(crate) use handshake::{Handshake, HandshakeSpec};
 pub(crate) use source::{Input, Source, join};
 
@@ -78,11 +78,16 @@ impl Reader {
     }
 
     /// Handshakes that come without a signature.
-    pub(crate) fn unsigned_handshake(&self, request: &Request<'_>, checks: &[Check]) -> Option<Reply> {
-        let Request { method, headers, query, .. } = *request;
-        let input = Input { found: None, headers, query, body: b"", checks };
+    pub(crate) fn unsigned_handshake(&self, request: &Request<'_>, checks: &[Check]) -> Option<Challenge> {
+        let Request { method, headers, query, body, .. } = *request;
+        let input = Input { found: None, headers, query, body, checks };
         let mut unsigned = self.layouts.first()?.handshakes.iter().filter(|handshake| !handshake.signed);
-        unsigned.find_map(|handshake| handshake.reply(method, input))
+        unsigned.find_map(|handshake| handshake.challenge(method, input))
+    }
+
+    /// Does the provider hand its secret over in a handshake?
+    pub(crate) fn stores_secrets(&self) -> bool {
+        self.layouts.first().is_some_and(|layout| layout.handshakes.iter().any(Handshake::stores))
     }
 
     /// Is this a request for a handshake of that kind, whether it gets its reply or not?
