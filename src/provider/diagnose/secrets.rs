@@ -37,7 +37,7 @@ pub(super) struct Variant {
 pub(super) fn variants(secret: &Secret, own: SecretForm, looks: &[Look]) -> Vec<Variant> {
     let texts = texts(secret.expose(), looks);
     let as_it_stands = (Cause::SecretEncoding, String::new(), secret.expose().to_vec());
-    let own_form = texts.iter().map(|text| (text, own));
+    let own_form = std::iter::once(&as_it_stands).chain(&texts).map(|text| (text, own));
     let other_forms = std::iter::once(&as_it_stands).chain(&texts).flat_map(|text| FORMS.map(|form| (text, form)));
     let used = own.decode(secret).ok();
     let mut seen: Vec<Vec<u8>> = used.iter().map(|key| key.to_vec()).collect();

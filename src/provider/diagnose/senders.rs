@@ -9,7 +9,7 @@ use super::case::Case;
 use super::{Cause, Finding, Suspect};
 use crate::config::Secret;
 use crate::provider::Provider;
-use crate::provider::verify::{Plan, SecretForm};
+use crate::provider::verify::{Passed, Plan, SecretForm};
 
 /// The most other sources whose rules are tried.
 const MAX_SOURCES: usize = 1_000;
@@ -129,8 +129,13 @@ fn signed_with_theirs(case: &Case<'_>, other: &Suspect<'_>, place: usize) -> Fin
 fn marks(plan: &Plan) -> impl Iterator<Item = &HeaderName> {
     let token = plan.credential_headers().iter();
     let signed = signature(plan).map(|plan| plan.at.headers()).unwrap_or_default().iter();
-    let jwt = signature(plan).is_none().then(|| plan.proof_headers()).unwrap_or_default().into_iter();
+    let jwt = if signature(plan).is_none() { plan.proof_headers() } else { Vec::new() };
     token.chain(signed).chain(jwt).filter(|name| **name != http::header::AUTHORIZATION)
+}
+
+/// The provider's plan under which the request passes with our secrets. Where its URL is signed, ours is taken for it.
+fn passing<'p>(case: &Case<'_>, provider: &'p Provider) -> Option<(&'p Plan, Passed)> {
+    provider.compiled.plans.iter().find_map(|plan| Some((plan, case.bench.passes(&timeless(plan), case.secrets())?)))
 }
 
 /// Its headers are another provider's.
@@ -143,22 +148,17 @@ pub(super) fn other_provider(case: &Case<'_>) -> Option<Finding> {
             marks.any(|name| !own.contains(&name) && case.has_header(name))
         })
     };
-    for provider in strangers() {
-        for plan in &provider.compiled.plans {
-            // Their URL is not known; a scheme that signs it cannot be tried.
-            if let Some(passed) = case.bench.passes(&timeless(plan), case.secrets()) {
-                return Some(Finding::proven(
-                    Cause::OtherProvider,
-                    format!(
-                        "It is signed as {} signs ({}), with {}.",
-                        provider.title(),
-                        plan.describe(),
-                        case.secret_name(passed.secret)
-                    ),
-                    format!("Set provider = \"{}\" in [sources.{}].", provider.name(), case.source.name),
-                ));
-            }
-        }
+    let proven: Vec<_> =
+        strangers().filter_map(|provider| Some((provider, passing(case, provider)?))).take(MAX_NAMED).collect();
+    if let Some((_, (plan, passed))) = proven.first() {
+        let titles = listed(proven.iter().map(|(provider, _)| provider.title().to_owned()));
+        let names = listed(proven.iter().map(|(provider, _)| format!("\"{}\"", provider.name())));
+        let secret = case.secret_name(passed.secret);
+        return Some(Finding::proven(
+            Cause::OtherProvider,
+            format!("It is signed as {titles} would sign ({}), with {secret}.", plan.describe()),
+            format!("Set provider = {names} in [sources.{}].", case.source.name),
+        ));
     }
     let known = |provider: &Provider| {
         provider.compiled.kept_headers.iter().filter(|name| !own.contains(name) && case.has_header(name)).count()
@@ -167,7 +167,7 @@ pub(super) fn other_provider(case: &Case<'_>) -> Option<Finding> {
     let likely: Vec<&Provider> =
         strangers().filter(|provider| known(provider) == most).map(AsRef::as_ref).take(MAX_NAMED).collect();
     let provider = likely.first()?;
-    let titles = likely.iter().map(|provider| provider.title()).collect::<Vec<_>>().join(" or ");
+    let titles = listed(likely.iter().map(|provider| provider.title().to_owned()));
     let names = provider.compiled.plans.iter().flat_map(marks).chain(&provider.compiled.kept_headers);
     let theirs = names.filter(|name| !own.contains(name) && case.has_header(name));
     let names: BTreeSet<String> = theirs.map(|name| format!("`{name}`")).collect();
@@ -189,4 +189,8 @@ pub(super) fn other_provider(case: &Case<'_>) -> Option<Finding> {
     };
     let evidence = format!("It carries {names}, which {titles} sends, and came to a source of {}.", case.title());
     Some(Finding::likely(Cause::OtherProvider, evidence, advice))
+}
+
+fn listed(names: impl Iterator<Item = String>) -> String {
+    names.collect::<Vec<_>>().join(" or ")
 }
