@@ -126,6 +126,16 @@ fn rows(provider: &Provider) -> Vec<(String, String)> {
 fn needs(needs: &Needs, row: &mut impl FnMut(&str, String)) {
     if let Some(secrets) = &needs.secrets {
         row("`secrets`", format!("at least {}: {}", secrets.min, secrets.place));
+        if !secrets.looks_like.is_empty() {
+            row("looks like", secrets.looks());
+        }
+        let not: Vec<_> = secrets.not.iter().map(|(look, what)| format!("{what} (`{look}`)")).collect();
+        if !not.is_empty() {
+            row("not to be confused with", not.join(", "));
+        }
+        if !secrets.others.is_empty() {
+            row("other secrets", secrets.others.join("; "));
+        }
     }
     for (name, place) in &needs.params {
         row(&format!("`params.{name}`"), place.clone());

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::api::ApiSpec;
 use super::period::Period;
+use super::plausible::Look;
 use super::read::{FactsSpec, HandshakeSpec};
 use super::sample::Sample;
 use super::verify::VerifySpec;
@@ -103,6 +104,18 @@ pub struct SecretsNeed {
     /// Where the provider shows it.
     #[serde(rename = "where")]
     pub place: String,
+    /// What one looks like; empty where whoever sets up the webhook chooses it.
+    #[serde(default)]
+    pub looks_like: Vec<Look>,
+    /// What is pasted in its place by mistake, and what that is.
+    #[serde(default)]
+    pub not: BTreeMap<Look, String>,
+    /// Secrets that everybody knows, and whose they are.
+    #[serde(default)]
+    pub known: BTreeMap<String, String>,
+    /// The other secrets that the provider has for similar ends, each in one phrase.
+    #[serde(default)]
+    pub others: Vec<String>,
 }
 
 /// How the provider waits and whether it tries again.
