@@ -147,6 +147,16 @@ fn rows(provider: &Provider) -> Vec<(String, String)> {
     if !split.is_empty() {
         row("batches", format!("one event for each of {}", split.join(" and ")));
     }
+    if let Some(field) = &provider.spec().form_field {
+        row("forms", format!("a body that begins as a form is one; the JSON in its field `{field}` is the event"));
+    }
+    if provider.spec().lines {
+        row("lines", "a body may hold one JSON value a line, each an event of its own".to_owned());
+    }
+    if !provider.spec().media_types.is_empty() {
+        let types: Vec<_> = provider.spec().media_types.iter().map(|kind| format!("`{kind}`")).collect();
+        row("media types", format!("{}; anything else is refused with 415", types.join(", ")));
+    }
     if !provider.unsigned_facts().is_empty() {
         row("not signed", provider.unsigned_facts().join(", "));
     }
@@ -170,6 +180,9 @@ fn rows(provider: &Provider) -> Vec<(String, String)> {
         let body = String::from_utf8_lossy(&success.body).into_owned();
         let body = if body.is_empty() { "no body".to_owned() } else { format!("`{body}`") };
         row("wants to hear", format!("{} and {body}", success.status));
+    }
+    if let Some(status) = provider.rejected() {
+        row("when refused", format!("{status} and no body, where the proof fails"));
     }
     let kept: Vec<_> = provider.kept_headers().iter().map(|name| format!("`{name}`")).collect();
     if !kept.is_empty() {

@@ -26,6 +26,14 @@ pub(crate) struct Spec {
     pub(crate) type_prefix: String,
     #[serde(default)]
     pub(crate) body: BodyKind,
+    /// Some of its bodies are forms, and this field of theirs holds the JSON.
+    pub(crate) form_field: Option<String>,
+    /// A body may hold one JSON value a line.
+    #[serde(default)]
+    pub(crate) lines: bool,
+    /// The media types that it may send; all when there are none.
+    #[serde(default)]
+    pub(crate) media_types: Vec<String>,
     #[serde(default)]
     pub(crate) needs: Needs,
     pub(crate) verify: OneOrMany<VerifySpec>,
@@ -127,6 +135,8 @@ pub(crate) struct AnswerSpec {
     pub(crate) status: Option<u16>,
     pub(crate) content_type: Option<String>,
     pub(crate) body: Option<String>,
+    /// The status of the answer, without a body, to a request that does not prove where it comes from.
+    pub(crate) rejected: Option<u16>,
 }
 
 /// When a provider gives an endpoint up.
@@ -164,7 +174,15 @@ impl Effect {
 
 impl Default for AnswerSpec {
     fn default() -> AnswerSpec {
-        AnswerSpec { deadline: None, redelivers: true, disables: None, status: None, content_type: None, body: None }
+        AnswerSpec {
+            deadline: None,
+            redelivers: true,
+            disables: None,
+            status: None,
+            content_type: None,
+            body: None,
+            rejected: None,
+        }
     }
 }
 

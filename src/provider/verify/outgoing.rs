@@ -25,7 +25,7 @@ impl Signed {
     /// Write one value that stands in the request once.
     pub(super) fn put(&mut self, place: &Place, picks: &Picks, value: &str) -> Result<(), SignError> {
         match place {
-            Place::Header(_) | Place::Numbered(_) => {
+            Place::Header(_) | Place::Several(_) => {
                 let name = place.headers().first().ok_or(SignError::NotAHeaderValue)?;
                 let mut value = HeaderValue::from_str(value).map_err(|_| SignError::NotAHeaderValue)?;
                 value.set_sensitive(true);

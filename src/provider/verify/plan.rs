@@ -162,7 +162,7 @@ impl Plan {
         };
         match at {
             Place::Json(..) if picks.read(body).found().is_some_and(|found| at.stands_in(found)) => 0,
-            Place::Header(_) | Place::Numbered(_) if !hashed => 1,
+            Place::Header(_) | Place::Several(_) if !hashed => 1,
             _ => 2,
         }
     }
