@@ -68,8 +68,7 @@ impl Setup {
 
     /// A `generic` source that signs with [`SECRET`] and has its id at `/id`, with further lines of its table.
     pub(crate) fn source(self, name: &str, more: &str) -> Setup {
-        let secret = format!("provider = \"generic\"\nsecrets = [\"env:{SECRET_VARIABLE}\"]\n");
-        self.table(&format!("[sources.{name}]\n{secret}event = {{ id = \"/id\", subject = \"/subject\" }}\n{more}\n"))
+        self.table(&source_table(name, &format!("event = {{ id = \"/id\", subject = \"/subject\" }}\n{more}")))
     }
 
     /// Tables as they stand in the file.
@@ -162,6 +161,11 @@ impl Setup {
         setup.topics().iter().for_each(|topic| kafka.create_topic(topic, 2).expect("create a topic"));
         setup.ready()
     }
+}
+
+/// A `generic` source that signs with [`SECRET`]; its events have no id but what `more` says.
+pub(crate) fn source_table(name: &str, more: &str) -> String {
+    format!("[sources.{name}]\nprovider = \"generic\"\nsecrets = [\"env:{SECRET_VARIABLE}\"]\n{more}\n")
 }
 
 /// A configuration for the stand-in; see [`Setup::on_stand_in`].
@@ -269,7 +273,7 @@ pub(crate) fn signature(body: &[u8]) -> String {
 pub(crate) struct Metrics(BTreeMap<String, f64>);
 
 impl Metrics {
-    fn parse(text: &str) -> Metrics {
+    pub(crate) fn parse(text: &str) -> Metrics {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let pair = |line: &str| {
             let (series, value) = line.rsplit_once(' ').expect("a sample");

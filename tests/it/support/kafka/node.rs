@@ -41,7 +41,7 @@ impl Node {
     }
 
     /// Whether the JVM has ended by itself.
-    pub(super) fn has_exited(&self) -> bool {
+    pub(crate) fn has_exited(&self) -> bool {
         self.running.lock().unwrap().as_mut().is_none_or(Child::has_exited)
     }
 
