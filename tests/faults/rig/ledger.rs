@@ -111,6 +111,8 @@ fn write(mut file: File, mut queue: mpsc::UnboundedReceiver<(String, oneshot::Se
         file.write_all(text.as_bytes()).expect("write the ledger");
         file.sync_data().expect("sync the ledger");
         // A sender that was stopped waits no longer.
-        waiting.into_iter().for_each(|done| drop(done.send(())));
+        for done in waiting {
+            let _ = done.send(());
+        }
     }
 }

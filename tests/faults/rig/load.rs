@@ -88,10 +88,6 @@ impl Load {
         self.shared.refused.load(Ordering::Relaxed)
     }
 
-    /// Requests that got no answer so far.
-    pub(crate) fn unanswered(&self) -> usize {
-        self.shared.unanswered.load(Ordering::Relaxed)
-    }
 
     /// The slowest answer since this was last asked.
     pub(crate) fn slowest(&self) -> Duration {

@@ -17,7 +17,7 @@ pub(crate) use ledger::{Event, Ledger, Told};
 pub(crate) use load::Load;
 pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use scale::Scale;
-pub(crate) use trial::Trial;
+pub(crate) use trial::{Trial, say};
 
 use crate::support::kafka::{Cluster, await_that, proxied};
 
@@ -77,8 +77,12 @@ impl Rig {
         line.trim().parse::<usize>().expect("a node") - 1
     }
 
-    /// Every partition of every topic has all its replicas in sync.
+    /// The cluster takes records again, and every partition of every topic has all its replicas in sync. In that order:
+    /// a broker that has lost its controllers goes on telling the metadata of better days.
     pub(crate) fn await_whole(&self) {
+        static TOPIC: OnceLock<String> = OnceLock::new();
+        let topic = TOPIC.get_or_init(|| self.kafka.create_topic("whole", 6));
+        await_that("records are acknowledged", || self.kafka.takes_records(topic));
         await_that("the cluster is whole", || self.kafka.is_whole());
     }
 }

@@ -9,7 +9,9 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::{ClientConfig, ClientContext};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -274,6 +276,22 @@ impl Cluster {
             && partitions.all(|partition| partition.leader() > 0 && partition.isr().len() == partition.replicas().len())
     }
 
+    /// Whether every partition of this topic acknowledges a record on all replicas that must have it.
+    pub(crate) fn takes_records(&self, topic: &str) -> bool {
+        let mut config = self.admin_config();
+        config.set("acks", "all").set("message.timeout.ms", "3000");
+        let producer: BaseProducer<Acknowledged> = config.create_with_context(Acknowledged::default()).expect("a producer");
+        let partitions = self.partition_count(topic);
+        for partition in 0..partitions {
+            let record = BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(b"");
+            if producer.send(record).is_err() {
+                return false;
+            }
+        }
+        let _ = producer.flush(Duration::from_secs(4));
+        producer.context().0.load(Ordering::Relaxed) == partitions as u32
+    }
+
     /// Which node leads this partition, as an index of [`Cluster::nodes`].
     pub(crate) fn leader(&self, topic: &str, partition: i32) -> Option<usize> {
         let client: BaseConsumer = self.admin_config().create().expect("create a client");
@@ -305,6 +323,20 @@ impl Cluster {
     /// A place for the test's files, removed with the cluster's.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
+    }
+}
+
+/// Counts the records that were acknowledged.
+#[derive(Default)]
+struct Acknowledged(AtomicU32);
+
+impl ClientContext for Acknowledged {}
+
+impl ProducerContext for Acknowledged {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        self.0.fetch_add(u32::from(result.is_ok()), Ordering::Relaxed);
     }
 }
 
