@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::rig::{Dice, Fault, Rig, Scale, Trial};
+use crate::support::http::{self, Wire};
 use crate::support::kafka::await_that;
 
 /// What SIGTERM promises.
@@ -67,5 +68,45 @@ fn r11_stopped_while_kafka_is_away() {
     }
     rig.paths(Fault::None);
     trial.serve().await_ready();
+    trial.assert_kept(load);
+}
+
+/// With few descriptors it refuses connections and goes on; with more of them free again everything is as before.
+#[test]
+fn r15_out_of_descriptors() {
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r15-files").limited("ulimit -n 100").crowded();
+    trial.ready();
+    let load = trial.load(50);
+    await_that("events are acknowledged", || load.acknowledged() > 20);
+    let greedy: Vec<_> = (0..200).filter_map(|_| Wire::try_connect(trial.serve().public)).collect();
+    await_that("it says so", || trial.serve().process.log().contains("Too many open files"));
+    let cpu = trial.cpu();
+    std::thread::park_timeout(Duration::from_secs(2));
+    assert!(trial.cpu() - cpu < Duration::from_secs(1), "it does not spin on what it cannot accept");
+    drop(greedy);
+    let before = load.acknowledged();
+    await_that("events are acknowledged", || load.acknowledged() > before + 50);
+    trial.assert_kept(load);
+}
+
+/// Nobody reads its log: it goes on, and says what it left out when somebody reads again.
+#[test]
+fn r15_nobody_reads_the_log() {
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial =
+        Trial::new(&rig, "r15-log").limited("exec > >(sed -u 400q; exec sleep 120) 2>&1").with("log.level", "debug");
+    trial.ready();
+    let load = trial.load(200);
+    let refused = || {
+        let answer = http::post(trial.serve().public, "/webhooks/orders", &[], b"{}");
+        answer.status
+    };
+    // Far more lines than a pipe holds.
+    for _ in 0..3_000 {
+        assert!(matches!(refused(), 401 | 429));
+    }
+    let before = load.acknowledged();
+    await_that("events are acknowledged", || load.acknowledged() > before + 100);
     trial.assert_kept(load);
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod brokers;
+mod changes;
 mod gateway;
 mod network;
 mod planted;

@@ -32,7 +32,11 @@ pub(crate) struct Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Verdict { events, acknowledged, stored, copies, faults } = self;
-        write!(f, "{events} events, {acknowledged} acknowledged, {stored} stored, {copies} copies, {} faults", faults.len())
+        write!(
+            f,
+            "{events} events, {acknowledged} acknowledged, {stored} stored, {copies} copies, {} faults",
+            faults.len()
+        )
     }
 }
 

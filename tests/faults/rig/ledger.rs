@@ -55,6 +55,11 @@ impl Ledger {
         Ledger { path: path.to_owned(), lines }
     }
 
+    /// The file's name, without its extension.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// On the disk when this returns.
     pub(crate) async fn sent(&self, event: &str, source: &str, sha256: &str) {
         self.note(format!("sent {event} {source} {sha256}\n")).await;

@@ -59,7 +59,7 @@ struct Event {
 impl Load {
     /// Send about `rate` events a second. The seed decides what they are.
     pub(crate) fn start(to: SocketAddr, ledger: Ledger, seed: u64, rate: usize) -> Load {
-        let run = format!("{seed:x}-{}", ledger.read().len());
+        let run = format!("{}-{seed:x}-{}", ledger.name(), ledger.read().len());
         let shared = Arc::new(Shared {
             to,
             run,
@@ -87,7 +87,6 @@ impl Load {
     pub(crate) fn refused(&self) -> usize {
         self.shared.refused.load(Ordering::Relaxed)
     }
-
 
     /// The slowest answer since this was last asked.
     pub(crate) fn slowest(&self) -> Duration {
@@ -149,7 +148,10 @@ fn event(run: &str, number: usize, dice: &mut Dice) -> Event {
     }
     let size = if dice.below(100) == 0 { 100_000 } else { 100 + dice.below(2_000) };
     let subject = dice.below(50);
-    let body = format!(r#"{{"id":"{name}","type":"order","subject":"s{subject}","pad":"{}"}}"#, "x".repeat(size));
+    // Nothing that compression could make small.
+    let pad: String =
+        std::iter::repeat_with(|| char::from(b'A' + dice.below(58) as u8)).filter(|c| *c != '\\').take(size).collect();
+    let body = format!(r#"{{"id":"{name}","type":"order","subject":"s{subject}","pad":"{pad}"}}"#);
     Event { name, source: "orders", body: body.into_bytes() }
 }
 

@@ -17,7 +17,7 @@ pub(crate) use ledger::{Event, Ledger, Told};
 pub(crate) use load::Load;
 pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use scale::Scale;
-pub(crate) use trial::{Trial, say};
+pub(crate) use trial::{PARTITIONS, Trial, say};
 
 use crate::support::kafka::{Cluster, await_that, proxied};
 
@@ -60,6 +60,16 @@ impl Rig {
     /// Start what was killed, and await that the cluster is whole.
     pub(crate) fn restart(&self, broker: usize) {
         self.kafka.restart(&self.kafka.nodes()[broker]);
+    }
+
+    /// The same, with a limit on what any of its files may grow to, in bytes.
+    pub(crate) fn restart_with_largest_file(&self, broker: usize, largest: u64) {
+        self.kafka.restart_with_largest_file(&self.kafka.nodes()[broker], largest);
+    }
+
+    /// Write to a topic that lives on this broker alone until it takes no more.
+    pub(crate) fn fill(&self, broker: usize) {
+        self.kafka.fill(broker);
     }
 
     pub(crate) fn freeze(&self, broker: usize) {

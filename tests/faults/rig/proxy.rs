@@ -130,7 +130,12 @@ async fn pump(
     }
 }
 
-async fn write(side: Side, mut to: OwnedWriteHalf, mut chunks: mpsc::Receiver<Chunk>, mut fault: watch::Receiver<Fault>) {
+async fn write(
+    side: Side,
+    mut to: OwnedWriteHalf,
+    mut chunks: mpsc::Receiver<Chunk>,
+    mut fault: watch::Receiver<Fault>,
+) {
     while let Some(Chunk { due, api, bytes }) = chunks.recv().await {
         sleep_until(due).await;
         let mut lost = false;

@@ -29,10 +29,11 @@ impl Scale {
     }
 
     /// Where the ledger stands. A campaign that was stopped goes on from it.
-    pub(crate) fn ledger(&self, otherwise: &Path) -> PathBuf {
-        let directory = std::env::var_os("HOOKSTREAM_FAULTS_LEDGER").map_or_else(|| otherwise.to_owned(), PathBuf::from);
+    pub(crate) fn ledger(&self, otherwise: &Path, name: &str) -> PathBuf {
+        let directory =
+            std::env::var_os("HOOKSTREAM_FAULTS_LEDGER").map_or_else(|| otherwise.to_owned(), PathBuf::from);
         std::fs::create_dir_all(&directory).expect("create the ledger's directory");
-        directory.join(format!("{}.ledger", self.row))
+        directory.join(format!("{}{name}.ledger", self.row))
     }
 
     fn asked(&self, what: &str) -> Option<u64> {

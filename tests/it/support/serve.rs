@@ -34,6 +34,7 @@ pub(crate) struct Setup {
     prefix: String,
     arguments: Vec<String>,
     binary: PathBuf,
+    shell: Option<&'static str>,
 }
 
 impl Setup {
@@ -49,6 +50,7 @@ impl Setup {
             prefix: prefix.clone(),
             arguments: Vec::new(),
             binary: env!("CARGO_BIN_EXE_hookstream").into(),
+            shell: None,
         };
         setup
             .set("gateway.listen", "127.0.0.1:0")
@@ -95,6 +97,13 @@ impl Setup {
         self
     }
 
+    /// What bash does before it becomes the program: limits, another stdout.
+    #[allow(dead_code, reason = "tests/faults limits it")]
+    pub(crate) fn shell(mut self, before: &'static str) -> Setup {
+        self.shell = Some(before);
+        self
+    }
+
     /// What stands before each topic's name.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
@@ -125,7 +134,14 @@ impl Setup {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("create a directory");
         let file = directory.path().join("hookstream.toml");
         std::fs::write(&file, self.text()).expect("write the configuration");
-        let mut command = Command::new(&self.binary);
+        let mut command = match self.shell {
+            None => Command::new(&self.binary),
+            Some(before) => {
+                let mut bash = Command::new("bash");
+                bash.args(["-c", &format!("{before}\nexec \"$@\""), "bash"]).arg(&self.binary);
+                bash
+            }
+        };
         command.arg("--config").arg(file).args(["--log-format", "json"]).args(&self.arguments).arg("serve");
         command.envs(&self.environment).env_remove("RUST_LOG");
         let log = directory.path().join("log");

@@ -9,13 +9,13 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-use rdkafka::{ClientConfig, ClientContext};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, ClientContext};
 
 use super::jars::Jars;
 use super::node::Node;
@@ -114,8 +114,7 @@ impl Cluster {
             node.start(&jars.java());
         }
         let janitor = Some(janitor);
-        let cluster =
-            Cluster { bootstrap, internal, nodes, jars: None, directory, listener, ports, _janitor: janitor };
+        let cluster = Cluster { bootstrap, internal, nodes, jars: None, directory, listener, ports, _janitor: janitor };
         cluster.await_ready(count)?;
         Ok(cluster)
     }
@@ -153,6 +152,29 @@ impl Cluster {
     /// Start a node that was killed, on its old data and ports. Await what the test needs of it.
     pub(crate) fn restart(&self, node: &Node) {
         node.start(&self.jars.as_ref().expect("our own cluster").java());
+    }
+
+    /// The same, with a limit on what any of its files may grow to, in bytes.
+    pub(crate) fn restart_with_largest_file(&self, node: &Node, largest: u64) {
+        node.start_with_largest_file(&self.jars.as_ref().expect("our own cluster").java(), largest);
+    }
+
+    /// Write to a topic that lives on this node alone, until the node is gone.
+    pub(crate) fn fill(&self, node: usize) {
+        let name = self.unique("filler");
+        let on = [node as i32 + 1];
+        let replicas: [&[i32]; 1] = [&on];
+        self.create_topic_named(&NewTopic::new(&name, 1, TopicReplication::Variable(&replicas)));
+        let mut config = self.admin_config();
+        config.set("message.timeout.ms", "2000").set("compression.type", "none");
+        let producer: BaseProducer = config.create().expect("a producer");
+        let payload = vec![b'x'; 900_000];
+        let deadline = Instant::now() + START_LIMIT;
+        while !self.nodes[node].has_exited() {
+            assert!(Instant::now() < deadline, "it takes all the same");
+            let _ = producer.send(BaseRecord::<(), [u8]>::to(&name).payload(&payload));
+            producer.poll(Duration::from_millis(20));
+        }
     }
 
     /// What a client of this cluster must set, without credentials.
@@ -280,7 +302,8 @@ impl Cluster {
     pub(crate) fn takes_records(&self, topic: &str) -> bool {
         let mut config = self.admin_config();
         config.set("acks", "all").set("message.timeout.ms", "3000");
-        let producer: BaseProducer<Acknowledged> = config.create_with_context(Acknowledged::default()).expect("a producer");
+        let producer: BaseProducer<Acknowledged> =
+            config.create_with_context(Acknowledged::default()).expect("a producer");
         let partitions = self.partition_count(topic);
         for partition in 0..partitions {
             let record = BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(b"");

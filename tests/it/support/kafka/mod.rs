@@ -16,8 +16,8 @@ use std::sync::OnceLock;
 pub(crate) use cluster::{Cluster, block_on};
 pub(crate) use outage::Outage;
 pub(crate) use records::{Isolation, PATIENCE, Seen, await_that};
-pub(crate) use settings::free_port;
 use settings::Listener;
+pub(crate) use settings::free_port;
 
 use super::skip::skip;
 
