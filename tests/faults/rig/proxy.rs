@@ -137,6 +137,7 @@ async fn write(
     mut fault: watch::Receiver<Fault>,
 ) {
     while let Some(Chunk { due, api, bytes }) = chunks.recv().await {
+        #[allow(clippy::disallowed_methods, reason = "lateness is what this is for")]
         sleep_until(due).await;
         let mut lost = false;
         loop {
