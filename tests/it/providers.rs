@@ -298,7 +298,11 @@ fn a_faulty_file_says_file_line_key_and_what_is_allowed() {
         ("header = \"X-Sig\"", "", "x.toml:6: verify.header: is missing"),
         ("\"/type\"", "\"type\"", "x.toml:10: event.type: `type` is none of header:NAME"),
         ("type = \"/type\"", "id = \"/id\"", "x.toml:9: event.type: is missing"),
-        ("where", "place", "x.toml:5: needs.secrets.place: unknown field `place`, expected one of `min`, `where`, `looks_like`, `not`, `known`, `others`"),
+        (
+            "where",
+            "place",
+            "x.toml:5: needs.secrets.place: unknown field `place`, expected one of `min`, `where`, `looks_like`, `not`, `known`, `others`",
+        ),
         ("[needs]\nsecrets = { min = 1, where = \"there\" }", "", "x.toml:1: needs.secrets: is missing"),
         ("[event]", "signed = \"{method}\"\n[event]", "x.toml:9: verify.signed: leaves {body} out"),
         (
@@ -434,8 +438,8 @@ fn the_json_of_a_form_is_the_data_and_the_form_rides_along() {
     {
         let provider = CATALOGUE.get(provider).unwrap();
         let rules = rules(provider);
-        let headers = rules.sign(body, &HeaderMap::new(), now()).unwrap().headers;
-        let request = request(&headers, body);
+        let headers = rules.sign(body, &HeaderMap::new(), now()).unwrap();
+        let request = request(&headers.headers, body);
         let facts = only_event(rules.read(&rules.verify(&request).unwrap(), &request).unwrap()).unwrap();
         let json: &[u8] = if provider.name() == "github" {
             br#"{"action":"opened"}"#

@@ -64,7 +64,7 @@ impl SecretForm {
             SecretForm::Base64 => Some(STANDARD.encode(key)),
             SecretForm::Hex => Some(hex::encode(key)),
             SecretForm::Whsec => Some(format!("whsec_{}", STANDARD.encode(key))),
-            SecretForm::Plain | SecretForm::HtmlUnescape | SecretForm::Sha1 | SecretForm::Exact => None,
+            SecretForm::Plain | SecretForm::Exact | SecretForm::HtmlUnescape | SecretForm::Sha1 => None,
         }
     }
 
