@@ -12,6 +12,7 @@ mod enrich;
 mod envelope;
 mod gateway;
 mod grammar;
+mod help;
 mod init;
 mod providers;
 mod reference;
