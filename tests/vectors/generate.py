@@ -17,6 +17,7 @@ import hmac
 import json
 import pathlib
 import sys
+import urllib.parse
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -281,8 +282,20 @@ def github():
     file.add("a good SHA-1 beside a bad SHA-256", "signature_mismatch",
              base + [("X-Hub-Signature", sha1), ("X-Hub-Signature-256", "sha256=" + "0" * 64)], body, [live])
     form = b"payload=%7B%22zen%22%3A%22Keep+it+logically+awesome.%22%7D"
-    file.add("a signed form is no JSON", "unreadable",
-             base + [("X-Hub-Signature-256", "sha256=" + scheme.sig(live, form, 0, []))], form, [live])
+    signed = lambda body: base + [("X-Hub-Signature-256", "sha256=" + scheme.sig(live, body, 0, []))]
+    file.add("a form", "ok", signed(form), form, [live], id=delivery, type="issues")
+    whole = b"payload=" + urllib.parse.quote_plus(body.decode()).encode()
+    file.add("a form with an issue in it", "ok", signed(whole), whole, [live], **facts)
+    other = [(name, "application/x-www-form-urlencoded" if name == "Content-Type" else value) for name, value in signed(body)]
+    file.add("JSON that says it is a form", "ok", other, body, [live], **facts)
+    file.add("a form, one bit flipped", "signature_mismatch", signed(whole), whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:], [live])
+    file.add("the JSON of a form under the form's signature", "signature_mismatch", signed(whole), body, [live])
+    for name, bad in [("no JSON in it", b"payload=Hello"), ("nothing in it", b"payload="), ("bytes that are no UTF-8", b"payload=%ff"),
+                      ("two members of one name in it", b"payload=%7B%22a%22%3A1%2C%22a%22%3A2%7D")]:
+        file.add(f"a form with {name}", "unreadable", signed(bad), bad, [live])
+    file.add("a form without the field is an object", "ok", signed(b"a=1&b=2"), b"a=1&b=2", [live], id=delivery, type="issues")
+    twice = form + b"&payload=%7B%22action%22%3A%22x%22%7D"
+    file.add("a second payload behind the first counts nothing", "ok", signed(twice), twice, [live], id=delivery, type="issues")
     known = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     source = "published: docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries"
     file.add("known answer of the documentation, whose body is no JSON", "unreadable",
@@ -364,14 +377,27 @@ def slack():
              scheme.headers(base, NOW, "v0=" + "0" * 64), text(challenge), [live], now=NOW)
     ok("url_verification, stale", challenge, "timestamp_too_old", ts=NOW - 3600)
     ok("url_verification without a challenge is an event", '{"type":"url_verification"}', type="url_verification")
+    interaction = lambda text: "payload=" + urllib.parse.quote_plus(text)
+    ok("a button", interaction('{"type":"block_actions","team":{"id":"T1"},"user":{"id":"U1"},"channel":{"id":"C1"},"trigger_id":"12.34.56",'
+       '"actions":[{"action_id":"a","action_ts":"1700000000.5"}]}'), id="12.34.56", type="block_actions", subject="C1", tenant="T1",
+       time="2023-11-14T22:13:20.5Z")
+    ok("a form filled in", interaction('{"type":"view_submission","team":{"id":"T1"},"user":{"id":"U1"},"trigger_id":"12.34.57","view":{"id":"V1"}}'),
+       id="12.34.57", type="view_submission", subject="V1", tenant="T1")
+    ok("an interaction that is no JSON", interaction("{"), "unreadable")
+    ok("the check of the certificate", "ssl_check=1&token=x", type="ssl_check")
+    ok("a url_verification inside a form is answered as well", interaction('{"type":"url_verification","challenge":"c"}'), "handshake",
+       reply=dict(status=200, content_type="text/plain", body="c"))
+    file.add("a slash command, one bit flipped", "signature_mismatch",
+             scheme.headers(base, NOW, "v0=" + scheme.sig(live, b"token=a&command=%2Fx", NOW, base)), b"token=a&command=%2Fy", [live], now=NOW)
     form = ("token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name="
             "foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2F"
             "hooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015."
             "47445629121.803a0bc887a14d10d2c447fce8b6703c")
-    file.add("known answer of the documentation, a slash command's form", "unreadable", [
+    file.add("known answer of the documentation, a slash command's form", "ok", [
         ("Content-Type", "application/x-www-form-urlencoded"), ("X-Slack-Request-Timestamp", "1531420618"),
         ("X-Slack-Signature", "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503")],
-        text(form), ["8f742231b10e8888abcd99yyyzzz85a5"], now=1531420618,
+        text(form), ["8f742231b10e8888abcd99yyyzzz85a5"], now=1531420618, type="slash_command", subject="G8PSS9T3V", tenant="T1DC2JH3J",
+        id="398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c",
         source="published: docs.slack.dev/authentication/verifying-requests-from-slack")
     return file
 
