@@ -73,6 +73,9 @@ fn check_source(source: &SourceConfig, findings: &mut Vec<Finding>) {
             }
         }
     }
+    if let Err(error) = source.inquiries() {
+        note(Verdict::Wrong, &error);
+    }
     if source.accept_unsigned {
         note(Verdict::Note, "accept_unsigned: whoever reaches the path can write to the topic");
     }

@@ -58,8 +58,11 @@ fn rejects_of(provider: &Provider) -> Vec<Reject> {
     };
     let mut rejects = Vec::new();
     for way in &ways {
-        if !["token", "basic", "none"].iter().any(|scheme| says(way, "scheme", scheme)) {
+        if !["token", "basic", "fetched", "none"].iter().any(|scheme| says(way, "scheme", scheme)) {
             rejects.extend([Reject::SignatureMissing, Reject::SignatureMalformed, Reject::SignatureMismatch]);
+        }
+        if says(way, "scheme", "fetched") {
+            rejects.push(Reject::Unconfirmed);
         }
         if says(way, "signed", "{timestamp}") {
             rejects.extend([Reject::TimestampMalformed, Reject::TimestampTooOld, Reject::TimestampInFuture]);

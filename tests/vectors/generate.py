@@ -564,7 +564,7 @@ def quoted(value):
 
 
 ORDER = ["name", "source", "expect", "now", "secrets", "secret", "accept_unsigned", "params", "overrides", "url", "method", "query", "headers", "body",
-         "body_base64", "id", "type", "time", "subject", "tenant", "events", "reply"]
+         "body_base64", "id", "type", "time", "subject", "tenant", "asked", "record", "events", "reply"]
 
 
 def rendered(file):
