@@ -7,8 +7,10 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::addresses::Addresses;
 use super::api::ApiSpec;
 use super::period::Period;
+use super::plausible::Look;
 use super::read::{FactsSpec, HandshakeSpec};
 use super::sample::Sample;
 use super::verify::VerifySpec;
@@ -48,6 +50,10 @@ pub(crate) struct Spec {
     #[serde(default)]
     pub(crate) keep_headers: Vec<String>,
     pub(crate) api: Option<ApiSpec>,
+    pub(crate) addresses: Option<Addresses>,
+    /// What to do at the provider, step by step; `{url}` stands for the URL of the source.
+    #[serde(default)]
+    pub(crate) setup: Vec<String>,
     #[serde(default)]
     pub(crate) samples: Vec<Sample>,
     #[serde(default)]
@@ -103,6 +109,18 @@ pub struct SecretsNeed {
     /// Where the provider shows it.
     #[serde(rename = "where")]
     pub place: String,
+    /// What one looks like; empty where whoever sets up the webhook chooses it.
+    #[serde(default)]
+    pub looks_like: Vec<Look>,
+    /// What is pasted in its place by mistake, and what that is.
+    #[serde(default)]
+    pub not: BTreeMap<Look, String>,
+    /// Secrets that everybody knows, and whose they are.
+    #[serde(default)]
+    pub known: BTreeMap<String, String>,
+    /// The other secrets that the provider has for similar ends, each in one phrase.
+    #[serde(default)]
+    pub others: Vec<String>,
 }
 
 /// How the provider waits and whether it tries again.
@@ -141,6 +159,17 @@ pub enum Effect {
     Disabled,
     /// The provider tries again later by itself.
     Paused,
+}
+
+impl Effect {
+    /// As the file spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Effect::Deleted => "deleted",
+            Effect::Disabled => "disabled",
+            Effect::Paused => "paused",
+        }
+    }
 }
 
 impl Default for AnswerSpec {
