@@ -22,4 +22,5 @@ mod support;
 mod tidy;
 mod token;
 mod topics;
+mod traps;
 mod vectors;
