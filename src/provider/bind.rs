@@ -30,17 +30,18 @@ pub struct Binding {
 pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, BindError> {
     check_secrets(provider.needs(), binding)?;
     check_params(provider.needs(), &binding.params)?;
-    let mut compiled = if binding.overrides.is_empty() {
-        provider.compiled.clone()
-    } else {
-        overridden(provider, &binding.overrides)?
-    };
+    let mut compiled = compiled(provider, &binding.overrides)?;
     compiled.reader.bind(&binding.params);
     let public_url = binding.public_url.as_deref();
     let keys = Keys { secrets: &binding.secrets, params: &binding.params, public_url };
     let check = |plan: &Plan| if binding.accept_unsigned { Ok(Check::None) } else { plan.bind(&keys) };
     let checks = compiled.plans.iter().map(check).collect::<Result<_, _>>()?;
     Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks))
+}
+
+/// The provider as one source has it: its file, with what the source sets otherwise.
+pub(crate) fn compiled(provider: &Provider, overrides: &toml::Table) -> Result<Compiled, BindError> {
+    if overrides.is_empty() { Ok(provider.compiled.clone()) } else { overridden(provider, overrides) }
 }
 
 fn check_secrets(needs: &Needs, binding: &Binding) -> Result<(), BindError> {

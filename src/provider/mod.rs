@@ -6,6 +6,7 @@ mod bind;
 mod catalogue;
 mod category;
 mod compiled;
+pub mod diagnose;
 pub mod docs;
 mod error;
 mod glob;

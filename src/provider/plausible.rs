@@ -137,7 +137,9 @@ impl TryFrom<String> for Look {
             "base64" => Rest::Base64,
             "uuid" => Rest::Uuid,
             other => {
-                return Err(format!("`{text}`: unknown {{{other}}}, expected {{any}}, {{hex}}, {{base64}} or {{uuid}}"));
+                return Err(format!(
+                    "`{text}`: unknown {{{other}}}, expected {{any}}, {{hex}}, {{base64}} or {{uuid}}"
+                ));
             }
         };
         Ok(Look { begins, rest, length: length.transpose()?, text })
