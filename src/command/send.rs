@@ -163,7 +163,7 @@ fn sample(provider: &Provider, arguments: &Send) -> Result<(String, Sample), Str
 }
 
 /// An address that can be connected to: 0.0.0.0 means this machine.
-fn reachable(address: std::net::SocketAddr) -> std::net::SocketAddr {
+pub(super) fn reachable(address: std::net::SocketAddr) -> std::net::SocketAddr {
     let mut address = address;
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {

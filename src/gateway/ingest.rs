@@ -25,7 +25,7 @@ impl Handler for Arc<Gateway> {
         let address = admission::client_address(peer.ip(), &parts.headers, &self.trusted_proxies);
         let mut call = Call::begin(Arc::clone(self), address, parts.uri.path());
         let result = ingest(self, &mut call, &parts, body).await;
-        call.end(&self.limited(result, address))
+        call.end(&self.limited(result, address), &parts)
     }
 }
 
@@ -46,7 +46,7 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incomin
     }
     let request = provider::Request { body: &body, ..empty };
     let turn = gateway.turn(&source.rules, &request, call.answer_deadline(&source)).await?;
-    let verified = source.rules.verify(&request)?;
+    let verified = source.rules.verify(&request).inspect_err(|_| call.unverified = Some(body.clone()))?;
     drop(turn);
     source.verified(&verified, call.now, call.arrived)?;
     let items: Vec<Item> = match source.rules.read(&verified, &request) {

@@ -20,7 +20,8 @@ use crate::event::{
     Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
 };
 use crate::http::RequestId;
-use crate::provider::{Facts, Provider, Reject, Reply, Request, Rules, Verified};
+use crate::provider::diagnose::Suspect;
+use crate::provider::{Binding, Facts, Provider, Reject, Reply, Request, Rules, Verified};
 use crate::telemetry::GatewayMetrics;
 
 /// The most ids that all duplicate windows hold together; about 100 bytes each.
@@ -36,6 +37,10 @@ pub(super) struct Source {
     /// The answer to a stored event, where the provider wants another than ours.
     pub(super) success: Option<Reply>,
     provider: Arc<Provider>,
+    /// For `explain`: the settings, and what the operator calls the secrets.
+    binding: Binding,
+    secret_names: Vec<String>,
+    path: String,
     attribute: String,
     topic: Arc<str>,
     dead_letters: Arc<str>,
@@ -55,8 +60,12 @@ pub(super) struct Item {
 
 impl Source {
     pub(super) fn new(source: &SourceConfig, config: &Config, metrics: &GatewayMetrics) -> Result<Self, String> {
+        let binding = source.binding(source.secrets()?);
         Ok(Self {
-            rules: source.bind()?,
+            rules: source.bind_as(&binding)?,
+            binding,
+            secret_names: source.secret_names(),
+            path: source.path.clone(),
             counters: Counters::new(metrics, &source.name, source.secret_count()),
             window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),
             max_body: source.max_body,
@@ -78,6 +87,26 @@ impl Source {
     /// What operators may know of it.
     pub(super) fn status(&self) -> Value {
         json!({ "name": &*self.name, "provider": self.provider.name(), "topic": &*self.topic })
+    }
+
+    pub(super) fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// Where it takes requests.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The source as `explain` looks at it.
+    pub(super) fn suspect(&self) -> Suspect<'_> {
+        Suspect {
+            name: &self.name,
+            provider: &self.provider,
+            binding: &self.binding,
+            secret_names: &self.secret_names,
+            path: &self.path,
+        }
     }
 
     /// What is decided before the body is read.
