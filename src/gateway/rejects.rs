@@ -89,6 +89,10 @@ impl Rejects {
 
     pub(super) fn add(&self, refusal: Refusal) {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        // A flood is mostly these: they evict nothing, and cost no search for what to evict.
+        if list.len() == REMEMBERED && refusal.reason == Reject::TooManyRequests {
+            return;
+        }
         let oldest = refusal.at - KEPT_FOR;
         for old in list.iter_mut().take_while(|old| old.at < oldest) {
             old.evidence = None;
@@ -176,6 +180,10 @@ mod tests {
             rejects.add(refusal("flooded", 2, 100_000));
         }
         assert!(ids.into_iter().all(|id| is_kept(&rejects, id)), "another source, and another address");
+        let excess = Refusal { reason: Reject::TooManyRequests, ..refusal("other", 9, 1) };
+        let id = excess.id.to_string();
+        rejects.add(excess);
+        assert!(rejects.find(&id).is_none(), "what is one too many finds no room in a full list");
         let list = rejects.list.lock().unwrap();
         assert!(list.len() == REMEMBERED && list.iter().map(Refusal::size).sum::<usize>() <= 4 << 20);
     }
@@ -199,6 +207,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn the_bounds_hold(
             requests in prop::collection::vec((0u8..5, 0u8..4, 0usize..3_000), 0..400), limit in 0usize..20_000,
