@@ -41,8 +41,10 @@ impl Gateway {
         let Some(body) = &evidence.body else {
             return kept_no_more(refusal.reason, "Its body was too large to be kept (256 KiB).");
         };
-        let others: Vec<Suspect<'_>> =
-            self.sources.values().filter(|other| other.name != source.name).map(|other| other.suspect()).collect();
+        let rules = source.rules.now();
+        let others = self.sources.values().filter(|other| other.name != source.name);
+        let others: Vec<_> = others.map(|other| (other, other.rules.now())).collect();
+        let others: Vec<Suspect<'_>> = others.iter().map(|(other, rules)| other.suspect(rules)).collect();
         let offered = [(
             "the secret that `hookstream send` and `dev` use without a configuration".to_owned(),
             crate::dev::secret(source.provider()),
@@ -50,7 +52,7 @@ impl Gateway {
         diagnose(&Inquiry {
             request: request(evidence, body, refusal.at),
             path: evidence.uri.path(),
-            source: source.suspect(),
+            source: source.suspect(&rules),
             others: &others,
             offered: &offered,
             catalogue: &self.catalogue,

@@ -10,7 +10,7 @@ use super::verify::{Check, Keys, Plan};
 use crate::config::Secret;
 
 /// More live secrets than a rotation needs would multiply the cost of every forged request.
-const MAX_SECRETS: usize = 10;
+pub const MAX_SECRETS: usize = 10;
 
 /// One source's settings, as far as its provider has a say in them.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,8 @@ pub struct Binding {
     pub overrides: toml::Table,
     /// Somebody wrote down that this source takes unsigned requests.
     pub accept_unsigned: bool,
+    /// There may be none yet: the provider hands them over in a handshake. Until then every request is refused.
+    pub secrets_follow: bool,
 }
 
 pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, BindError> {
@@ -36,7 +38,7 @@ pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, Bind
     let keys = Keys { secrets: &binding.secrets, params: &binding.params, public_url };
     let check = |plan: &Plan| if binding.accept_unsigned { Ok(Check::None) } else { plan.bind(&keys) };
     let checks = compiled.plans.iter().map(check).collect::<Result<_, _>>()?;
-    Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks))
+    Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks, binding.clone()))
 }
 
 /// The provider as one source has it: its file, with what the source sets otherwise.
@@ -52,7 +54,7 @@ fn check_secrets(needs: &Needs, binding: &Binding) -> Result<(), BindError> {
             fault("are given although accept_unsigned = true ignores them; keep one of the two".to_owned())
         }
         _ if binding.accept_unsigned => Ok(()),
-        Some(need) if given < need.min => {
+        Some(need) if given < need.min && !binding.secrets_follow => {
             fault(format!("needs at least {} (find it at: {}), or accept_unsigned = true", need.min, need.place))
         }
         None if given > 0 => fault("are given, but this provider sends nothing to check them against".to_owned()),
