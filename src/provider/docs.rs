@@ -44,9 +44,13 @@ pub fn provider_section(provider: &Provider) -> String {
     }
     list(&mut text, "To know", provider.notes());
     list(&mut text, "Not verified against a source", provider.unverified());
-    table(&mut text, "Categories", provider.categories());
+    let categories = provider.categories().map(|mapping| {
+        let when = if mapping.when.is_empty() { String::new() } else { format!(" when {}", mapping.when) };
+        (mapping.pattern, format!("{}{when}", mapping.category.unwrap_or("none")))
+    });
+    table(&mut text, "Categories", categories);
     if let Some(api) = provider.api() {
-        table(&mut text, "Full records", api.routes().map(|(pattern, route)| (pattern, route.as_str())));
+        table(&mut text, "Full records", api.routes().map(|(pattern, route)| (pattern, route.as_str().to_owned())));
     }
     text
 }
@@ -132,12 +136,13 @@ fn list(text: &mut String, title: &str, items: &[String]) {
     }
 }
 
-fn table<'a, 'b>(text: &mut String, title: &str, entries: impl Iterator<Item = (&'a str, &'b str)>) {
+fn table<'a>(text: &mut String, title: &str, entries: impl Iterator<Item = (&'a str, String)>) {
     let mut entries: Vec<_> = entries.collect();
     if entries.is_empty() {
         return;
     }
-    entries.sort_unstable();
+    // By pattern alone: the cases of one stay in their order.
+    entries.sort_by_key(|(pattern, _)| *pattern);
     let _ = write!(text, "\n{title}:\n\n| event type | |\n| --- | --- |\n");
     for (pattern, value) in entries {
         let _ = writeln!(text, "| `{pattern}` | `{value}` |");

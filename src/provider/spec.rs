@@ -8,6 +8,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::api::ApiSpec;
+use super::meaning::CategoriesSpec;
 use super::period::Period;
 use super::read::{FactsSpec, HandshakeSpec};
 use super::sample::Sample;
@@ -33,7 +34,7 @@ pub(crate) struct Spec {
     #[serde(default)]
     pub(crate) answer: AnswerSpec,
     #[serde(default)]
-    pub(crate) categories: BTreeMap<String, String>,
+    pub(crate) categories: CategoriesSpec,
     /// The media type of a `bytes` body.
     #[serde(default = "octets")]
     pub(crate) content_type: String,

@@ -12,6 +12,7 @@ mod envelope;
 mod gateway;
 mod grammar;
 mod providers;
+mod real_payloads;
 mod reference;
 mod scan;
 mod secured;

@@ -266,13 +266,16 @@ def github():
         file.add(name, "ok", headers + [("X-Hub-Signature-256", "sha256=" + scheme.sig(live, body, 0, headers))],
                  body, [live], id=delivery, **facts)
 
+    # What carries no time of its own has that of its receipt.
+    received = dict(now=NOW, time="2023-11-14T22:13:20Z")
     ok("ping", '{"zen":"Design for failure.","hook_id":1,"organization":{"login":"acme","node_id":"O_1"}}',
-       [("X-GitHub-Event", "ping")], type="ping", subject="O_1", tenant="acme")
+       [("X-GitHub-Event", "ping")], type="ping", subject="O_1", tenant="acme", **received)
     ok("push", '{"after":"9c1e","head_commit":{"timestamp":"2026-01-02T04:04:05+01:00"},"repository":{"node_id":"R_1",'
        '"owner":{"login":"octo"}}}', [("X-GitHub-Event", "push")], type="push", time="2026-01-02T03:04:05Z",
        subject="R_1", tenant="octo")
-    ok("event header missing", '{"action":"opened"}', [], type="unknown")
-    ok("event header twice", '{"action":"opened"}', [("X-GitHub-Event", "a"), ("X-GitHub-Event", "b")], type="unknown")
+    ok("event header missing", '{"action":"opened"}', [], type="unknown", **received)
+    ok("event header twice", '{"action":"opened"}', [("X-GitHub-Event", "a"), ("X-GitHub-Event", "b")], type="unknown",
+       **received)
     sha1 = "sha1=" + hmac.new(live.encode(), body, "sha1").hexdigest()
     file.add("the old SHA-1 header alone", "signature_missing", base + [("X-Hub-Signature", sha1)], body, [live])
     file.add("SHA-1 in the new header", "signature_malformed", base + [("X-Hub-Signature-256", sha1)], body, [live])
