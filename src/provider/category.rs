@@ -1,7 +1,7 @@
 //! The small vocabulary that all providers share, so that one query covers Stripe, Razorpay and PayPal.
 
 /// Every category with its meaning.
-pub const CATEGORIES: [(&str, &str); 25] = [
+pub const CATEGORIES: [(&str, &str); 26] = [
     ("payment.succeeded", "Money was received."),
     ("payment.failed", "A payment was tried and failed."),
     ("payment.refunded", "Money was given back, wholly or in part."),
@@ -23,6 +23,7 @@ pub const CATEGORIES: [(&str, &str); 25] = [
     ("message.delivered", "A message reached its addressee."),
     ("message.failed", "A message did not reach its addressee."),
     ("social.mentioned", "Somebody named the account in public."),
+    ("social.posted", "A post or video was published."),
     ("social.commented", "Somebody commented on a post or video."),
     ("alert.fired", "Something is wrong."),
     ("alert.resolved", "Something is right again."),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::category::CATEGORIES;
 use super::error::Fault;
-use super::glob::Globs;
+use super::glob::{Globs, matches};
 use super::spec::OneOrMany;
 use crate::event::{Found, Pointer, PointerError};
 
@@ -44,7 +44,7 @@ impl Case<Pointer> {
 pub(crate) enum Condition {
     /// It is there, and neither null nor an empty text; or it is not.
     There(bool),
-    /// Its text is one of these.
+    /// Its text is one of these, where `*` stands for any run of characters.
     Is(Vec<String>),
 }
 
@@ -182,7 +182,7 @@ impl Meaning<Option<usize>> {
                 }
                 Condition::Is(texts) => {
                     let text = place.and_then(|(found, slot)| found.text(slot));
-                    text.is_some_and(|text| texts.iter().any(|one| *one == text))
+                    text.is_some_and(|text| texts.iter().any(|pattern| matches(pattern, &text)))
                 }
             }
         };

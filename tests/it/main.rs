@@ -20,4 +20,5 @@ mod support;
 mod tidy;
 mod token;
 mod topics;
+mod use_cases;
 mod vectors;

@@ -91,7 +91,7 @@ def adyen(File, Scheme):
                   b'"EUR", "value": 1000}, "eventCode": "CAPTURE", "success": "true", "additionalData": {"hmacSignature": '
                   b'"xhpHvYq2u2Np0rstbZ6QjLGu7JWhvf7Iwaa6EviJSX0="}}}]}',
              source="published: Adyen/adyen-node-api-library src/__tests__/hmacValidator.spec.ts (item and signature verbatim)",
-             id="pspReference:CAPTURE:true", type="CAPTURE.true", subject="pspReference", tenant="merchantAccount")
+             id="pspReference:CAPTURE:true", type="CAPTURE", subject="pspReference", tenant="merchantAccount")
     return file
 
 
