@@ -11,6 +11,7 @@ mod enrich;
 mod envelope;
 mod gateway;
 mod grammar;
+mod payments;
 mod providers;
 mod real_payloads;
 mod reference;
