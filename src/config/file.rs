@@ -295,9 +295,8 @@ pub struct Source {
     pub max_body: Option<Bytes>,
     /// The time in which every request is answered. Default: what the provider file says.
     pub deadline: Option<Length>,
-    /// Networks that may send here. Empty: all.
-    #[schemars(with = "Vec<String>")]
-    pub allow: Vec<IpNet>,
+    /// Who may send here: networks, addresses, and "provider" for those that the provider publishes. Empty: all.
+    pub allow: Vec<String>,
     /// Requests per second at most, all senders together; beyond it 429. Default: no limit.
     pub max_requests_per_second: Option<u32>,
 }

@@ -13,7 +13,7 @@ use super::topics::{TopicsConfig, is_topic_name};
 use super::value::SecretRef;
 use crate::config::Secret;
 use crate::event::Format;
-use crate::provider::{Binding, Catalogue, MAX_SECRETS, Provider, Rules};
+use crate::provider::{Binding, Catalogue, MAX_SECRETS, Provider, Rules, network};
 
 /// The largest body taken where nothing else is said: what Kafka takes by default, with room for the envelope.
 pub(super) const DEFAULT_MAX_BODY: usize = 1 << 20;
@@ -21,6 +21,9 @@ pub(super) const DEFAULT_MAX_BODY: usize = 1 << 20;
 /// The largest body that any source may be told to take. GitHub sends up to 25 MB; the clients' own limits in
 /// `kafka::client` leave room for such a body, its envelope and its second copy in a header.
 const LARGEST_MAX_BODY: u64 = 32 << 20;
+
+/// In `allow`: the addresses that the provider publishes.
+const PROVIDER: &str = "provider";
 
 /// `[sources.NAME]`, checked; its secrets not yet fetched.
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub struct SourceConfig {
     pub deadline: Duration,
     /// Networks that may send; empty means all.
     pub allow: Vec<IpNet>,
+    /// Whether the provider's published addresses are among them.
+    pub allows_provider: bool,
     /// Requests per second at most.
     pub max_requests_per_second: Option<u32>,
     /// Where the provider's API is, when not where the provider file says.
@@ -70,10 +75,9 @@ impl SourceConfig {
             return Err("the name of a source is 1 to 64 of a-z, 0-9 and `-`".to_owned());
         }
         let provider_name = file.provider.as_deref().unwrap_or(name);
-        let provider = catalogue.get(provider_name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = catalogue.iter().map(|provider| provider.name()).collect();
-            format!("provider `{provider_name}` is not known; known are {}. `generic` takes any sender that signs with HMAC", known.join(", "))
-        })?;
+        let provider = catalogue.get(provider_name).cloned();
+        let unknown = || format!("provider `{provider_name}` is not known{}", catalogue.near(provider_name));
+        let provider = provider.ok_or_else(unknown)?;
         let path = file.path.clone().unwrap_or_else(|| format!("/webhooks/{name}"));
         if !is_path(&path) {
             return Err(format!("path `{path}` must begin with `/` and hold neither spaces, `?`, `#`, `%` nor `//`"));
@@ -104,7 +108,8 @@ impl SourceConfig {
             raw_topic,
             max_body: usize::try_from(max_body).unwrap_or(DEFAULT_MAX_BODY),
             deadline,
-            allow: file.allow.clone(),
+            allow: allowed(&file.allow, &provider)?,
+            allows_provider: file.allow.iter().any(|entry| entry == PROVIDER),
             max_requests_per_second: file.max_requests_per_second,
             api_base: file.api_base.as_deref().map(api_base).transpose()?,
             accept_unsigned: file.accept_unsigned,
@@ -167,6 +172,11 @@ impl SourceConfig {
             .iter()
             .map(|(name, reference)| reference.resolve().map(|secret| (name.clone(), secret)).map_err(|e| self.at(&e)))
             .collect()
+    }
+
+    /// The provider's parameters.
+    pub fn params(&self) -> &BTreeMap<String, String> {
+        &self.params
     }
 
     /// The tenants whose records may be fetched.
@@ -236,6 +246,26 @@ fn credentials(file: &Source, provider: &Provider) -> Result<BTreeMap<String, Se
         }
     }
     Ok(credentials)
+}
+
+/// The networks of `allow`, the provider's own in the place of their name.
+fn allowed(entries: &[String], provider: &Provider) -> Result<Vec<IpNet>, String> {
+    let mut networks = Vec::new();
+    for entry in entries {
+        if entry != PROVIDER {
+            networks.push(network(entry).map_err(|why| format!("allow: {why}"))?);
+            continue;
+        }
+        let published = provider.addresses().ok_or_else(|| {
+            format!(
+                "allow: \"{PROVIDER}\" stands for the addresses that a provider publishes, and none are known of {}; \
+                 write networks, or leave allow out",
+                provider.title()
+            )
+        })?;
+        networks.extend(published.networks());
+    }
+    Ok(networks)
 }
 
 fn listed(names: &[&str]) -> String {

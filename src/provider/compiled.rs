@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::addresses::Addresses;
 use super::api::Api;
 use super::bind::{self, Binding};
 use super::error::{BindError, Fault, SpecError, from_toml};
@@ -15,7 +16,7 @@ use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
 use super::spec::{BodyKind, Disables, Needs, Spec};
-use super::verify::{Plan, header_name};
+use super::verify::{KeyKind, Plan, SecretForm, header_name};
 use crate::event::Pointer;
 
 /// The deadline of a provider that publishes none.
@@ -158,6 +159,16 @@ impl Provider {
         self.compiled.api.as_ref()
     }
 
+    /// The addresses that it says it sends from, where they are published.
+    pub fn addresses(&self) -> Option<&Addresses> {
+        self.spec.addresses.as_ref()
+    }
+
+    /// What to do at the provider, step by step, for a source that is called at `url`.
+    pub fn setup(&self, url: &str) -> impl Iterator<Item = String> {
+        self.spec.setup.iter().map(move |step| step.replace("{url}", url))
+    }
+
     /// Requests as it would send them.
     pub fn samples(&self) -> &[Sample] {
         &self.spec.samples
@@ -212,6 +223,23 @@ impl Provider {
         !self.unsigned_facts().contains(&"tenant")
     }
 
+    /// The places from which the subject is taken, in the order in which they are looked at.
+    pub fn subjects(&self) -> Vec<String> {
+        let texts = self.spec.event.texts();
+        texts.into_iter().find(|(fact, _)| *fact == "subject").map(|(_, places)| places).unwrap_or_default()
+    }
+
+    /// The key pair whose public half a source holds, for schemes without a shared secret.
+    pub fn key_kind(&self) -> Option<KeyKind> {
+        self.compiled.key_pair().map(|(kind, _)| kind)
+    }
+
+    /// The public half of such a pair as the source's secret: `raw` as cryptographic libraries give it.
+    pub fn written_key(&self, raw: &[u8]) -> Option<String> {
+        let (kind, form) = self.compiled.key_pair()?;
+        form.encode(&kind.handed_out(raw))
+    }
+
     pub(crate) fn spec(&self) -> &Spec {
         &self.spec
     }
@@ -222,6 +250,10 @@ impl Provider {
 }
 
 impl Compiled {
+    pub(crate) fn key_pair(&self) -> Option<(KeyKind, SecretForm)> {
+        self.plans.iter().find_map(Plan::key_pair)
+    }
+
     pub(crate) fn new(spec: &Spec) -> Result<Compiled, Fault> {
         check_name(&spec.name)?;
         let plans = plans(spec)?;
@@ -248,6 +280,9 @@ impl Compiled {
         let media_types = media_types.collect::<Result<_, _>>().map_err(|fault| Fault::new("media_types", fault))?;
         for (index, sample) in spec.samples.iter().enumerate() {
             sample.check().map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
+        }
+        if let Some(addresses) = &spec.addresses {
+            addresses.check().map_err(|fault| fault.within("addresses"))?;
         }
         for key in &spec.overridable {
             check_overridable(key, spec)?;

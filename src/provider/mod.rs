@@ -1,6 +1,7 @@
 //! Providers as data: a file says how one signs and what its events look like; this module compiles the file once and
 //! runs it per request. Pure: no I/O, no clock, no async.
 
+mod addresses;
 mod api;
 mod bind;
 mod catalogue;
@@ -20,9 +21,11 @@ mod reject;
 mod rules;
 mod sample;
 mod spec;
+pub mod starter;
 pub mod vectors;
 mod verify;
 
+pub use addresses::{Addresses, network};
 pub use api::{Api, Auth, Rate, Route, RouteError};
 pub use bind::{Binding, MAX_SECRETS};
 pub use catalogue::{Catalogue, embedded_vectors};
@@ -36,6 +39,6 @@ pub use reject::Reject;
 pub use rules::Rules;
 pub use sample::{Filled, Filling, Sample};
 pub use spec::{BodyKind, Disables, Effect, Needs, SecretsNeed};
-pub use verify::{Request, Verified};
+pub use verify::{Coverage, KeyKind, Request, Signed, Signer, Verified};
 
 pub use crate::event::Verification;

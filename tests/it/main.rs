@@ -3,6 +3,7 @@
 
 mod batches;
 mod broker_facts;
+mod check;
 mod cloudevents_reader;
 mod compose;
 mod dashboards;
@@ -11,12 +12,14 @@ mod enrich;
 mod envelope;
 mod gateway;
 mod grammar;
+mod init;
 mod payments;
 mod providers;
 mod real_payloads;
 mod reference;
 mod scan;
 mod secured;
+mod signing;
 mod support;
 mod tidy;
 mod token;

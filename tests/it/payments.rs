@@ -142,7 +142,7 @@ fn headers(catalogue: &Catalogue, provider: &str, number: usize, body: &[u8]) ->
     let public_url = Some(format!("{PUBLIC}/webhooks/{provider}"));
     let secrets = vec![Secret::new(secret(provider).into_bytes())];
     let rules = catalogue.get(provider).unwrap().bind(&Binding { secrets, public_url, ..Binding::default() }).unwrap();
-    rules.sign(body, &headers, Timestamp::now()).unwrap()
+    rules.sign(body, &headers, Timestamp::now()).unwrap().headers
 }
 
 fn secret(provider: &str) -> String {
