@@ -189,3 +189,72 @@ impl Meaning<Option<usize>> {
         self.cases.iter().find(|case| case.when.iter().all(holds))?.category
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CategoriesSpec, compile};
+    use crate::event::{Pointer, Wanted, scan};
+
+    fn category(rules: &str, kind: &str, body: &str) -> Option<&'static str> {
+        let spec: CategoriesSpec = toml::from_str(rules).unwrap();
+        let mut pointers: Vec<Pointer> = Vec::new();
+        let globs = compile(&spec).unwrap().map(|meaning| {
+            meaning.map(&mut |at: &Pointer| {
+                pointers.push(at.clone());
+                Some(pointers.len() - 1)
+            })
+        });
+        let found = scan(body.as_bytes(), &Wanted::new(&pointers)).unwrap();
+        globs.get(kind)?.of(Some(&found))
+    }
+
+    const RULES: &str = r#"
+"paid" = [
+    { when = { "/amount" = "0" } },
+    { when = { "/state" = ["done", "o*k"], "/refund" = false }, category = "payment.succeeded" },
+    { when = { "/refund" = true }, category = "payment.refunded" },
+]
+"pa*" = "order.updated"
+"push" = [{ when = { "/deleted" = "true" } }, "code.pushed"]
+"#;
+
+    #[test]
+    fn the_first_case_that_holds_decides() {
+        for (kind, body, expected) in [
+            ("paid", r#"{"amount":5,"state":"done"}"#, Some("payment.succeeded")),
+            ("paid", r#"{"amount":5,"state":"okk","refund":null}"#, Some("payment.succeeded")),
+            ("paid", r#"{"amount":5,"state":"done","refund":{}}"#, Some("payment.refunded")),
+            ("paid", r#"{"amount":0,"state":"done"}"#, None),
+            ("paid", r#"{"amount":"0","state":"done"}"#, None),
+            ("paid", r#"{"amount":5,"state":"open"}"#, None),
+            ("paid", "{}", None),
+            ("past", "{}", Some("order.updated")),
+            ("push", r#"{"deleted":true}"#, None),
+            ("push", r#"{"deleted":false}"#, Some("code.pushed")),
+            ("push", "[]", Some("code.pushed")),
+            ("other", "{}", None),
+        ] {
+            assert_eq!(category(RULES, kind, body), expected, "{kind} {body}");
+        }
+    }
+
+    #[test]
+    fn faults_say_where() {
+        for (rules, problem) in [
+            (r#"a = ["order.created", { when = { "/a" = "b" } }]"#, "a case without `when` must be the last"),
+            (r#"a = [{ when = { "a" = "b" } }]"#, "a"),
+            (r#"a = { when = { "/a" = "b" }, category = "no.such" }"#, "unknown category `no.such`"),
+        ] {
+            let spec: CategoriesSpec = toml::from_str(rules).unwrap();
+            let fault = compile(&spec).err().expect(rules).in_file("x.toml", rules).to_string();
+            assert!(fault.contains(problem) && fault.contains("categories"), "{fault}");
+        }
+        for rules in [
+            r#"a = { when = { "/a" = 1 } }"#,
+            r#"a = { when = { "/a" = [] } }"#,
+            r#"a = { category = "order.created" }"#,
+        ] {
+            assert!(toml::from_str::<CategoriesSpec>(rules).is_err(), "{rules}");
+        }
+    }
+}
