@@ -168,7 +168,9 @@ fn one_filter_finds_the_payments_of_the_day() {
     for provider in PROVIDERS.into_iter().filter(|provider| known(provider)) {
         let variable = format!("{}_SECRET", provider.to_uppercase());
         let proof = match provider {
-            "paypal" => "accept_unsigned = true\nparams = { webhook_id = \"WH-1\" }".to_owned(),
+            "paypal" => {
+                "accept_unsigned = true\nparams = { webhook_id = \"WH-1\", environment = \"sandbox\" }".to_owned()
+            }
             _ => format!("secrets = [\"env:{variable}\"]"),
         };
         setup = setup
