@@ -164,7 +164,7 @@ impl Source {
             dataschema: None,
             provider: Cow::Borrowed(self.provider.name()),
             providertype: Some(Cow::Borrowed(&facts.providertype)),
-            category: rules.category(&facts.providertype).map(Cow::Borrowed),
+            category: facts.category.map(Cow::Borrowed),
             tenant: facts.tenant.as_deref().map(Cow::Borrowed),
             origin: Origin::Webhook,
             verification: verified.kind(),

@@ -143,11 +143,6 @@ impl Rules {
         &self.type_prefix
     }
 
-    /// The shared category of one of the provider's types.
-    pub fn category(&self, providertype: &str) -> Option<&'static str> {
-        self.compiled.categories.get(providertype).copied()
-    }
-
     /// The request headers that are stored with the event.
     pub fn kept_headers(&self) -> &[HeaderName] {
         &self.compiled.kept_headers
