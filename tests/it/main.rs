@@ -26,5 +26,6 @@ mod support;
 mod tidy;
 mod token;
 mod topics;
+mod traps;
 mod use_cases;
 mod vectors;
