@@ -11,6 +11,7 @@ mod counters;
 mod delivery;
 mod duplicates;
 mod ingest;
+mod inquiry;
 mod journal;
 mod live;
 mod replays;

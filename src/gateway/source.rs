@@ -14,6 +14,7 @@ use ulid::Ulid;
 use super::admission::{self, PerSecond};
 use super::counters::Counters;
 use super::duplicates::Window;
+use super::inquiry::Inquiries;
 use super::live::Live;
 use super::replays::Bodies;
 use crate::config::{Config, KeyBy, SourceConfig};
@@ -30,6 +31,8 @@ const REMEMBERED_IDS: usize = 1_000_000;
 pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) rules: Live,
+    /// Where the provider's API is asked what is true.
+    pub(super) inquiries: Option<Inquiries>,
     pub(super) counters: Counters,
     pub(super) window: Arc<Window>,
     pub(super) max_body: usize,
@@ -60,6 +63,7 @@ impl Source {
     pub(super) fn new(source: &SourceConfig, config: &Config, metrics: &GatewayMetrics) -> Result<Self, String> {
         Ok(Self {
             rules: Live::new(source)?,
+            inquiries: source.inquiries()?.map(|(base, headers)| Inquiries::new(base, headers)).transpose()?,
             counters: Counters::new(metrics, &source.name, source.secret_count()),
             window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),
             max_body: source.max_body,

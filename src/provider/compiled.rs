@@ -143,6 +143,11 @@ impl Provider {
         self.compiled.reader.stores_secrets()
     }
 
+    /// Is the truth of its requests what its API says?
+    pub fn is_fetched(&self) -> bool {
+        self.compiled.plans.iter().any(Plan::is_fetched)
+    }
+
     /// The pull side, if hookstream knows it.
     pub fn api(&self) -> Option<&Api> {
         self.compiled.api.as_ref()
@@ -255,6 +260,13 @@ impl Compiled {
         }
         if plans.iter().any(|plan| plan.needs_secret()) && spec.needs.secrets.is_none() {
             return Err(Fault::new("secrets", "is missing: the scheme cannot do without").within("needs"));
+        }
+        let asks = plans.iter().any(Plan::is_fetched);
+        if asks && api.as_ref().is_none_or(Api::needs_tenant) {
+            return Err(Fault::new(
+                "api",
+                "is missing, or needs a tenant: scheme fetched asks it before it knows anything",
+            ));
         }
         if spec.answer.status.is_some_and(|status| !(200..300).contains(&status)) {
             return Err(Fault::new("status", "must be from 200 to 299").within("answer"));

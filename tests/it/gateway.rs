@@ -4,6 +4,7 @@
 mod admission;
 mod delivery;
 mod hostile;
+mod inquiry;
 mod lifecycle;
 mod records;
 mod secrets;

@@ -24,4 +24,5 @@ mod support;
 mod tidy;
 mod token;
 mod topics;
+mod traps;
 mod vectors;

@@ -28,6 +28,7 @@ static ALL: LazyLock<Vec<(&'static Provider, Rules)>> = LazyLock::new(|| {
         "event-grid",
         "figma",
         "mailgun",
+        "mollie-classic",
         "ms-graph",
         "salesforce",
         "sendgrid",

@@ -423,5 +423,37 @@ def salesforce(File, Scheme):
     return file
 
 
-ALL = (zoho_crm, adyen, meta, mailgun, netlify, braintree, segment, trello, square, event_grid, cloudevents, figma, x, ms_graph, youtube,
+def mollie_classic(File, Scheme):
+    """Unsigned: what counts is what Mollie's API answers, which stands beside the request."""
+    file = File("mollie-classic")
+    record = lambda **more: json.dumps({"resource": "payment", "id": "tr_7UhSN1zuXS", "status": "open", "profileId": "pfl_fake",
+                                        "createdAt": "2026-01-02T03:04:05+00:00", **more}, separators=(",", ":"))
+    paid = dict(status="paid", paidAt="2026-01-02T03:05:06+00:00", amountRefunded=dict(value="0.00", currency="EUR"))
+    refunded = {**paid, "amountRefunded": dict(value="10.00", currency="EUR"), "_links": {"refunds": {"href": "x"}}}
+    facts = lambda id, type, time=None: dict(id="tr_7UhSN1zuXS:" + id, type="payment." + type, subject="tr_7UhSN1zuXS", tenant="pfl_fake",
+                                             **({} if time is None else dict(time=time)))
+    body, path = b"id=tr_7UhSN1zuXS", "/v2/payments/tr_7UhSN1zuXS"
+    for name, fields, event in [
+        ("paid", paid, facts("paid:0.00", "paid", "2026-01-02T03:05:06Z")),
+        ("the same payment refunded later is another event", refunded, facts("paid:10.00", "refunded")),
+        ("charged back", {**paid, "amountChargedBack": dict(value="24.95"), "_links": {"chargebacks": {"href": "x"}}},
+         facts("paid:0.00:24.95", "charged_back", "2026-01-02T03:05:06Z")),
+        ("failed", dict(status="failed", failedAt="2026-01-02T03:06:00Z"), facts("failed", "failed", "2026-01-02T03:06:00Z")),
+        ("open", {}, facts("open", "open", "2026-01-02T03:04:05Z"))]:
+        file.add(name, "ok", FORM, body, [], asked=path, record=record(**fields), **event)
+    order = '{"resource":"order","id":"ord_kEn1PlbGa","status":"paid","createdAt":"2026-01-02T03:04:05Z","profileId":"pfl_fake"}'
+    file.add("an order", "ok", FORM, b"id=ord_kEn1PlbGa", [], asked="/v2/orders/ord_kEn1PlbGa", record=order, id="ord_kEn1PlbGa:paid",
+             type="order.paid", time="2026-01-02T03:04:05Z", subject="ord_kEn1PlbGa", tenant="pfl_fake")
+    file.add("known answer of the documentation: its id, which Mollie does not know", "unconfirmed", FORM, b"id=tr_d0b0E3EA3v", [],
+             asked="/v2/payments/tr_d0b0E3EA3v", source="published: docs.mollie.com webhooks")
+    file.add("one bit of the id flipped", "unconfirmed", FORM, b"id=tr_7UhSN1zuXR", [], asked="/v2/payments/tr_7UhSN1zuXR")
+    for name, bad in [("no id", b"a=b"), ("an empty id", b"id="), ("an empty body", b""), ("two ids", b"id=tr_7UhSN1zuXS&id=tr_other"),
+                      ("an id of another kind", b"id=sub_rVKGtNd6s3"), ("an id that leads elsewhere", b"id=tr_%2F..%2F..%2Fv2%2Forganizations%2Fme"),
+                      ("an id with a query", b"id=tr_a%3Fembed%3Dx"), ("an id that is too long", b"id=tr_" + b"a" * 62),
+                      ("JSON", b'{"id":"tr_7UhSN1zuXS"}')]:
+        file.add(name + ": nobody is asked", "unconfirmed", FORM, bad, [])
+    return file
+
+
+ALL = (mollie_classic, zoho_crm, adyen, meta, mailgun, netlify, braintree, segment, trello, square, event_grid, cloudevents, figma, x, ms_graph, youtube,
        salesforce)

@@ -281,6 +281,9 @@ def github():
     file.add("SHA-1 in the new header", "signature_malformed", base + [("X-Hub-Signature-256", sha1)], body, [live])
     file.add("a good SHA-1 beside a bad SHA-256", "signature_mismatch",
              base + [("X-Hub-Signature", sha1), ("X-Hub-Signature-256", "sha256=" + "0" * 64)], body, [live])
+    again = [(name, "8b1b0a52-cc78-11e3-9d36-000000000002" if name == "X-GitHub-Delivery" else value) for name, value in base]
+    file.add("another delivery of the same event type", "ok", again + [("X-Hub-Signature-256", "sha256=" + scheme.sig(live, body, 0, again))],
+             body, [live], **{**facts, "id": "8b1b0a52-cc78-11e3-9d36-000000000002"})
     form = b"payload=%7B%22zen%22%3A%22Keep+it+logically+awesome.%22%7D"
     signed = lambda body: base + [("X-Hub-Signature-256", "sha256=" + scheme.sig(live, body, 0, []))]
     file.add("a form", "ok", signed(form), form, [live], id=delivery, type="issues")
@@ -364,6 +367,8 @@ def slack():
         headers = scheme.headers(base, ts, "v0=" + scheme.sig(live, body, ts, base))
         file.add(name, expect, headers, body, [live], now=NOW, **more)
 
+    ok("sent again: another timestamp, the same event", body.decode(), ts=NOW + 60, **facts)
+    ok("in the same second: another event", body.decode().replace("Ev0LOOM", "Ev0LOOM2"), **{**facts, "id": "Ev0LOOM2"})
     ok("subtype", '{"event_id":"Ev1","event":{"type":"message","subtype":"channel_join","event_ts":"1700000000.000200"}}',
        id="Ev1", type="message.channel_join", time="2023-11-14T22:13:20.0002Z")
     ok("app_rate_limited", '{"type":"app_rate_limited","team_id":"T1","api_app_id":"A1"}', type="app_rate_limited",
@@ -566,7 +571,7 @@ def quoted(value):
 
 
 ORDER = ["name", "source", "expect", "now", "secrets", "secret", "accept_unsigned", "params", "overrides", "url", "method", "query", "headers", "body",
-         "body_base64", "id", "type", "time", "subject", "tenant", "events", "reply"]
+         "body_base64", "id", "type", "time", "subject", "tenant", "asked", "record", "events", "reply"]
 
 
 def rendered(file):

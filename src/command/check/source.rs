@@ -32,6 +32,12 @@ pub(super) fn check(source: &SourceConfig, today: Date, findings: &mut Vec<Findi
             }
         }
     }
+    if let Err(error) = source.inquiries() {
+        note(Verdict::Wrong, error.strip_prefix(&format!("[sources.{}] ", source.name)).unwrap_or(&error));
+    }
+    if source.secrets_file().is_some() && source.secrets().is_ok_and(|secrets| secrets.is_empty()) {
+        note(Verdict::Note, "no secret was handed over yet: every event is refused until the webhook is set up");
+    }
     secrets(source, &mut note);
     for (param, _) in source.params().iter().filter(|(_, value)| *value == TO_FILL_IN) {
         note(Verdict::Wrong, &format!("params.{param} is still \"{TO_FILL_IN}\""));

@@ -98,12 +98,13 @@ impl Reader {
         rules.iter().any(|handshake| !handshake.signed && handshake.is_asked_for(method, input))
     }
 
-    /// The facts as the alternative says that verified the request.
+    /// The facts as the alternative says that verified the request; out of the provider's record, where that is the proof.
     pub(crate) fn read<'a>(
         &self,
         alternative: usize,
         request: &Request<'a>,
         checks: &[Check],
+        record: Option<&[u8]>,
     ) -> Result<Reading<'a>, Unreadable> {
         let data = match (self.kind, &self.form_field) {
             (BodyKind::Json, Some(field)) => Data::json_or_form(request.body, field)?,
@@ -114,6 +115,13 @@ impl Reader {
         let Some(layout) = self.layouts.get(alternative).or(self.layouts.first()) else {
             return Ok(Reading::Events(Vec::new()));
         };
+        if let Some(record) = record {
+            // The body only names it: what is true stands in the record.
+            let found = scan(record, &layout.wanted)?;
+            let bare = Request { body: b"", ..*request };
+            let reading = layout.found(Some(&found), &bare, checks, Data::None)?.detached();
+            return Ok(Reading::with_data(reading, data));
+        }
         match layout.whole(request, checks, data) {
             // Something stands after the first value: then there may be one a line.
             Err(Unreadable { flaw: Flaw::Trailing, .. }) if self.lines => layout.lines(request, checks),

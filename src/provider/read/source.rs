@@ -29,8 +29,8 @@ pub(crate) enum Source<P> {
     Literal(String),
     /// All parts one after the other; absent when one of them is.
     Join(Vec<Source<P>>),
-    /// The first place, where something stands at the second.
-    If(Box<Source<P>>, Box<Source<P>>),
+    /// The first place, where something stands at the second, or where nothing does.
+    If(Box<Source<P>>, Box<Source<P>>, bool),
     /// SHA-256 over the parts that exist, each marked off; absent when none does.
     Hash(Vec<Source<P>>),
     /// The whole body, as a part of a hash: for providers whose equal bodies are one event.
@@ -59,7 +59,7 @@ impl<P> Source<P> {
         match self {
             Source::Header(name) => Source::Header(name.clone()),
             Source::Decoded(name) => Source::Decoded(name.clone()),
-            Source::If(place, there) => Source::If(Box::new(place.map(pointer)), Box::new(there.map(pointer))),
+            Source::If(place, there, is) => Source::If(Box::new(place.map(pointer)), Box::new(there.map(pointer)), *is),
             Source::Query(name) => Source::Query(name.clone()),
             Source::Pointer(at) => Source::Pointer(pointer(at)),
             Source::Literal(text) => Source::Literal(text.clone()),
@@ -95,7 +95,7 @@ impl<P> Source<P> {
             Source::Pointer(pointer) => vec![pointer],
             Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::pointers).collect(),
             Source::Keyed(_, part) => part.pointers(),
-            Source::If(place, there) => [place.pointers(), there.pointers()].concat(),
+            Source::If(place, there, _) => [place.pointers(), there.pointers()].concat(),
             _ => Vec::new(),
         }
     }
@@ -104,7 +104,7 @@ impl<P> Source<P> {
     pub(crate) fn headers(&self) -> Vec<&HeaderName> {
         match self {
             Source::Header(name) | Source::Decoded(name) => vec![name],
-            Source::If(place, there) => [place.headers(), there.headers()].concat(),
+            Source::If(place, there, _) => [place.headers(), there.headers()].concat(),
             Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::headers).collect(),
             Source::Keyed(_, part) => part.headers(),
             Source::Query(_) | Source::Pointer(_) | Source::Literal(_) | Source::Body | Source::Config(_) => Vec::new(),
@@ -126,7 +126,7 @@ impl Source<usize> {
         match self {
             Source::Header(name) => header(input.headers, name),
             Source::Decoded(name) => decoded(input.headers, name),
-            Source::If(place, there) if there.there(input) => place.text(input),
+            Source::If(place, there, is) if there.there(input) == *is => place.text(input),
             Source::If(..) => None,
             Source::Query(name) => query(input.query, name),
             Source::Pointer(slot) => input.found?.text(*slot),
@@ -242,10 +242,12 @@ impl TryFrom<String> for SourceSpec {
     }
 }
 
-/// A source, perhaps with its condition: `PLACE if PLACE`.
+/// A source, perhaps with its condition: `PLACE if PLACE`, `PLACE unless PLACE`.
 fn written(text: &str) -> Result<Source<Pointer>, String> {
-    if let Some((source, there)) = text.split_once(" if ") {
-        return Ok(Source::If(Box::new(written(source)?), Box::new(place(there)?)));
+    for (word, is) in [(" if ", true), (" unless ", false)] {
+        if let Some((source, there)) = text.split_once(word) {
+            return Ok(Source::If(Box::new(written(source)?), Box::new(place(there)?), is));
+        }
     }
     if let Some(parts) = text.strip_prefix("hash:") {
         let part = |part: &str| if part == "body" { Ok(Source::Body) } else { place(part) };
@@ -302,7 +304,7 @@ fn place(text: &str) -> Result<Source<Pointer>, String> {
         return text.parse().map(Source::Pointer).map_err(|error: crate::event::PointerError| error.to_string());
     }
     Err(format!(
-        "`{text}` is none of header:NAME, percent:NAME, query:NAME, /a/json/pointer, hash:PLACE,PLACE, text:WORDS and a text with {{PLACE}} in it, each perhaps with ` if PLACE` behind it"
+        "`{text}` is none of header:NAME, percent:NAME, query:NAME, /a/json/pointer, hash:PLACE,PLACE, text:WORDS and a text with {{PLACE}} in it, each perhaps with ` if PLACE` or ` unless PLACE` behind it"
     ))
 }
 
@@ -343,6 +345,8 @@ mod tests {
         assert_eq!(read("header:X-Event", body).as_deref(), Some("push"));
         assert_eq!(read("percent:ce-id", body).as_deref(), Some("a \"€"));
         assert_eq!(read("text:told if /action", body).as_deref(), Some("told"));
+        assert_eq!(read("/id unless /other", body).as_deref(), Some("e1"));
+        assert_eq!(read("/id unless /n", body), None);
         assert_eq!(read("{/id}.{/action} if /no", body).as_deref(), Some("e1.opened"), "null stands there");
         assert_eq!(read("query:a", body).as_deref(), Some("b c"));
         assert_eq!(read("text:a b", body).as_deref(), Some("a b"));
