@@ -58,8 +58,14 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incomin
         rules = source.rules.now();
         verified = rules.verify(&request);
     }
-    let verified = verified.inspect_err(|_| call.unverified = Some(body.clone()))?;
     drop(turn);
+    let verified = match (rules.inquiry(&request), &source.inquiries) {
+        (Some(path), Some(inquiries)) => {
+            let record = inquiries.ask(&path?, call.answer_deadline(&source)).await?;
+            rules.confirmed(&request, record.ok_or(Reject::Unconfirmed)?)
+        }
+        _ => verified.inspect_err(|_| call.unverified = Some(body.clone()))?,
+    };
     source.verified(&verified, call.now, call.arrived)?;
     let items: Vec<Item> = match rules.read(&verified, &request) {
         Ok(Reading::Handshake(reply)) => return Ok(Answer::Handshake(reply)),

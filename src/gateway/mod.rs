@@ -12,6 +12,7 @@ mod delivery;
 mod duplicates;
 mod explain;
 mod ingest;
+mod inquiry;
 mod journal;
 mod live;
 mod rejects;

@@ -14,6 +14,7 @@ use ulid::Ulid;
 use super::admission::{self, PerSecond};
 use super::counters::Counters;
 use super::duplicates::Window;
+use super::inquiry::Inquiries;
 use super::live::Live;
 use super::replays::Bodies;
 use crate::config::{Config, KeyBy, SourceConfig};
@@ -31,6 +32,8 @@ const REMEMBERED_IDS: usize = 1_000_000;
 pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) rules: Live,
+    /// Where the provider's API is asked what is true.
+    pub(super) inquiries: Option<Inquiries>,
     pub(super) counters: Counters,
     pub(super) window: Arc<Window>,
     pub(super) max_body: usize,
@@ -64,6 +67,7 @@ impl Source {
     pub(super) fn new(source: &SourceConfig, config: &Config, metrics: &GatewayMetrics) -> Result<Self, String> {
         Ok(Self {
             rules: Live::new(source)?,
+            inquiries: source.inquiries()?.map(|(base, headers)| Inquiries::new(base, headers)).transpose()?,
             secret_names: source.secret_names(),
             path: source.path.clone(),
             counters: Counters::new(metrics, &source.name, source.secret_count()),
@@ -160,7 +164,7 @@ impl Source {
             dataschema: None,
             provider: Cow::Borrowed(self.provider.name()),
             providertype: Some(Cow::Borrowed(&facts.providertype)),
-            category: rules.category(&facts.providertype).map(Cow::Borrowed),
+            category: facts.category.map(Cow::Borrowed),
             tenant: facts.tenant.as_deref().map(Cow::Borrowed),
             origin: Origin::Webhook,
             verification: verified.kind(),

@@ -5,6 +5,7 @@ mod admission;
 mod delivery;
 mod explain;
 mod hostile;
+mod inquiry;
 mod lifecycle;
 mod records;
 mod secrets;
