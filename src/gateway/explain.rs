@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Gateway;
 use super::rejects::{Evidence, Refusal};
 use super::source::Source;
-use crate::provider::diagnose::{Cause, Diagnosis, Finding, Inquiry, Suspect, diagnose};
+use crate::provider::diagnose::{self, Cause, Diagnosis, Finding, Inquiry, Suspect, diagnose};
 use crate::provider::{Reject, Request};
 
 impl Gateway {
@@ -67,7 +67,6 @@ impl Gateway {
         let Some(evidence) = evidence.filter(|_| refusal.reason != Reject::TooManyRequests) else {
             return kept_no_more(refusal.reason, "Its headers and body are not kept.").findings.swap_remove(0);
         };
-        let general = || found(refusal.reason.docs().to_owned(), "The signature was not looked at.");
         match (refusal.reason, source) {
             (Reject::UnknownSource, _) => found(
                 format!("No source has the path that it came to, which has {} characters.", evidence.uri.path().len()),
@@ -90,7 +89,7 @@ impl Gateway {
                 format!("Its body has more than {} bytes.", source.max_body),
                 &format!("Raise max_body in [sources.{}], then run `hookstream topics apply`.", source.name),
             ),
-            _ => general(),
+            (reason, _) => diagnose::refused(reason),
         }
     }
 

@@ -246,7 +246,7 @@ mod tests {
             (r#"a = { when = { "/a" = "b" }, category = "no.such" }"#, "unknown category `no.such`"),
         ] {
             let spec: CategoriesSpec = toml::from_str(rules).unwrap();
-            let fault = compile(&spec).err().expect(rules).in_file("x.toml", rules).to_string();
+            let fault = compile(&spec).expect_err(rules).in_file("x.toml", rules).to_string();
             assert!(fault.contains(problem) && fault.contains("categories"), "{fault}");
         }
         for rules in [

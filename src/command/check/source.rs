@@ -87,6 +87,9 @@ fn secrets(source: &SourceConfig, note: &mut impl FnMut(Verdict, &str)) {
         None => Some(dev::secret(provider)),
         Some(kind) => key(kind),
     };
+    if secrets.is_empty() && provider.stores_secrets() && !source.accept_unsigned {
+        note(Verdict::Note, "no secret yet: every event is refused until the provider has handed one over");
+    }
     for (number, secret) in secrets.iter().enumerate() {
         let name = format!("secret {}", number + 1);
         let doubts = provider.needs().secrets.as_ref().map(|need| need.doubts(secret)).unwrap_or_default();
