@@ -95,7 +95,8 @@ async fn deliver(
             Entry::Crowded => pending.settled(Err(Unavailable::Crowded)),
             Entry::First => {
                 let receipt = Receipt { pending: Arc::clone(&pending), claim };
-                if let Err((error, receipt)) = gateway.producer.produce(&record, receipt) {
+                if let Err((error, receipt)) = gateway.producer.produce(&record, receipt, crate::kafka::Probe::Allowed)
+                {
                     receipt.close(Err(Unavailable::Produce(error)));
                 }
             }

@@ -2,6 +2,8 @@
 //!
 //! docs/reference/metrics.md is written from the descriptions collected here.
 
+mod spool;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +14,8 @@ use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
+
+pub use spool::SpoolMetrics;
 
 /// Upper bounds of the latency histograms, in seconds: fine below 5 ms, where an answer normally lies, and a bound at
 /// the usual deadlines.
@@ -38,6 +42,8 @@ pub struct Metrics {
     pub gateway: GatewayMetrics,
     /// The Kafka producer's.
     pub kafka: KafkaMetrics,
+    /// The spool's.
+    pub spool: SpoolMetrics,
     /// The enricher's.
     pub enrich: EnrichMetrics,
     /// 1 while /readyz says 200, else 0.
@@ -134,6 +140,7 @@ impl Metrics {
         let mut families = Families { registry: Registry::new(), descriptions: Vec::new() };
         let gateway = GatewayMetrics::new(&mut families)?;
         let kafka = KafkaMetrics::new(&mut families)?;
+        let spool = SpoolMetrics::new(&mut families)?;
         let enrich = EnrichMetrics::new(&mut families)?;
         let ready = families.int_gauge("hookstream_ready", "1 while /readyz says 200, else 0.")?;
         let build = families.int_gauges(
@@ -149,6 +156,7 @@ impl Metrics {
         Ok(Self {
             gateway,
             kafka,
+            spool,
             enrich,
             ready,
             registry: families.registry,
