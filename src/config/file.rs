@@ -260,6 +260,11 @@ pub struct Source {
     pub public_url: Option<String>,
     /// The secrets that signatures are checked with; several while one is being replaced.
     pub secrets: Vec<SecretRef>,
+    /// For providers that hand their secret over in a handshake (Asana, Notion): the file in which it is kept. Written by
+    /// the gateway, one secret a line, readable by its user alone; gateways that share it know the same secrets.
+    pub secrets_file: Option<PathBuf>,
+    /// Take further secrets by handshake when there is one already, up to ten.
+    pub more_secrets: bool,
     /// Short for the only credential that the provider's API needs.
     pub api_key: Option<SecretRef>,
     /// Credentials for the provider's API, named as the provider file names them.

@@ -8,11 +8,12 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::file::{KeyBy, Source};
+use super::secrets_file::SecretsFile;
 use super::topics::{TopicsConfig, is_topic_name};
 use super::value::SecretRef;
 use crate::config::Secret;
 use crate::event::Format;
-use crate::provider::{Binding, Catalogue, Provider, Rules};
+use crate::provider::{Binding, Catalogue, MAX_SECRETS, Provider, Rules};
 
 /// The largest body taken where nothing else is said: what Kafka takes by default, with room for the envelope.
 pub(super) const DEFAULT_MAX_BODY: usize = 1 << 20;
@@ -49,6 +50,7 @@ pub struct SourceConfig {
     /// Whether unsigned events are taken.
     pub accept_unsigned: bool,
     secrets: Vec<SecretRef>,
+    secrets_file: Option<SecretsFile>,
     credentials: BTreeMap<String, SecretRef>,
     tenants: BTreeMap<String, BTreeMap<String, SecretRef>>,
     params: BTreeMap<String, String>,
@@ -107,6 +109,7 @@ impl SourceConfig {
             api_base: file.api_base.as_deref().map(api_base).transpose()?,
             accept_unsigned: file.accept_unsigned,
             secrets: file.secrets.clone(),
+            secrets_file: secrets_file(file, &provider)?,
             credentials: credentials(file, &provider)?,
             tenants: file.tenants.clone(),
             params: file.params.clone(),
@@ -120,9 +123,14 @@ impl SourceConfig {
         })
     }
 
-    /// How many live secrets it has.
+    /// How many live secrets it has, or may come to have.
     pub fn secret_count(&self) -> usize {
-        self.secrets.len()
+        if self.secrets_file.is_some() { MAX_SECRETS } else { self.secrets.len() }
+    }
+
+    /// Where secrets are kept that the provider hands over.
+    pub fn secrets_file(&self) -> Option<&SecretsFile> {
+        self.secrets_file.as_ref()
     }
 
     /// Fetch the secrets and compile what runs per request.
@@ -144,6 +152,7 @@ impl SourceConfig {
             public_url: self.public_url.clone(),
             overrides: self.overrides.clone(),
             accept_unsigned: self.accept_unsigned,
+            secrets_follow: self.secrets_file.is_some(),
         };
         self.provider.bind(&binding).map_err(|error| self.at(&error.to_string()))
     }
@@ -165,12 +174,16 @@ impl SourceConfig {
         self.tenants.keys().map(String::as_str)
     }
 
-    /// The secrets, fetched.
+    /// The secrets, fetched; behind the configured ones those that were handed over.
     ///
     /// # Errors
     /// The one whose variable or file is missing.
     pub fn secrets(&self) -> Result<Vec<Secret>, String> {
-        self.secrets.iter().map(SecretRef::resolve).collect::<Result<_, _>>().map_err(|error| self.at(&error))
+        let secrets = self.secrets.iter().map(SecretRef::resolve).collect::<Result<Vec<_>, _>>();
+        let stored = self.secrets_file.as_ref().map_or(Ok(Vec::new()), SecretsFile::read);
+        let mut secrets = secrets.map_err(|error| self.at(&error))?;
+        secrets.extend(stored.map_err(|error| self.at(&error))?);
+        Ok(secrets)
     }
 
     /// The CloudEvents source attribute of its events.
@@ -180,6 +193,23 @@ impl SourceConfig {
 
     fn at(&self, message: &str) -> String {
         format!("[sources.{}] {message}", self.name)
+    }
+}
+
+fn secrets_file(file: &Source, provider: &Provider) -> Result<Option<SecretsFile>, String> {
+    match &file.secrets_file {
+        None if file.more_secrets => Err("more_secrets says nothing without secrets_file".to_owned()),
+        None => Ok(None),
+        Some(_) if !provider.stores_secrets() => {
+            Err(format!("secrets_file: {} hands no secret over; give secrets", provider.title()))
+        }
+        Some(_) if file.accept_unsigned => {
+            Err("secrets_file stands beside accept_unsigned; keep one of them".to_owned())
+        }
+        Some(path) => {
+            let room = if file.more_secrets { MAX_SECRETS - file.secrets.len().min(MAX_SECRETS) } else { 1 };
+            SecretsFile::new(path, if file.secrets.is_empty() || file.more_secrets { room } else { 0 }).map(Some)
+        }
     }
 }
 

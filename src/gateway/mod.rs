@@ -12,6 +12,7 @@ mod delivery;
 mod duplicates;
 mod ingest;
 mod journal;
+mod live;
 mod replays;
 mod run;
 mod source;
@@ -130,7 +131,7 @@ impl Gateway {
     /// limited by what others behind the same address do.
     fn limited(&self, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
         match result {
-            Err(Refused::Reject(reject)) if reject.status() == 401 || reject == Reject::UnknownSource => {
+            Err(Refused::Reject(reject)) if matches!(reject.status(), 401 | 404) => {
                 let within = self.failures.failed(address, Instant::now());
                 Err(Refused::Reject(if within { reject } else { Reject::TooManyRequests }))
             }

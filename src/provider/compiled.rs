@@ -10,6 +10,7 @@ use super::bind::{self, Binding};
 use super::category;
 use super::error::{BindError, Fault, SpecError, from_toml};
 use super::glob::Globs;
+use super::media::MediaType;
 use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
@@ -41,6 +42,7 @@ pub(crate) struct Compiled {
     pub(crate) kept_headers: Vec<HeaderName>,
     pub(crate) api: Option<Api>,
     pub(crate) unsigned_facts: Vec<&'static str>,
+    pub(crate) media_types: Vec<MediaType>,
 }
 
 /// How a provider waits for an answer.
@@ -124,9 +126,20 @@ impl Provider {
         })
     }
 
+    /// The status of the answer to a request that does not prove where it comes from, where the provider wants one
+    /// without a body. Such a request is refused and counted as any other.
+    pub fn rejected(&self) -> Option<u16> {
+        self.spec.answer.rejected
+    }
+
     /// What its bodies are.
     pub fn body_kind(&self) -> BodyKind {
         self.spec.body
+    }
+
+    /// Does it hand its secret over in a handshake, so that a source may begin without one?
+    pub fn stores_secrets(&self) -> bool {
+        self.compiled.reader.stores_secrets()
     }
 
     /// The pull side, if hookstream knows it.
@@ -214,6 +227,11 @@ impl Compiled {
         if spec.answer.status.is_some_and(|status| !(200..300).contains(&status)) {
             return Err(Fault::new("status", "must be from 200 to 299").within("answer"));
         }
+        if spec.answer.rejected.is_some_and(|status| status != 401 && !(200..300).contains(&status)) {
+            return Err(Fault::new("rejected", "must be from 200 to 299, or 401").within("answer"));
+        }
+        let media_types = spec.media_types.iter().map(|text| MediaType::parse(text));
+        let media_types = media_types.collect::<Result<_, _>>().map_err(|fault| Fault::new("media_types", fault))?;
         for (index, sample) in spec.samples.iter().enumerate() {
             sample.check().map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
         }
@@ -225,6 +243,7 @@ impl Compiled {
             categories: category::compile(&spec.categories)?,
             kept_headers: kept_headers(spec, &plans)?,
             unsigned_facts: unsigned_facts(spec, &plans),
+            media_types,
             plans,
             api,
         })

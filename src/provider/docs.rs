@@ -70,6 +70,16 @@ fn rows(provider: &Provider) -> Vec<(String, String)> {
     if !split.is_empty() {
         row("batches", format!("one event for each of {}", split.join(" and ")));
     }
+    if let Some(field) = &provider.spec().form_field {
+        row("forms", format!("a body that begins as a form is one; the JSON in its field `{field}` is the event"));
+    }
+    if provider.spec().lines {
+        row("lines", "a body may hold one JSON value a line, each an event of its own".to_owned());
+    }
+    if !provider.spec().media_types.is_empty() {
+        let types: Vec<_> = provider.spec().media_types.iter().map(|kind| format!("`{kind}`")).collect();
+        row("media types", format!("{}; anything else is refused with 415", types.join(", ")));
+    }
     if !provider.unsigned_facts().is_empty() {
         row("not signed", provider.unsigned_facts().join(", "));
     }
@@ -94,6 +104,9 @@ fn rows(provider: &Provider) -> Vec<(String, String)> {
         let body = if body.is_empty() { "no body".to_owned() } else { format!("`{body}`") };
         row("wants to hear", format!("{} and {body}", success.status));
     }
+    if let Some(status) = provider.rejected() {
+        row("when refused", format!("{status} and no body, where the proof fails"));
+    }
     let kept: Vec<_> = provider.kept_headers().iter().map(|name| format!("`{name}`")).collect();
     if !kept.is_empty() {
         row("kept headers", kept.join(", "));
@@ -113,6 +126,16 @@ fn rows(provider: &Provider) -> Vec<(String, String)> {
 fn needs(needs: &Needs, row: &mut impl FnMut(&str, String)) {
     if let Some(secrets) = &needs.secrets {
         row("`secrets`", format!("at least {}: {}", secrets.min, secrets.place));
+        if !secrets.looks_like.is_empty() {
+            row("looks like", secrets.looks());
+        }
+        let not: Vec<_> = secrets.not.iter().map(|(look, what)| format!("{what} (`{look}`)")).collect();
+        if !not.is_empty() {
+            row("not to be confused with", not.join(", "));
+        }
+        if !secrets.others.is_empty() {
+            row("other secrets", secrets.others.join("; "));
+        }
     }
     for (name, place) in &needs.params {
         row(&format!("`params.{name}`"), place.clone());

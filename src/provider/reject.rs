@@ -38,6 +38,10 @@ pub enum Reject {
     BodyTimeout,
     /// The body is larger than the source allows.
     BodyTooLarge,
+    /// A challenge by GET or OPTIONS that does not fit: another topic, another verify token.
+    HandshakeRefused,
+    /// The body is of a media type that the provider file does not name.
+    UnsupportedMediaType,
     /// The body has a content encoding that the provider file does not name.
     UnsupportedEncoding,
     /// Too many requests: the source's own limit, or failed ones from one address.
@@ -48,7 +52,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, in the order of the docs.
-    pub const ALL: [Reject; 19] = [
+    pub const ALL: [Reject; 21] = [
         Reject::SignatureMissing,
         Reject::SignatureMalformed,
         Reject::SignatureMismatch,
@@ -65,6 +69,8 @@ impl Reject {
         Reject::BodyIncomplete,
         Reject::BodyTimeout,
         Reject::BodyTooLarge,
+        Reject::HandshakeRefused,
+        Reject::UnsupportedMediaType,
         Reject::UnsupportedEncoding,
         Reject::TooManyRequests,
         Reject::HeadersTooLarge,
@@ -89,6 +95,8 @@ impl Reject {
             Reject::BodyIncomplete => "body_incomplete",
             Reject::BodyTimeout => "body_timeout",
             Reject::BodyTooLarge => "body_too_large",
+            Reject::HandshakeRefused => "handshake_refused",
+            Reject::UnsupportedMediaType => "unsupported_media_type",
             Reject::UnsupportedEncoding => "unsupported_encoding",
             Reject::TooManyRequests => "too_many_requests",
             Reject::HeadersTooLarge => "headers_too_large",
@@ -109,12 +117,12 @@ impl Reject {
             | Reject::TokenMissing
             | Reject::TokenMismatch => 401,
             Reject::AddressNotAllowed => 403,
-            Reject::UnknownSource => 404,
+            Reject::UnknownSource | Reject::HandshakeRefused => 404,
             Reject::MethodNotAllowed => 405,
             Reject::BodyIncomplete => 400,
             Reject::BodyTimeout => 408,
             Reject::BodyTooLarge => 413,
-            Reject::UnsupportedEncoding => 415,
+            Reject::UnsupportedMediaType | Reject::UnsupportedEncoding => 415,
             Reject::TooManyRequests => 429,
             Reject::HeadersTooLarge => 431,
         }
@@ -155,6 +163,10 @@ impl Reject {
             Reject::BodyIncomplete => "The client went away, or broke the framing, before the body was complete.",
             Reject::BodyTimeout => "The body was not there in time: 1.5 s before the provider stops waiting.",
             Reject::BodyTooLarge => "The body is larger than the source's `max_body`.",
+            Reject::HandshakeRefused => {
+                "A challenge that does not fit: another topic, another verify token, or a word that cannot be answered safely."
+            }
+            Reject::UnsupportedMediaType => "The body is of a media type that the provider file does not name.",
             Reject::UnsupportedEncoding => "The body is compressed, and the provider file does not name that encoding.",
             Reject::TooManyRequests => {
                 "Over the source's configured rate, or too many refused requests from one address."

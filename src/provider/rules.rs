@@ -5,7 +5,8 @@ use jiff::Timestamp;
 
 use super::compiled::Compiled;
 use super::error::SignError;
-use super::read::{Reading, Reply};
+use super::media;
+use super::read::{Challenge, Reading};
 use super::reject::Reject;
 use super::verify::{Check, Plan, Request, Verified};
 use crate::event::{Unreadable, Verification};
@@ -32,6 +33,9 @@ impl Rules {
             return Err(self.compiled.plans.first().map_or(Reject::SignatureMissing, |plan| plan.absent()));
         };
         let passed = check.verify(request)?;
+        if !media::is_one_of(&self.compiled.media_types, request.headers) {
+            return Err(Reject::UnsupportedMediaType);
+        }
         Ok(Verified { alternative, secret: passed.secret, kind: check.kind(), signed_at: passed.signed_at })
     }
 
@@ -54,9 +58,17 @@ impl Rules {
         self.compiled.reader.read(verified.alternative, request, &self.checks)
     }
 
-    /// The reply to a handshake that carries no signature, such as a challenge in a GET. Looks at no body.
-    pub fn handshake(&self, request: &Request<'_>) -> Option<Reply> {
+    /// The handshake without a signature that this request is, such as a challenge in a GET. Looks at no body, but for a
+    /// secret that the provider hands over.
+    pub fn handshake(&self, request: &Request<'_>) -> Option<Challenge> {
         self.compiled.reader.unsigned_handshake(request, &self.checks)
+    }
+
+    /// Why a request that is neither an event nor such a handshake is refused: it asked for one and does not fit, or it
+    /// has nothing to ask here.
+    pub fn refusal(&self, request: &Request<'_>) -> Reject {
+        let asked = self.compiled.reader.asks_for_handshake(request);
+        if asked { Reject::HandshakeRefused } else { Reject::MethodNotAllowed }
     }
 
     /// The headers with which the provider would send this body now, `headers` included, under the first secret and by

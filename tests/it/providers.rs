@@ -397,7 +397,8 @@ fn unsigned_challenges_are_answered_without_looking_at_the_body() {
     let rules = rules(&provider);
     let headers = HeaderMap::new();
     let get = |method: &Method, query: &str| {
-        rules.handshake(&Request { method, headers: &headers, query, body: b"", now: now() })
+        let request = Request { method, headers: &headers, query, body: b"", now: now() };
+        rules.handshake(&request).map(|challenge| challenge.reply)
     };
     let reply = get(&Method::GET, "mode=subscribe&challenge=a%22b").unwrap();
     assert_eq!((reply.status, reply.body.as_slice()), (201, br#"{"c":"a\"b"}"#.as_slice()));
@@ -423,6 +424,26 @@ fn forms_become_objects_and_keep_their_bytes() {
     let facts = only_event(rules.read(&rules.verify(&request).unwrap(), &request).unwrap()).unwrap();
     assert_eq!(facts.providertype, "message.sent");
     assert_eq!(facts.data.text(), Some(&br#"{"type":"message.sent","id":"1"}"#[..]));
+}
+
+#[test]
+fn the_json_of_a_form_is_the_data_and_the_form_rides_along() {
+    for (provider, body) in
+        [("github", &b"payload=%7B%22action%22%3A%22opened%22%7D&x=1"[..]), ("slack", b"command=%2Fx&trigger_id=1.2")]
+    {
+        let provider = CATALOGUE.get(provider).unwrap();
+        let rules = rules(provider);
+        let headers = rules.sign(body, &HeaderMap::new(), now()).unwrap();
+        let request = request(&headers, body);
+        let facts = only_event(rules.read(&rules.verify(&request).unwrap(), &request).unwrap()).unwrap();
+        let json: &[u8] = if provider.name() == "github" {
+            br#"{"action":"opened"}"#
+        } else {
+            br#"{"command":"/x","trigger_id":"1.2"}"#
+        };
+        let Data::Derived { json: found, body: kept } = &facts.data else { panic!("{:?}", facts.data) };
+        assert_eq!((&**found, *kept), (json, body));
+    }
 }
 
 #[test]

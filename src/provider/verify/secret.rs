@@ -27,12 +27,18 @@ pub(crate) enum SecretForm {
     HtmlUnescape,
     /// The SHA-1 of the characters (Braintree).
     Sha1,
+    /// The key itself, byte for byte: what a diagnosis tries. No file can say it.
+    #[serde(skip)]
+    Exact,
 }
 
 impl SecretForm {
     /// The key bytes, or what is wrong with the secret, in words that do not contain it.
     pub(crate) fn decode(self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, &'static str> {
         let bytes = secret.expose();
+        if self == SecretForm::Exact {
+            return Ok(Zeroizing::new(bytes.to_vec()));
+        }
         if bytes.is_empty() {
             return Err("is empty");
         }
@@ -40,7 +46,7 @@ impl SecretForm {
             return Err("begins or ends with a space or a line break; remove it");
         }
         let key = match self {
-            SecretForm::Plain => bytes.to_vec(),
+            SecretForm::Plain | SecretForm::Exact => bytes.to_vec(),
             SecretForm::Base64 => STANDARD.decode(bytes).map_err(|_| "is not base64, which this provider hands out")?,
             SecretForm::Hex => hex::decode(bytes).map_err(|_| "is not hexadecimal, which this provider hands out")?,
             SecretForm::Whsec => STANDARD
@@ -55,7 +61,7 @@ impl SecretForm {
     /// For the docs.
     pub(crate) const fn describe(self) -> &'static str {
         match self {
-            SecretForm::Plain => "used as it stands",
+            SecretForm::Plain | SecretForm::Exact => "used as it stands",
             SecretForm::Base64 => "decoded as base64",
             SecretForm::Hex => "decoded as hexadecimal",
             SecretForm::Whsec => "decoded as base64 after `whsec_`",
