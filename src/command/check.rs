@@ -13,7 +13,7 @@ use crate::kafka::topics::{self, Difference, State};
 
 /// How a row of the table ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     Ok,
     /// It works; somebody should know something.
     Note,
@@ -50,6 +50,9 @@ pub(super) async fn run(config: &Config, arguments: &Check) -> Result<ExitCode, 
     for source in config.sources.values() {
         check_source(source, &mut findings);
     }
+    if let Some(spool) = &config.spool {
+        super::spool::check(spool, &mut |verdict, detail| findings.push(Finding::new("spool", verdict, detail)));
+    }
     if !arguments.offline {
         check_kafka(config, &mut findings).await;
     }
@@ -85,10 +88,11 @@ fn check_source(source: &SourceConfig, findings: &mut Vec<Finding>) {
             "key = \"subject\": hot objects make hot partitions, and the subject must be the same in every copy",
         );
     }
-    if !source.provider.answer().redelivers {
+    if !source.provider.answer().redelivers && !source.spools {
         note(
             Verdict::Note,
-            "the provider does not send again by itself: what is answered 503 is lost unless it is redelivered by hand",
+            "the provider does not send again by itself: what is answered 503 while Kafka is away is lost unless it is \
+             redelivered by hand; with a spool it is kept (spool.dir)",
         );
     }
     let unsigned = source.provider.unsigned_facts();

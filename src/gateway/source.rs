@@ -13,8 +13,10 @@ use ulid::Ulid;
 
 use super::admission::{self, PerSecond};
 use super::counters::Counters;
+use super::delivery::Route;
 use super::duplicates::Window;
 use super::live::Live;
+use super::order::Order;
 use super::replays::Bodies;
 use crate::config::{Config, KeyBy, SourceConfig};
 use crate::event::{
@@ -22,6 +24,7 @@ use crate::event::{
 };
 use crate::http::RequestId;
 use crate::provider::{Facts, Provider, Reject, Reply, Request, Rules, Verified};
+use crate::spool::Spool;
 use crate::telemetry::GatewayMetrics;
 
 /// The most ids that all duplicate windows hold together; about 100 bytes each.
@@ -32,6 +35,8 @@ pub(super) struct Source {
     pub(super) rules: Live,
     pub(super) counters: Counters,
     pub(super) window: Arc<Window>,
+    /// The way of its records.
+    pub(super) route: Arc<Route>,
     pub(super) max_body: usize,
     pub(super) deadline: Duration,
     /// The answer to a stored event, where the provider wants another than ours.
@@ -57,8 +62,16 @@ pub(super) struct Item {
 }
 
 impl Source {
-    pub(super) fn new(source: &SourceConfig, config: &Config, metrics: &GatewayMetrics) -> Result<Self, String> {
+    pub(super) fn new(
+        source: &SourceConfig,
+        config: &Config,
+        spool: Option<&Arc<Spool>>,
+        metrics: &GatewayMetrics,
+    ) -> Result<Self, String> {
+        let spool = spool.filter(|_| source.spools).cloned();
+        let order = (spool.is_some() && source.key == KeyBy::Subject).then(Order::default);
         Ok(Self {
+            route: Arc::new(Route { source: source.name.as_str().into(), spool, order }),
             rules: Live::new(source)?,
             counters: Counters::new(metrics, &source.name, source.secret_count()),
             window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),

@@ -3,11 +3,13 @@
 //! A record whose partition does not answer is passed by, and every later one of that partition with it, so that order
 //! within a partition is kept and no partition waits for another. When one of them may go again, a new walk begins at
 //! the oldest record; that one is then the breaker's probe.
+//!
+//! A broker refuses a batch for one record in it. A refused record therefore goes again, alone, before it is kept aside.
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -40,6 +42,9 @@ const LOOK_AHEAD: u64 = 16 << 20;
 /// How long a topic must be missing, while Kafka answers, before its records are kept aside.
 const MISSING: Duration = Duration::from_secs(30);
 
+/// How often a record must be refused for itself: once among others, and then alone.
+const REFUSALS: u8 = 3;
+
 /// The header of a record that waited longer than the enricher remembers ids.
 pub const LATE_HEADER: &str = "hookstream-late";
 
@@ -69,6 +74,7 @@ impl Drain {
             records: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             refused: Mutex::default(),
+            lanes: Mutex::default(),
         });
         let work = Work {
             hands,
@@ -106,6 +112,18 @@ struct Hands {
     bytes: AtomicUsize,
     /// What Kafka refused for good, to be kept by the thread.
     refused: Mutex<Vec<(Handed, &'static str)>>,
+    lanes: Mutex<Lanes>,
+}
+
+/// A topic and a partition of it.
+type Lane = (Arc<str>, i32);
+
+#[derive(Default)]
+struct Lanes {
+    /// Records in Kafka's hands.
+    under_way: HashMap<Lane, usize>,
+    /// How often these records were refused, where their neighbours may have been to blame.
+    suspects: HashMap<u64, u8>,
 }
 
 /// A record in Kafka's hands, or on its way aside.
@@ -114,6 +132,7 @@ struct Handed {
     sequence: u64,
     topic: Arc<str>,
     place: Place,
+    partition: i32,
 }
 
 /// What rides with a drained record through the producer.
@@ -126,17 +145,21 @@ pub struct Drained {
 impl Settle for Drained {
     fn settle(self, outcome: Result<Delivery, DeliveryFailure>) {
         let (hands, Handed { sequence, topic, .. }) = (&self.hands, &self.handed);
-        hands.records.fetch_sub(1, Ordering::AcqRel);
-        hands.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+        let among_suspects = hands.returned(&self.handed, self.bytes);
         let spool = &hands.spool;
         match outcome {
             Ok(_) => {
                 spool.metrics().drained.inc();
+                hands.lanes().suspects.remove(sequence);
                 spool.finish(*sequence, topic);
             }
             Err(DeliveryFailure { refusal: Some(refusal), .. }) => {
-                hands.refuse(self.handed.clone(), refusal.as_str());
-                spool.tell(false);
+                if hands.is_to_blame(*sequence, refusal) {
+                    hands.refuse(self.handed.clone(), refusal.as_str());
+                    spool.tell(false);
+                } else {
+                    spool.release(*sequence);
+                }
             }
             Err(failure) => {
                 if failure.persistence != Persistence::NotPersisted {
@@ -145,10 +168,57 @@ impl Settle for Drained {
                 spool.release(*sequence);
             }
         }
+        if among_suspects {
+            spool.tell(true);
+        }
     }
 }
 
 impl Hands {
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn taken(&self, handed: &Handed, bytes: usize) {
+        self.records.fetch_add(1, Ordering::AcqRel);
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        *self.lanes().under_way.entry((Arc::clone(&handed.topic), handed.partition)).or_default() += 1;
+    }
+
+    /// A record is back. Returns whether its lane is empty now, which a suspect may wait for.
+    fn returned(&self, handed: &Handed, bytes: usize) -> bool {
+        self.records.fetch_sub(1, Ordering::AcqRel);
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        let lane = (Arc::clone(&handed.topic), handed.partition);
+        let mut lanes = self.lanes();
+        let left = lanes.under_way.get_mut(&lane).map_or(0, |count| {
+            *count -= 1;
+            *count
+        });
+        if left == 0 {
+            lanes.under_way.remove(&lane);
+        }
+        left == 0 && !lanes.suspects.is_empty()
+    }
+
+    /// Whether a refusal is the record's own fault, and not that of others in its batch.
+    fn is_to_blame(&self, sequence: u64, refusal: Refusal) -> bool {
+        match refusal {
+            // These hold for the whole topic.
+            Refusal::NotAuthorised | Refusal::NoTopic => true,
+            Refusal::TooLarge | Refusal::Other => {
+                let mut lanes = self.lanes();
+                let refusals = lanes.suspects.entry(sequence).or_default();
+                *refusals += 1;
+                let enough = *refusals >= REFUSALS;
+                if enough {
+                    lanes.suspects.remove(&sequence);
+                }
+                enough
+            }
+        }
+    }
+
     fn refuse(&self, handed: Handed, reason: &'static str) {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).push((handed, reason));
     }
@@ -161,7 +231,7 @@ enum Obstacle {
     Away,
     /// Its topic was not seen yet.
     Unseen,
-    /// A record of it is undecided; a report will say more.
+    /// A record of it is undecided, or must go alone; a report will say more.
     Undecided,
 }
 
@@ -171,7 +241,7 @@ struct Work<S: Settle> {
     window_ms: i64,
     now: Now,
     stop: Arc<AtomicBool>,
-    passed_by: HashMap<(Arc<str>, i32), Obstacle>,
+    passed_by: HashMap<Lane, Obstacle>,
     refused: Refused,
     /// What could not be kept aside; tried again.
     refused_failed: Vec<(Handed, &'static str)>,
@@ -267,13 +337,16 @@ impl<S: Settle + From<Drained>> Work<S> {
             Ok(entry) => entry,
             Err(error) => {
                 tracing::error!(sequence, %error, "spool: a record is kept aside");
-                self.put_aside(Handed { sequence, topic: UNREADABLE_TOPIC.into(), place }, refused::UNREADABLE);
+                let handed = Handed { sequence, topic: UNREADABLE_TOPIC.into(), place, partition: NO_PARTITION };
+                self.put_aside(handed, refused::UNREADABLE);
                 return Ok(true);
             }
         };
         let topic = Arc::clone(&entry.record.topic);
-        let handed = Handed { sequence, topic: Arc::clone(&topic), place };
-        let Some(partition) = self.producer.partition(&entry.record) else {
+        let partition = self.producer.partition(&entry.record);
+        let handed =
+            Handed { sequence, topic: Arc::clone(&topic), place, partition: partition.unwrap_or(NO_PARTITION) };
+        let Some(partition) = partition else {
             if !held && self.is_missing(&topic) {
                 self.put_aside(handed, Refusal::NoTopic.as_str());
                 return Ok(true);
@@ -288,6 +361,17 @@ impl<S: Settle + From<Drained>> Work<S> {
         if held {
             self.passed_by.insert(lane, Obstacle::Undecided);
             return Ok(false);
+        }
+        let (suspect, busy) = {
+            let lanes = self.hands.lanes();
+            (lanes.suspects.contains_key(&sequence), lanes.under_way.contains_key(&lane))
+        };
+        if suspect {
+            // Alone: behind nothing, and nothing behind it.
+            self.passed_by.insert(lane.clone(), Obstacle::Undecided);
+            if busy {
+                return Ok(false);
+            }
         }
         self.reach(sequence)?;
         self.flag_if_late(&mut entry.record);
@@ -315,12 +399,10 @@ impl<S: Settle + From<Drained>> Work<S> {
         let bytes = entry.record.key.len() + entry.record.value.len();
         // Before the hand-over: its report may come before the call returns.
         hands.spool.log().state().ledger.begin(handed.sequence);
-        hands.records.fetch_add(1, Ordering::AcqRel);
-        hands.bytes.fetch_add(bytes, Ordering::AcqRel);
+        hands.taken(&handed, bytes);
         let drained = Drained { hands: Arc::clone(hands), handed: handed.clone(), bytes };
         self.producer.produce(&entry.record, S::from(drained), Probe::Allowed).map_err(|(error, _)| {
-            hands.records.fetch_sub(1, Ordering::AcqRel);
-            hands.bytes.fetch_sub(bytes, Ordering::AcqRel);
+            hands.returned(&handed, bytes);
             (error, handed)
         })
     }

@@ -1,10 +1,10 @@
 //! The spool as the rest of the program has it: records go in over a bounded queue to one writing thread, which makes
 //! whole batches durable with one sync each and then tells whoever waits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use super::cursor;
 use super::disk::{Directory, DirectoryError, Disk};
 use super::entry::{Draft, Entry};
 use super::frame;
+use super::ledger::Busy;
 use super::log::{Log, Parcel};
 use super::refused;
 use super::survey::{Damage, survey};
@@ -118,9 +119,25 @@ struct Queue {
     receivers: Vec<Arc<dyn Receive>>,
     /// Of the queue and of the batch being written.
     bytes: usize,
+    /// Of the same, records by topic.
+    topics: HashMap<Arc<str>, usize>,
     /// The writer is to look at its segment.
     look: bool,
     stop: bool,
+}
+
+impl Queue {
+    fn written(&mut self, parcels: &[Parcel]) {
+        for parcel in parcels {
+            self.bytes -= frame::size(parcel.payload.len());
+            if let Some(count) = self.topics.get_mut(&parcel.topic) {
+                *count -= 1;
+                if *count == 0 {
+                    self.topics.remove(&parcel.topic);
+                }
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -207,12 +224,32 @@ impl Spool {
         let mut queue = self.queue();
         self.room(&queue, size)?;
         queue.bytes += size;
+        *queue.topics.entry(Arc::clone(&parcel.topic)).or_default() += 1;
         queue.parcels.push(parcel);
         queue.receivers.push(receiver);
         if queue.parcels.len() == 1 {
             self.work.notify_one();
         }
         Ok(())
+    }
+
+    /// Write a record that nobody sends at the moment, and wait until it is durable. Blocks the thread.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn append_now(&self, entry: &Entry) -> Result<u64, SpoolError> {
+        struct Told(mpsc::SyncSender<Result<u64, SpoolError>>);
+        impl Receive for Told {
+            fn stored(self: Arc<Self>, outcome: Result<u64, SpoolError>) {
+                // Somebody waits until it comes.
+                let _ = self.0.send(outcome);
+            }
+        }
+        let (told, outcome) = mpsc::sync_channel(1);
+        let Entry { source, id, record, .. } = entry;
+        let draft = Draft { source, id: id.as_deref(), handed: false, record };
+        self.append(&draft, Arc::new(Told(told)))?;
+        outcome.recv().unwrap_or(Err(SpoolError::Closed))
     }
 
     fn room(&self, queue: &Queue, size: usize) -> Result<(), SpoolError> {
@@ -235,7 +272,8 @@ impl Spool {
 
     /// Whether records for a topic are waiting.
     pub fn waits(&self, topic: &str) -> bool {
-        self.log.state().ledger.waits(topic)
+        // From the queue into the books without a gap between.
+        self.queue().topics.contains_key(topic) || self.log.state().ledger.waits(topic)
     }
 
     /// A record's produce from before it was spooled has come to something.
@@ -268,6 +306,12 @@ impl Spool {
         self.metrics.max_bytes.set(self.limits.max_bytes.try_into().unwrap_or(i64::MAX));
     }
 
+    /// Wait until nothing waits, or the time is over. Blocks the thread.
+    pub fn await_empty(&self, patience: Duration) {
+        let events = lock(&self.events);
+        drop(self.happened.wait_timeout_while(events, patience, |_| self.records() > 0));
+    }
+
     /// Write what is queued, take nothing more, and bring the cursor file up to date. Returns the records that remain.
     /// Blocks the thread.
     pub fn close(&self) -> u64 {
@@ -295,9 +339,12 @@ impl Spool {
     }
 
     pub(super) fn finish(&self, sequence: u64, topic: &str) {
-        let ledger = &mut self.log.state().ledger;
-        let was_held = ledger.busy(sequence) == Some(super::ledger::Busy::Held);
-        ledger.finish(sequence, topic);
+        let was_held = {
+            let ledger = &mut self.log.state().ledger;
+            let was_held = ledger.busy(sequence) == Some(Busy::Held);
+            ledger.finish(sequence, topic);
+            was_held
+        };
         self.tell(was_held);
     }
 
@@ -369,7 +416,7 @@ impl Spool {
             let written = self.log.write(&mut active, &parcels);
             self.metrics.sync_duration.observe(start.elapsed().as_secs_f64());
             self.used.store(self.log.bytes() + self.kept.load(Ordering::Acquire), Ordering::Release);
-            self.queue().bytes -= parcels.iter().map(|parcel| frame::size(parcel.payload.len())).sum::<usize>();
+            self.queue().written(&parcels);
             match written {
                 Ok(first) => {
                     self.metrics.stored.inc_by(parcels.len() as u64);

@@ -197,7 +197,7 @@ impl GatewayMetrics {
     fn new(families: &mut Families) -> Result<Self, prometheus::Error> {
         Ok(Self {
             received: families.counters("hookstream_gateway_received_total", &["source"], "Requests, counted when their headers have arrived.")?,
-            requests: families.counters("hookstream_gateway_requests_total", &["source", "outcome"], "Requests by how they ended. Received = the sum over all outcomes + in flight.")?,
+            requests: families.counters("hookstream_gateway_requests_total", &["source", "outcome", "via"], "Requests by how they ended, and where what was accepted is durable: kafka, spool, or none where nothing new was. Received = the sum over all outcomes + in flight.")?,
             rejects: families.counters("hookstream_gateway_rejects_total", &["source", "reason"], "Requests refused with a 4xx, by reason.")?,
             unavailable: families.counters("hookstream_gateway_unavailable_total", &["source", "reason"], "Requests answered 503, by reason.")?,
             duration: families.histograms("hookstream_gateway_request_duration_seconds", &["source"], "From the last header to the answer.")?,
@@ -227,8 +227,8 @@ impl GatewayMetrics {
 
 impl SourceMetrics {
     /// How a request ended.
-    pub fn request(&self, outcome: &'static str) -> IntCounter {
-        self.families.requests.with_label_values(&[&*self.name, outcome])
+    pub fn request(&self, outcome: &'static str, via: &'static str) -> IntCounter {
+        self.families.requests.with_label_values(&[&*self.name, outcome, via])
     }
 
     /// A request refused, by its reason.

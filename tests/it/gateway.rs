@@ -7,5 +7,6 @@ mod hostile;
 mod lifecycle;
 mod records;
 mod secrets;
+mod spool;
 mod stored;
 mod vectors;
