@@ -13,7 +13,7 @@ use crate::kafka::print::Language;
 #[derive(Debug, Parser)]
 #[command(name = "hookstream", version, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed or `check` found something, 2 wrong usage, 75 records remain in the spool, 78 wrong configuration."
+    after_help = "Exit codes: 0 done, 1 failed, `check` found something or `explain` nothing, 2 wrong usage, 75 records remain in the spool, 78 wrong configuration."
 )]
 pub struct Cli {
     /// The configuration file. Default: hookstream.toml.
@@ -42,6 +42,8 @@ impl Cli {
 pub enum Command {
     /// Try everything in one process: gateway, enricher, a Kafka stand-in and the providers' APIs. With --config: your sources.
     Dev(Dev),
+    /// Write a commented configuration for these providers to stdout.
+    Init(Init),
     /// Take webhooks, verify them, and make them durable in Kafka.
     Serve(Serve),
     /// Fetch the full records and write them beside the events, exactly once.
@@ -52,6 +54,8 @@ pub enum Command {
     Tail(Tail),
     /// Check configuration, secrets, provider files, Kafka and topics.
     Check(Check),
+    /// Say why a request was refused, and what to do.
+    Explain(Explain),
     /// List the providers, or describe one.
     Providers(Providers),
     /// The topics and access rights that hookstream needs.
@@ -87,6 +91,9 @@ pub struct Dev {
     /// Send no samples at the start.
     #[arg(long)]
     pub no_samples: bool,
+    /// Another provider as a source of its own; may be given several times.
+    #[arg(long, value_name = "PROVIDER")]
+    pub source: Vec<String>,
     /// A real secret for a source, to receive real webhooks. May be given several times.
     #[arg(long, value_name = "SOURCE=SECRET", value_parser = source_secret)]
     pub secret: Vec<(String, String)>,
@@ -99,6 +106,20 @@ pub struct Dev {
     /// One JSON object per row instead of the table.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The providers that send, as `hookstream providers` names them.
+    #[arg(value_name = "PROVIDER")]
+    pub providers: Vec<String>,
+    /// The URL under which providers will reach the gateway, without a path.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// A directory of provider files of your own.
+    #[arg(long, value_name = "DIR")]
+    pub providers_dir: Option<PathBuf>,
 }
 
 /// `serve`
@@ -134,6 +155,9 @@ pub struct Send {
     /// The secret to sign with, as env:NAME or file:PATH. Default: the source's first, or the one that `dev` uses.
     #[arg(long, value_name = "REF")]
     pub secret: Option<String>,
+    /// The private key (PKCS #8) for schemes with a key pair. Default: your own dev key, made where there is none.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
     /// Send the body in this file instead of a sample.
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -183,6 +207,28 @@ pub struct Check {
     #[arg(long)]
     pub offline: bool,
     /// One JSON object per row instead of the table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The request id of a refusal, as the provider's dashboard shows it; or a file with the captured request (raw HTTP, a curl command line, HAR, an API gateway's JSON), - for stdin.
+    pub request: String,
+    /// The source that a captured request was meant for; without a configuration, the provider. Default: the one whose path it has.
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// The admin address of the running gateway; several where there are several. Default: admin.listen of the configuration.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub admin: Vec<String>,
+    /// A further secret to try on a captured request, as env:NAME or file:PATH.
+    #[arg(long, value_name = "REF")]
+    pub secret: Vec<String>,
+    /// When a captured request was received, in RFC 3339. Default: now, and its age is no fault.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// One JSON object instead of the text.
     #[arg(long)]
     pub json: bool,
 }

@@ -2,6 +2,9 @@
 
 mod check;
 mod enrich;
+mod explain;
+mod init;
+mod man;
 mod output;
 mod providers;
 mod send;
@@ -19,8 +22,9 @@ use crate::config::{self, Config, ConfigError, LogFormat};
 use crate::gateway::StartError;
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging::{self, LogGuard};
+pub use man::page as man_page;
 pub use output::{Output, Row, print, visible};
-pub(crate) use send::{Sender, client};
+pub(crate) use send::{Sender, client, reachable};
 pub(crate) use serve::Operators;
 
 /// How a command can end before its time.
@@ -80,11 +84,10 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| error.to_string())?;
-            output::print_bytes(&page)?;
+            output::print_bytes(man::page().map_err(|error| error.to_string())?.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Init(arguments) => return init::run(arguments),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -126,6 +129,10 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
             let (config, _log) = configured(&cli, "error")?;
             check::run(&config, arguments).await
         }
+        Command::Explain(arguments) => {
+            let (config, _log) = configured_or_default(&cli)?;
+            explain::run(&config, arguments).await
+        }
         Command::Providers(arguments) => {
             let (config, _log) = configured_or_default(&cli)?;
             providers::run(&config, arguments)
@@ -146,7 +153,7 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
             let (config, _log) = configured(&cli, "warn")?;
             spool::drain(config, arguments, shutdown).await
         }
-        Command::Completions { .. } | Command::Man => Ok(ExitCode::SUCCESS),
+        Command::Completions { .. } | Command::Man | Command::Init(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -57,6 +57,8 @@ impl std::error::Error for ConfigError {}
 pub struct Config {
     /// Where it was read from.
     pub path: PathBuf,
+    /// Where provider files of the operator's own are.
+    pub providers_dir: Option<PathBuf>,
     /// The public side.
     pub gateway: GatewayConfig,
     /// The operators' side.
@@ -103,6 +105,10 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// Further host names that may be asked for.
     pub hosts: Vec<String>,
+    /// What must be presented to ask for more than health and metrics.
+    pub token: Option<SecretRef>,
+    /// Bytes of refused requests that are kept at most.
+    pub keep_rejects: usize,
 }
 
 /// `[spool]`, checked.
@@ -157,8 +163,7 @@ impl Config {
     /// The first thing that is wrong, with file, line, key and what is allowed.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let advice =
-                "name another with --config FILE or HOOKSTREAM_CONFIG, or write one with the example in the README";
+            let advice = "name another with --config FILE or HOOKSTREAM_CONFIG, or write one with `hookstream init`";
             ConfigError::new(path.display(), format!("cannot read the configuration: {error}; {advice}"))
         })?;
         Self::parse(path, &text, variables())
@@ -193,9 +198,9 @@ impl Config {
 
     fn check(path: &Path, file: file::File) -> Result<Self, Fault> {
         let mut catalogue = Catalogue::embedded().map_err(|error| ConfigError::new("built-in providers", error))?;
-        if let Some(dir) = &file.providers_dir {
-            let dir = path.parent().unwrap_or(Path::new(".")).join(dir);
-            add_providers(&mut catalogue, &dir)?;
+        let providers_dir = file.providers_dir.map(|dir| path.parent().unwrap_or(Path::new(".")).join(dir));
+        if let Some(dir) = &providers_dir {
+            add_providers(&mut catalogue, dir)?;
         }
         let topics = TopicsConfig::new(&file.kafka.topics)?;
         if file.enrich.window.0 > topics.retention {
@@ -222,6 +227,7 @@ impl Config {
         let group = topics.prefixed(&file.enrich.group);
         Ok(Self {
             path: path.to_owned(),
+            providers_dir,
             gateway: GatewayConfig {
                 listen: file.gateway.listen,
                 public_url,
@@ -235,7 +241,12 @@ impl Config {
                 failed_requests_per_second: file.gateway.failed_requests_per_second,
                 drain_delay: file.gateway.drain_delay.0,
             },
-            admin: AdminConfig { listen: file.admin.listen, hosts: file.admin.hosts },
+            admin: AdminConfig {
+                listen: file.admin.listen,
+                hosts: file.admin.hosts,
+                token: file.admin.token,
+                keep_rejects: usize::try_from(file.admin.keep_rejects.0).unwrap_or(usize::MAX),
+            },
             enrich: EnrichConfig {
                 instance: file.enrich.instance,
                 group,
@@ -298,28 +309,46 @@ impl From<ConfigError> for Fault {
     }
 }
 
-fn add_providers(catalogue: &mut Catalogue, dir: &Path) -> Result<(), ConfigError> {
+/// Add the provider files of a directory, or put them in the place of those of their names.
+///
+/// # Errors
+/// The first fault, with file, line, key and what is allowed there.
+pub fn add_providers(catalogue: &mut Catalogue, dir: &Path) -> Result<(), ConfigError> {
+    for (name, text) in own_files(dir, false)? {
+        catalogue.add(&name, &text).map_err(|error| ConfigError::new(&name, error))?;
+    }
+    Ok(())
+}
+
+/// The provider files of a directory, or the vector files, each with what errors call it, in the order of their names.
+///
+/// # Errors
+/// A directory or a file that cannot be read.
+pub fn own_files(dir: &Path, vectors: bool) -> Result<Vec<(String, String)>, ConfigError> {
     let unreadable =
         |error: std::io::Error| ConfigError::new(dir.display(), format!("cannot read providers_dir: {error}"));
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.ends_with(".toml") && !name.ends_with(".vectors.toml") {
+        if name.ends_with(".toml") && name.ends_with(".vectors.toml") == vectors {
             files.push(path);
         }
     }
     // One order on every file system, so that the same error comes first everywhere.
     files.sort();
-    for file in files {
-        let text = std::fs::read_to_string(&file).map_err(|error| ConfigError::new(file.display(), error))?;
-        let name = file.display().to_string();
-        catalogue.add(&name, &text).map_err(|error| ConfigError::new(&name, error))?;
-    }
-    Ok(())
+    let read = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError::new(file.display(), error))?;
+        Ok((file.display().to_string(), text))
+    };
+    files.iter().map(read).collect()
 }
 
-fn public_url(text: &str) -> Result<String, String> {
+/// The URL of `gateway.public_url`, without a slash at its end.
+///
+/// # Errors
+/// Why it is none.
+pub fn public_url(text: &str) -> Result<String, String> {
     let wrong = |why: &str| format!("gateway.public_url: `{text}` {why}; write for example https://hooks.example.com");
     let url = url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use ipnet::IpNet;
 use url::Url;
 
@@ -13,7 +14,7 @@ use super::topics::{TopicsConfig, is_topic_name};
 use super::value::SecretRef;
 use crate::config::Secret;
 use crate::event::Format;
-use crate::provider::{Binding, Catalogue, MAX_SECRETS, Provider, Rules};
+use crate::provider::{Binding, Catalogue, MAX_SECRETS, Provider, Rules, network};
 
 /// The largest body taken where nothing else is said: what Kafka takes by default, with room for the envelope.
 pub(super) const DEFAULT_MAX_BODY: usize = 1 << 20;
@@ -21,6 +22,9 @@ pub(super) const DEFAULT_MAX_BODY: usize = 1 << 20;
 /// The largest body that any source may be told to take. GitHub sends up to 25 MB; the clients' own limits in
 /// `kafka::client` leave room for such a body, its envelope and its second copy in a header.
 const LARGEST_MAX_BODY: u64 = 32 << 20;
+
+/// In `allow`: the addresses that the provider publishes.
+const PROVIDER: &str = "provider";
 
 /// `[sources.NAME]`, checked; its secrets not yet fetched.
 #[derive(Clone, Debug)]
@@ -43,6 +47,8 @@ pub struct SourceConfig {
     pub deadline: Duration,
     /// Networks that may send; empty means all.
     pub allow: Vec<IpNet>,
+    /// Whether the provider's published addresses are among them.
+    pub allows_provider: bool,
     /// Requests per second at most.
     pub max_requests_per_second: Option<u32>,
     /// Where the provider's API is, when not where the provider file says.
@@ -73,10 +79,9 @@ impl SourceConfig {
             return Err("the name of a source is 1 to 64 of a-z, 0-9 and `-`".to_owned());
         }
         let provider_name = file.provider.as_deref().unwrap_or(name);
-        let provider = catalogue.get(provider_name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = catalogue.iter().map(|provider| provider.name()).collect();
-            format!("provider `{provider_name}` is not known; known are {}. `generic` takes any sender that signs with HMAC", known.join(", "))
-        })?;
+        let provider = catalogue.get(provider_name).cloned();
+        let unknown = || format!("provider `{provider_name}` is not known{}", catalogue.near(provider_name));
+        let provider = provider.ok_or_else(unknown)?;
         let path = file.path.clone().unwrap_or_else(|| format!("/webhooks/{name}"));
         if !is_path(&path) {
             return Err(format!("path `{path}` must begin with `/` and hold neither spaces, `?`, `#`, `%` nor `//`"));
@@ -107,7 +112,8 @@ impl SourceConfig {
             raw_topic,
             max_body: usize::try_from(max_body).unwrap_or(DEFAULT_MAX_BODY),
             deadline,
-            allow: file.allow.clone(),
+            allow: allowed(&file.allow, &provider)?,
+            allows_provider: file.allow.iter().any(|entry| entry == PROVIDER),
             max_requests_per_second: file.max_requests_per_second,
             api_base: file.api_base.as_deref().map(api_base).transpose()?,
             spools: file.when_kafka_is_away == Some(WhenAway::Spool),
@@ -163,15 +169,32 @@ impl SourceConfig {
     /// # Errors
     /// A secret that the scheme cannot use.
     pub fn bind_with(&self, secrets: Vec<Secret>) -> Result<Rules, String> {
-        let binding = Binding {
+        self.bind_as(&self.binding(secrets))
+    }
+
+    /// The same from settings that [`SourceConfig::binding`] made.
+    ///
+    /// # Errors
+    /// As [`SourceConfig::bind_with`].
+    pub fn bind_as(&self, binding: &Binding) -> Result<Rules, String> {
+        self.provider.bind(binding).map_err(|error| self.at(&error.to_string()))
+    }
+
+    /// Its settings, with these secrets.
+    pub fn binding(&self, secrets: Vec<Secret>) -> Binding {
+        Binding {
             secrets,
             params: self.params.clone(),
             public_url: self.public_url.clone(),
             overrides: self.overrides.clone(),
             accept_unsigned: self.accept_unsigned,
             secrets_follow: self.secrets_file.is_some(),
-        };
-        self.provider.bind(&binding).map_err(|error| self.at(&error.to_string()))
+        }
+    }
+
+    /// What the secrets are called in the file, such as `env:STRIPE_WEBHOOK_SECRET`, in their order.
+    pub fn secret_names(&self) -> Vec<String> {
+        self.secrets.iter().map(SecretRef::to_string).collect()
     }
 
     /// The credentials for the provider's API that hold for a tenant, fetched; empty where none are configured.
@@ -184,6 +207,35 @@ impl SourceConfig {
             .iter()
             .map(|(name, reference)| reference.resolve().map(|secret| (name.clone(), secret)).map_err(|e| self.at(&e)))
             .collect()
+    }
+
+    /// Where and with what headers the provider's API is asked whether an event is true; `None` where requests prove
+    /// themselves.
+    ///
+    /// # Errors
+    /// The credential is missing, and where to find it.
+    pub fn inquiries(&self) -> Result<Option<(Url, HeaderMap)>, String> {
+        let Some(api) = self.provider.api().filter(|_| self.provider.is_fetched()) else { return Ok(None) };
+        let credentials = self.credentials(None)?;
+        let Some(secret) = credentials.get(api.credential()) else {
+            let place = self.provider.needs().credentials.get(api.credential()).map(String::as_str).unwrap_or_default();
+            return Err(self.at(&format!(
+                "credentials.{} is missing: without it no event of {} can be confirmed (find it at: {place})",
+                api.credential(),
+                self.provider.title()
+            )));
+        };
+        let headers = api.request_headers(secret).map_err(|error| self.at(&error))?;
+        let base = match &self.api_base {
+            Some(base) => base.clone(),
+            None => api.base_url(None).map_err(|error| self.at(&error.to_string()))?,
+        };
+        Ok(Some((base, headers)))
+    }
+
+    /// The provider's parameters.
+    pub fn params(&self) -> &BTreeMap<String, String> {
+        &self.params
     }
 
     /// The tenants whose records may be fetched.
@@ -253,6 +305,26 @@ fn credentials(file: &Source, provider: &Provider) -> Result<BTreeMap<String, Se
         }
     }
     Ok(credentials)
+}
+
+/// The networks of `allow`, the provider's own in the place of their name.
+fn allowed(entries: &[String], provider: &Provider) -> Result<Vec<IpNet>, String> {
+    let mut networks = Vec::new();
+    for entry in entries {
+        if entry != PROVIDER {
+            networks.push(network(entry).map_err(|why| format!("allow: {why}"))?);
+            continue;
+        }
+        let published = provider.addresses().ok_or_else(|| {
+            format!(
+                "allow: \"{PROVIDER}\" stands for the addresses that a provider publishes, and none are known of {}; \
+                 write networks, or leave allow out",
+                provider.title()
+            )
+        })?;
+        networks.extend(published.networks());
+    }
+    Ok(networks)
 }
 
 fn listed(names: &[&str]) -> String {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::secrets;
 use super::sources::providers;
 use super::table::Table;
 use crate::cli::Dev;
@@ -155,8 +156,11 @@ impl Show {
         let mut again = None;
         for source in ordered(&config).into_iter().filter_map(|name| config.sources.get(name)) {
             let url = format!("http://{}{}", config.gateway.listen, source.path);
-            for sample in source.provider.samples() {
-                let sender = Sender::of(source.bind()?, sample, url.clone(), client.clone());
+            // The first event, and the handshakes before it.
+            let samples = source.provider.samples();
+            let events = samples.iter().position(|sample| sample.providertype != HANDSHAKE);
+            for sample in samples.iter().take(events.map_or(samples.len(), |first| first + 1)) {
+                let sender = Sender::of(secrets::signing(source.bind()?, None)?, sample, url.clone(), client.clone());
                 number += u64::from(sample.providertype != HANDSHAKE);
                 let id = format!("dev_{number}");
                 sender.send_as(number, &id, false).await?;

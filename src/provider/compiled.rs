@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::addresses::Addresses;
 use super::api::Api;
 use super::bind::{self, Binding};
-use super::category;
 use super::error::{BindError, Fault, SpecError, from_toml};
 use super::glob::Globs;
+use super::meaning::{self, Meaning};
 use super::media::MediaType;
 use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
 use super::spec::{BodyKind, Disables, Needs, Spec};
-use super::verify::{Plan, header_name};
+use super::verify::{KeyKind, Plan, SecretForm, header_name};
 use crate::event::Pointer;
 
 /// The deadline of a provider that publishes none.
@@ -38,11 +39,22 @@ pub struct Provider {
 pub(crate) struct Compiled {
     pub(crate) plans: Vec<Plan>,
     pub(crate) reader: Reader,
-    pub(crate) categories: Globs<&'static str>,
+    pub(crate) categories: Globs<Meaning<Pointer>>,
     pub(crate) kept_headers: Vec<HeaderName>,
     pub(crate) api: Option<Api>,
     pub(crate) unsigned_facts: Vec<&'static str>,
     pub(crate) media_types: Vec<MediaType>,
+}
+
+/// What one pattern of event types means under a condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping<'a> {
+    /// The types, where `*` stands for any run of characters.
+    pub pattern: &'a str,
+    /// What must hold beside the type, in words; empty where the type says it all.
+    pub when: String,
+    /// None: such events have no category.
+    pub category: Option<&'static str>,
 }
 
 /// How a provider waits for an answer.
@@ -142,9 +154,24 @@ impl Provider {
         self.compiled.reader.stores_secrets()
     }
 
+    /// Is the truth of its requests what its API says?
+    pub fn is_fetched(&self) -> bool {
+        self.compiled.plans.iter().any(Plan::is_fetched)
+    }
+
     /// The pull side, if hookstream knows it.
     pub fn api(&self) -> Option<&Api> {
         self.compiled.api.as_ref()
+    }
+
+    /// The addresses that it says it sends from, where they are published.
+    pub fn addresses(&self) -> Option<&Addresses> {
+        self.spec.addresses.as_ref()
+    }
+
+    /// What to do at the provider, step by step, for a source that is called at `url`.
+    pub fn setup(&self, url: &str) -> impl Iterator<Item = String> {
+        self.spec.setup.iter().map(move |step| step.replace("{url}", url))
     }
 
     /// Requests as it would send them.
@@ -177,14 +204,17 @@ impl Provider {
         self.compiled.plans.iter().map(Plan::scheme).collect()
     }
 
-    /// The category of one of its event types.
-    pub fn category(&self, providertype: &str) -> Option<&'static str> {
-        self.compiled.categories.get(providertype).copied()
-    }
-
-    /// All category patterns, the most specific first.
-    pub fn categories(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        self.compiled.categories.iter().map(|(pattern, category)| (pattern, *category))
+    /// Every mapping of `[categories]`, the most specific pattern first, the cases of one in their order.
+    pub fn categories(&self) -> impl Iterator<Item = Mapping<'_>> {
+        let cases = |(pattern, meaning)| {
+            let meaning: &Meaning<Pointer> = meaning;
+            meaning.cases().iter().map(move |case| Mapping {
+                pattern,
+                when: case.conditions(),
+                category: case.category,
+            })
+        };
+        self.compiled.categories.iter().flat_map(cases)
     }
 
     /// The facts that rest on headers which the scheme does not sign: whoever holds one signed body chooses them. Such
@@ -198,6 +228,23 @@ impl Provider {
         !self.unsigned_facts().contains(&"tenant")
     }
 
+    /// The places from which the subject is taken, in the order in which they are looked at.
+    pub fn subjects(&self) -> Vec<String> {
+        let texts = self.spec.event.texts();
+        texts.into_iter().find(|(fact, _)| *fact == "subject").map(|(_, places)| places).unwrap_or_default()
+    }
+
+    /// The key pair whose public half a source holds, for schemes without a shared secret.
+    pub fn key_kind(&self) -> Option<KeyKind> {
+        self.compiled.key_pair().map(|(kind, _)| kind)
+    }
+
+    /// The public half of such a pair as the source's secret: `raw` as cryptographic libraries give it.
+    pub fn written_key(&self, raw: &[u8]) -> Option<String> {
+        let (kind, form) = self.compiled.key_pair()?;
+        form.encode(&kind.handed_out(raw))
+    }
+
     pub(crate) fn spec(&self) -> &Spec {
         &self.spec
     }
@@ -208,6 +255,10 @@ impl Provider {
 }
 
 impl Compiled {
+    pub(crate) fn key_pair(&self) -> Option<(KeyKind, SecretForm)> {
+        self.plans.iter().find_map(Plan::key_pair)
+    }
+
     pub(crate) fn new(spec: &Spec) -> Result<Compiled, Fault> {
         check_name(&spec.name)?;
         let plans = plans(spec)?;
@@ -224,6 +275,13 @@ impl Compiled {
         if plans.iter().any(|plan| plan.needs_secret()) && spec.needs.secrets.is_none() {
             return Err(Fault::new("secrets", "is missing: the scheme cannot do without").within("needs"));
         }
+        let asks = plans.iter().any(Plan::is_fetched);
+        if asks && api.as_ref().is_none_or(Api::needs_tenant) {
+            return Err(Fault::new(
+                "api",
+                "is missing, or needs a tenant: scheme fetched asks it before it knows anything",
+            ));
+        }
         if spec.answer.status.is_some_and(|status| !(200..300).contains(&status)) {
             return Err(Fault::new("status", "must be from 200 to 299").within("answer"));
         }
@@ -235,12 +293,16 @@ impl Compiled {
         for (index, sample) in spec.samples.iter().enumerate() {
             sample.check().map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
         }
+        if let Some(addresses) = &spec.addresses {
+            addresses.check().map_err(|fault| fault.within("addresses"))?;
+        }
         for key in &spec.overridable {
             check_overridable(key, spec)?;
         }
+        let categories = meaning::compile(&spec.categories)?;
         Ok(Compiled {
-            reader: Reader::compile(spec)?,
-            categories: category::compile(&spec.categories)?,
+            reader: Reader::compile(spec, &categories)?,
+            categories,
             kept_headers: kept_headers(spec, &plans)?,
             unsigned_facts: unsigned_facts(spec, &plans),
             media_types,

@@ -1,6 +1,7 @@
 //! Providers as data: a file says how one signs and what its events look like; this module compiles the file once and
 //! runs it per request. Pure: no I/O, no clock, no async.
 
+mod addresses;
 mod api;
 mod bind;
 mod catalogue;
@@ -10,6 +11,7 @@ pub mod diagnose;
 pub mod docs;
 mod error;
 mod glob;
+mod meaning;
 mod media;
 mod period;
 mod placeholder;
@@ -19,14 +21,16 @@ mod reject;
 mod rules;
 mod sample;
 mod spec;
+pub mod starter;
 pub mod vectors;
 mod verify;
 
+pub use addresses::{Addresses, network};
 pub use api::{Api, Auth, Rate, Route, RouteError};
 pub use bind::{Binding, MAX_SECRETS};
 pub use catalogue::{Catalogue, embedded_vectors};
 pub use category::CATEGORIES;
-pub use compiled::{AnswerProfile, Provider};
+pub use compiled::{AnswerProfile, Mapping, Provider};
 pub(crate) use error::from_toml;
 pub use error::{BindError, SignError, SpecError};
 pub use plausible::{Doubt, Look};
@@ -35,6 +39,6 @@ pub use reject::Reject;
 pub use rules::Rules;
 pub use sample::{Filled, Filling, Sample};
 pub use spec::{BodyKind, Disables, Effect, Needs, SecretsNeed};
-pub use verify::{Request, Verified};
+pub use verify::{Coverage, KeyKind, Request, Signed, Signer, Verified};
 
 pub use crate::event::Verification;

@@ -1,14 +1,17 @@
 //! What a source runs per request: verify, then read.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 
+use super::bind::Binding;
 use super::compiled::Compiled;
 use super::error::SignError;
 use super::media;
 use super::read::{Challenge, Reading};
 use super::reject::Reject;
-use super::verify::{Check, Plan, Request, Verified};
+use super::verify::{Check, Coverage, KeyKind, Passed, Plan, Request, Signed, Signer, Verified};
 use crate::event::{Unreadable, Verification};
 
 /// A provider bound to one source's secrets. Holds keys; shared by all requests of the source.
@@ -17,11 +20,19 @@ pub struct Rules {
     compiled: Compiled,
     /// One for each plan.
     checks: Vec<Check>,
+    signer: Option<Arc<Signer>>,
+    /// What it was made with: a diagnosis changes one thing of it after the other.
+    binding: Binding,
 }
 
 impl Rules {
-    pub(super) fn new(type_prefix: String, compiled: Compiled, checks: Vec<Check>) -> Rules {
-        Rules { type_prefix, compiled, checks }
+    pub(super) fn new(type_prefix: String, compiled: Compiled, checks: Vec<Check>, binding: Binding) -> Rules {
+        Rules { type_prefix, compiled, checks, signer: None, binding }
+    }
+
+    /// The settings that it was bound with, secrets included.
+    pub fn binding(&self) -> &Binding {
+        &self.binding
     }
 
     /// Does this request come from the provider? Looks at headers and raw bytes, parses nothing of the body.
@@ -36,7 +47,27 @@ impl Rules {
         if !media::is_one_of(&self.compiled.media_types, request.headers) {
             return Err(Reject::UnsupportedMediaType);
         }
-        Ok(Verified { alternative, secret: passed.secret, kind: check.kind(), signed_at: passed.signed_at })
+        let Passed { secret, signed_at } = passed;
+        Ok(Verified { alternative, secret, kind: check.kind(), signed_at, record: None })
+    }
+
+    /// Where the provider's API must be asked for the record that this request names, below the API's base. `None` where
+    /// requests prove themselves.
+    ///
+    /// # Errors
+    /// It names nothing that could be asked for.
+    pub fn inquiry(&self, request: &Request<'_>) -> Option<Result<String, Reject>> {
+        match self.chosen(request)? {
+            (_, _, Check::Fetched(plan)) => Some(plan.path(request)),
+            _ => None,
+        }
+    }
+
+    /// The proof of a request whose record the provider's API gave. The record must be JSON that [`crate::event::scan()`]
+    /// passes.
+    pub fn confirmed(&self, request: &Request<'_>, record: Vec<u8>) -> Verified {
+        let alternative = self.chosen(request).map_or(0, |(alternative, ..)| alternative);
+        Verified { alternative, secret: 0, kind: Verification::Fetched, signed_at: None, record: Some(record) }
     }
 
     /// Does verifying this request cost a public-key operation? A flood of those must not take the time of the others.
@@ -55,7 +86,7 @@ impl Rules {
     /// # Errors
     /// The body breaks a rule of the envelope; its bytes belong into the dead-letter topic.
     pub fn read<'a>(&self, verified: &Verified, request: &Request<'a>) -> Result<Reading<'a>, Unreadable> {
-        self.compiled.reader.read(verified.alternative, request, &self.checks)
+        self.compiled.reader.read(verified.alternative, request, &self.checks, verified.record.as_deref())
     }
 
     /// The handshake without a signature that this request is, such as a challenge in a GET. Looks at no body, but for a
@@ -71,15 +102,35 @@ impl Rules {
         if asked { Reject::HandshakeRefused } else { Reject::MethodNotAllowed }
     }
 
-    /// The headers with which the provider would send this body now, `headers` included, under the first secret and by
-    /// the first of its ways in which we can sign.
+    /// Sign with this private key from now on, where the scheme wants one: only who owns it can.
+    #[must_use]
+    pub fn signing_with(mut self, signer: Arc<Signer>) -> Rules {
+        self.signer = Some(signer);
+        self
+    }
+
+    /// What the weakest of its proofs covers.
+    pub fn coverage(&self) -> Coverage {
+        self.compiled.plans.iter().map(Plan::coverage).max().unwrap_or(Coverage::Nothing)
+    }
+
+    /// The key pair whose public half the source holds, for schemes without a shared secret.
+    pub fn key_kind(&self) -> Option<KeyKind> {
+        self.compiled.key_pair().map(|(kind, _)| kind)
+    }
+
+    /// The request with which the provider would send this body now, `headers` included, under the first secret.
     ///
     /// # Errors
-    /// There is no secret, or a header that is part of the signed text is not among `headers`.
-    pub fn sign(&self, body: &[u8], headers: &HeaderMap, now: Timestamp) -> Result<HeaderMap, SignError> {
+    /// There is no secret, a header that is part of the signed text is not among `headers`, or the proof belongs into
+    /// a body that has no place for it.
+    pub fn sign(&self, body: &[u8], headers: &HeaderMap, now: Timestamp) -> Result<Signed, SignError> {
+        let mut ways: Vec<_> = self.compiled.plans.iter().zip(&self.checks).collect();
+        ways.sort_by_key(|(plan, _)| plan.rank(body));
         let mut signed = Err(SignError::NoSecret);
-        for check in &self.checks {
-            signed = check.sign(body, headers.clone(), now);
+        for (_, check) in ways {
+            let out = Signed { headers: headers.clone(), query: String::new(), body: body.to_vec() };
+            signed = check.sign(out, now, self.signer.as_deref());
             if signed.is_ok() {
                 break;
             }
@@ -90,11 +141,6 @@ impl Rules {
     /// What stands before the provider's own type in the envelope's `type`.
     pub fn type_prefix(&self) -> &str {
         &self.type_prefix
-    }
-
-    /// The shared category of one of the provider's types.
-    pub fn category(&self, providertype: &str) -> Option<&'static str> {
-        self.compiled.categories.get(providertype).copied()
     }
 
     /// The request headers that are stored with the event.

@@ -7,7 +7,9 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::addresses::Addresses;
 use super::api::ApiSpec;
+use super::meaning::CategoriesSpec;
 use super::period::Period;
 use super::plausible::Look;
 use super::read::{FactsSpec, HandshakeSpec};
@@ -42,13 +44,17 @@ pub(crate) struct Spec {
     #[serde(default)]
     pub(crate) answer: AnswerSpec,
     #[serde(default)]
-    pub(crate) categories: BTreeMap<String, String>,
+    pub(crate) categories: CategoriesSpec,
     /// The media type of a `bytes` body.
     #[serde(default = "octets")]
     pub(crate) content_type: String,
     #[serde(default)]
     pub(crate) keep_headers: Vec<String>,
     pub(crate) api: Option<ApiSpec>,
+    pub(crate) addresses: Option<Addresses>,
+    /// What to do at the provider, step by step; `{url}` stands for the URL of the source.
+    #[serde(default)]
+    pub(crate) setup: Vec<String>,
     #[serde(default)]
     pub(crate) samples: Vec<Sample>,
     #[serde(default)]
@@ -154,6 +160,17 @@ pub enum Effect {
     Disabled,
     /// The provider tries again later by itself.
     Paused,
+}
+
+impl Effect {
+    /// As the file spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Effect::Deleted => "deleted",
+            Effect::Disabled => "disabled",
+            Effect::Paused => "paused",
+        }
+    }
 }
 
 impl Default for AnswerSpec {

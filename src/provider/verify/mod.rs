@@ -2,10 +2,12 @@
 
 mod address;
 mod encoding;
+mod fetched;
 mod format;
 mod jwt;
 mod key;
 mod mac;
+mod outgoing;
 mod picked;
 mod place;
 mod plan;
@@ -25,7 +27,10 @@ use crate::event::Verification;
 pub(crate) use encoding::Encoding;
 pub(crate) use format::Parsed;
 pub(crate) use key::Algorithm;
+pub use key::KeyKind;
 pub(crate) use mac::Hash;
+pub use outgoing::{Signed, Signer};
+pub use plan::Coverage;
 pub(crate) use plan::{Check, Keys, Plan, Proof};
 pub(crate) use secret::SecretForm;
 pub(crate) use signature::{ClockPlace, SignaturePlan};
@@ -56,6 +61,8 @@ pub struct Verified {
     pub(super) secret: usize,
     pub(super) kind: Verification,
     pub(super) signed_at: Option<Timestamp>,
+    /// What the provider's API said, where that is the proof.
+    pub(super) record: Option<Vec<u8>>,
 }
 
 impl Verified {

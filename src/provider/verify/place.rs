@@ -114,9 +114,10 @@ impl Place {
         }
     }
 
-    /// Where a signer of ours writes; `None` when that is not a header.
-    pub(crate) fn written(&self) -> Option<&HeaderName> {
-        self.headers().first()
+    /// Is there a value, in the body or in the first item of its batch?
+    pub(crate) fn stands_in(&self, found: &Found<'_>) -> bool {
+        let Place::Json(_, slot) = self else { return false };
+        found.raw(*slot).is_some() || found.item(0).is_some_and(|(_, item)| item.raw(*slot).is_some())
     }
 
     /// For the docs.

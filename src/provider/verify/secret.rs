@@ -58,6 +58,16 @@ impl SecretForm {
         if key.is_empty() { Err("holds no key") } else { Ok(Zeroizing::new(key)) }
     }
 
+    /// How a provider would hand out these key bytes; `None` where no text stands for them.
+    pub(crate) fn encode(self, key: &[u8]) -> Option<String> {
+        match self {
+            SecretForm::Base64 => Some(STANDARD.encode(key)),
+            SecretForm::Hex => Some(hex::encode(key)),
+            SecretForm::Whsec => Some(format!("whsec_{}", STANDARD.encode(key))),
+            SecretForm::Plain | SecretForm::Exact | SecretForm::HtmlUnescape | SecretForm::Sha1 => None,
+        }
+    }
+
     /// For the docs.
     pub(crate) const fn describe(self) -> &'static str {
         match self {

@@ -61,7 +61,7 @@ impl Scene {
         Scene {
             provider,
             source,
-            headers: rules.sign(body.as_bytes(), &given, now()).unwrap(),
+            headers: rules.sign(body.as_bytes(), &given, now()).unwrap().headers,
             query: String::new(),
             body: body.as_bytes().to_vec(),
             now: now(),
