@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::answer::Unavailable;
-use super::delivery::Pending;
-use crate::kafka::Delivery;
+use super::delivery::{Durable, Pending};
 
 /// How long an id is remembered: the longest retry schedules of the providers end within a few days, most within one;
 /// what comes later is caught by the enricher.
@@ -91,13 +90,11 @@ impl Window {
     }
 
     /// The fate of an id that was [`Entry::First`]; everybody who joined is told.
-    pub(super) fn settle(&self, key: Key, outcome: Result<Delivery, Unavailable>, now: Instant) {
+    pub(super) fn settle(&self, key: Key, outcome: Result<Durable, Unavailable>, now: Instant) {
         let joined = {
             let mut inner = self.inner();
             if outcome.is_ok() {
-                inner.durable.insert(key);
-                inner.ages.push_back((now, key));
-                inner.forget(self.capacity, now);
+                inner.remember(key, now, self.capacity);
             }
             inner.underway.remove(&key).unwrap_or_default()
         };
@@ -106,12 +103,24 @@ impl Window {
         }
     }
 
+    /// An id whose record is durable since before this process began.
+    pub(super) fn restore(&self, key: Key, now: Instant) {
+        self.inner().remember(key, now, self.capacity);
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
+    fn remember(&mut self, key: Key, now: Instant, capacity: usize) {
+        if self.durable.insert(key) {
+            self.ages.push_back((now, key));
+            self.forget(capacity, now);
+        }
+    }
+
     fn forget(&mut self, capacity: usize, now: Instant) {
         while let Some((since, key)) = self.ages.front().copied() {
             if self.ages.len() <= capacity && now.duration_since(since) <= AGE {
@@ -126,8 +135,9 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::Delivery;
 
-    const DURABLE: Result<Delivery, Unavailable> = Ok(Delivery { partition: 0, offset: 7 });
+    const DURABLE: Result<Durable, Unavailable> = Ok(Durable::Kafka(Delivery { partition: 0, offset: 7 }));
 
     #[test]
     fn a_copy_is_a_duplicate_only_when_the_first_is_durable() {

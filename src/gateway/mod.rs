@@ -15,15 +15,17 @@ mod ingest;
 mod inquiry;
 mod journal;
 mod live;
+mod order;
 mod rejects;
 mod replays;
 mod run;
 mod source;
+mod spooling;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
@@ -35,6 +37,7 @@ use crate::config::{Config, ConfigError};
 use crate::http::admin::Operations;
 use crate::kafka::Producer;
 use crate::provider::{Catalogue, Reject, Request, Rules};
+use crate::spool::{Drain, Spool};
 use crate::telemetry::{GatewayMetrics, Metrics};
 use admission::PerSecond;
 use answer::Answer;
@@ -44,8 +47,9 @@ use call::InFlight;
 use counters::Counters;
 use delivery::Receipt;
 pub use journal::{Fate, Journal};
-pub use run::{Listeners, bind, serve};
+pub use run::{Listeners, Rest, bind, serve};
 use source::Source;
+pub use spooling::StartError;
 
 /// The label of requests to paths that nobody configured. Not a legal source name.
 const UNKNOWN_SOURCE: &str = "(unknown)";
@@ -64,7 +68,9 @@ pub struct Gateway {
     trusted_proxies: Vec<IpNet>,
     in_flight: InFlight,
     numbers: AtomicU64,
-    clock: Clock,
+    clock: Arc<Clock>,
+    spool: Option<Arc<Spool>>,
+    drain: Mutex<Option<Drain>>,
     metrics: GatewayMetrics,
     unknown: Counters,
     draining: AtomicBool,
@@ -78,8 +84,8 @@ impl Gateway {
     /// Compile the sources and start the producer. Does not wait for Kafka.
     ///
     /// # Errors
-    /// A source that lacks what its scheme needs, or a property that librdkafka does not take.
-    pub fn start(config: &Config, metrics: &Metrics) -> Result<Arc<Self>, ConfigError> {
+    /// A source that lacks what its scheme needs, a property that librdkafka does not take, or a spool that cannot be had.
+    pub fn start(config: &Config, metrics: &Metrics) -> Result<Arc<Self>, StartError> {
         Self::start_at(config, metrics, Box::new(Timestamp::now))
     }
 
@@ -87,17 +93,29 @@ impl Gateway {
     ///
     /// # Errors
     /// As [`Gateway::start`].
-    pub fn start_at(config: &Config, metrics: &Metrics, clock: Clock) -> Result<Arc<Self>, ConfigError> {
+    pub fn start_at(config: &Config, metrics: &Metrics, clock: Clock) -> Result<Arc<Self>, StartError> {
         let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
+        let origin = config.path.display().to_string();
+        let reopened = config.spool.as_ref().map(|spool| spooling::open(spool, &metrics.spool, &origin)).transpose()?;
+        let spool = reopened.as_ref().map(|reopened| Arc::clone(&reopened.spool));
+        let clock = Arc::new(clock);
         let mut sources = HashMap::new();
         let mut topics = BTreeSet::from([config.kafka.topics.dead_letter_topic()]);
         for source in config.sources.values() {
             topics.insert(source.raw_topic.clone());
-            let compiled = Source::new(source, config, &metrics.gateway).map_err(wrong)?;
+            let compiled = Source::new(source, config, spool.as_ref(), &metrics.gateway).map_err(wrong)?;
+            if let Some(reopened) = &reopened {
+                reopened.remember(&source.name, &compiled.window);
+            }
             sources.insert(source.path.clone(), Arc::new(compiled));
         }
-        let topics = topics.into_iter().map(Arc::from).collect();
+        let mut topics: BTreeSet<Arc<str>> = topics.into_iter().map(Arc::from).collect();
+        // What waits may belong to a source that is no longer configured.
+        topics.extend(reopened.into_iter().flat_map(|reopened| reopened.topics));
+        let topics = topics.into_iter().collect();
         let producer = Producer::start(&config.kafka, topics, metrics.kafka.clone()).map_err(wrong)?;
+        let drain = spool.as_ref().map(|spool| spooling::drain(spool, &producer, config.enrich.window, &clock));
+        let drain = Mutex::new(drain.transpose().map_err(StartError::Spool)?);
         let gateway = Arc::new(Self {
             sources,
             producer,
@@ -108,6 +126,8 @@ impl Gateway {
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
             clock,
+            spool,
+            drain,
             unknown: Counters::new(&metrics.gateway, UNKNOWN_SOURCE, 0),
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
@@ -128,9 +148,20 @@ impl Gateway {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// Wait for what is under way and end the producer. Returns the records whose fate stayed open. Blocks the thread.
-    pub fn close(&self, patience: Duration) -> usize {
-        self.producer.close(patience)
+    /// Drain the spool and wait for what is under way as long as there is time, then end both. Blocks the thread.
+    pub fn close(&self, patience: Duration) -> Rest {
+        let end = Instant::now() + patience;
+        if let Some(spool) = &self.spool {
+            spool.await_empty(patience);
+        }
+        drop(self.drain.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let unsettled = self.producer.close(end.saturating_duration_since(Instant::now()));
+        Rest { unsettled, spooled: self.spool.as_ref().map_or(0, |spool| spool.close()) }
+    }
+
+    /// Whether nothing can be made durable: Kafka is away, and the spool takes nothing either.
+    fn is_stuck(&self) -> bool {
+        self.spool.as_ref().is_some_and(|spool| self.producer.open_breakers() > 0 && !spool.has_room())
     }
 
     /// Refused requests beyond an address's allowance are told so. Only failures count: a verified request is never
@@ -168,6 +199,9 @@ impl Gateway {
             let oldest = gateway.in_flight.oldest().map_or(0.0, |at| at.as_millisecond() as f64 / 1_000.0);
             gateway.metrics.oldest_request.set(oldest);
             kafka.in_flight.set(gateway.producer.in_flight().try_into().unwrap_or(i64::MAX));
+            if let Some(spool) = &gateway.spool {
+                spool.measure();
+            }
             kafka.breakers_open.set(gateway.producer.open_breakers().try_into().unwrap_or(i64::MAX));
         });
     }
@@ -181,6 +215,9 @@ impl Operations for Gateway {
         if !self.producer.topics_seen() {
             return Err("kafka, or one of the topics, was not seen yet; `hookstream check` says which".to_owned());
         }
+        if self.is_stuck() {
+            return Err("kafka is away and the spool is full or its disk fails".to_owned());
+        }
         Ok(())
     }
 
@@ -190,6 +227,7 @@ impl Operations for Gateway {
             "ready": self.ready().is_ok(),
             "counts": counts,
             "open_breakers": self.producer.open_breakers(),
+            "spool": self.spool.as_ref().map(|spool| json!({ "records": spool.records(), "has_room": spool.has_room() })),
             "sources": self.sources.values().map(|source| source.status()).collect::<Vec<_>>(),
             "recent_rejects": refusals,
         })

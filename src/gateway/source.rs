@@ -13,9 +13,11 @@ use ulid::Ulid;
 
 use super::admission::{self, PerSecond};
 use super::counters::Counters;
+use super::delivery::Route;
 use super::duplicates::Window;
 use super::inquiry::Inquiries;
 use super::live::Live;
+use super::order::Order;
 use super::replays::Bodies;
 use crate::config::{Config, KeyBy, SourceConfig};
 use crate::event::{
@@ -24,6 +26,7 @@ use crate::event::{
 use crate::http::RequestId;
 use crate::provider::diagnose::Suspect;
 use crate::provider::{Facts, Provider, Reject, Reply, Request, Rules, Verified};
+use crate::spool::Spool;
 use crate::telemetry::GatewayMetrics;
 
 /// The most ids that all duplicate windows hold together; about 100 bytes each.
@@ -36,6 +39,8 @@ pub(super) struct Source {
     pub(super) inquiries: Option<Inquiries>,
     pub(super) counters: Counters,
     pub(super) window: Arc<Window>,
+    /// The way of its records.
+    pub(super) route: Arc<Route>,
     pub(super) max_body: usize,
     pub(super) deadline: Duration,
     /// The answer to a stored event, where the provider wants another than ours.
@@ -64,8 +69,16 @@ pub(super) struct Item {
 }
 
 impl Source {
-    pub(super) fn new(source: &SourceConfig, config: &Config, metrics: &GatewayMetrics) -> Result<Self, String> {
+    pub(super) fn new(
+        source: &SourceConfig,
+        config: &Config,
+        spool: Option<&Arc<Spool>>,
+        metrics: &GatewayMetrics,
+    ) -> Result<Self, String> {
+        let spool = spool.filter(|_| source.spools).cloned();
+        let order = (spool.is_some() && source.key == KeyBy::Subject).then(Order::default);
         Ok(Self {
+            route: Arc::new(Route { source: source.name.as_str().into(), spool, order }),
             rules: Live::new(source)?,
             inquiries: source.inquiries()?.map(|(base, headers)| Inquiries::new(base, headers)).transpose()?,
             secret_names: source.secret_names(),

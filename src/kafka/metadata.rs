@@ -1,6 +1,6 @@
 //! The thread that keeps the partition counts fresh.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,6 +31,8 @@ struct Signals {
     stop: bool,
     /// What was said already, so that each trouble is said once.
     complaints: BTreeSet<String>,
+    /// Topics that Kafka says do not exist, since when.
+    missing: HashMap<Arc<str>, Instant>,
 }
 
 impl Metadata {
@@ -40,6 +42,11 @@ impl Metadata {
 
     pub(super) fn topics(&self) -> &[Arc<str>] {
         &self.topics
+    }
+
+    /// For how long Kafka has been saying that there is no such topic.
+    pub(super) fn missing(&self, topic: &str) -> Option<Duration> {
+        self.signals().missing.get(topic).map(Instant::elapsed)
     }
 
     pub(super) fn stop(&self) {
@@ -99,9 +106,11 @@ impl Metadata {
             Ok(metadata) => match metadata.topics().first() {
                 Some(seen) if !seen.partitions().is_empty() => {
                     known.note(topic, seen.partitions().len());
+                    self.signals().missing.remove(topic);
                     return;
                 }
                 _ => {
+                    self.signals().missing.entry(Arc::clone(topic)).or_insert_with(Instant::now);
                     ("the topic does not exist; create it with `hookstream topics apply`".to_owned(), topic.to_string())
                 }
             },

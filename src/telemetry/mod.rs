@@ -3,4 +3,4 @@
 pub mod logging;
 mod metrics;
 
-pub use metrics::{Description, EnrichMetrics, GatewayMetrics, KafkaMetrics, Metrics, SourceMetrics};
+pub use metrics::{Description, EnrichMetrics, GatewayMetrics, KafkaMetrics, Metrics, SourceMetrics, SpoolMetrics};

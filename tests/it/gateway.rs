@@ -9,5 +9,6 @@ mod inquiry;
 mod lifecycle;
 mod records;
 mod secrets;
+mod spool;
 mod stored;
 mod vectors;

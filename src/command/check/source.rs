@@ -147,10 +147,11 @@ fn subject(source: &SourceConfig, note: &mut impl FnMut(Verdict, &str)) {
 /// What becomes of events that we cannot take.
 fn answers(source: &SourceConfig, note: &mut impl FnMut(Verdict, &str)) {
     let answer = source.provider.answer();
-    if !answer.redelivers {
+    if !answer.redelivers && !source.spools {
         note(
             Verdict::Note,
-            "the provider does not send again by itself: what is answered 503 is lost unless it is redelivered by hand",
+            "the provider does not send again by itself: what is answered 503 while Kafka is away is lost unless it is \
+             redelivered by hand; with a spool it is kept (spool.dir)",
         );
     }
     if let Some(disables) = answer.disables {
