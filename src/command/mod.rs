@@ -2,7 +2,9 @@
 
 mod check;
 mod enrich;
+mod explain;
 mod init;
+mod man;
 mod output;
 mod providers;
 mod send;
@@ -18,6 +20,7 @@ use crate::cli::{Cli, Command};
 use crate::config::{self, Config, ConfigError, LogFormat};
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging::{self, LogGuard};
+pub use man::page as man_page;
 pub use output::{Output, Row, print, visible};
 pub(crate) use send::{Sender, client, reachable};
 pub(crate) use serve::Operators;
@@ -70,9 +73,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| error.to_string())?;
-            output::print_bytes(&page)?;
+            output::print_bytes(man::page().map_err(|error| error.to_string())?.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Init(arguments) => return init::run(arguments),
@@ -116,6 +117,10 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
             // What a client would log, the table says.
             let (config, _log) = configured(&cli, "error")?;
             check::run(&config, arguments).await
+        }
+        Command::Explain(arguments) => {
+            let (config, _log) = configured_or_default(&cli)?;
+            explain::run(&config, arguments).await
         }
         Command::Providers(arguments) => {
             let (config, _log) = configured_or_default(&cli)?;

@@ -12,7 +12,7 @@ pub enum Reject {
     SignatureMalformed,
     /// The signature was made with another secret or over other bytes.
     SignatureMismatch,
-    /// A header whose value is part of the signed text is absent or stands there twice.
+    /// A header whose value is part of the signed text is absent or empty, or stands there twice.
     SignedHeaderMissing,
     /// The scheme signs a timestamp and the request has none.
     TimestampMissing,
@@ -38,6 +38,8 @@ pub enum Reject {
     BodyTimeout,
     /// The body is larger than the source allows.
     BodyTooLarge,
+    /// The request names no record that the provider's API knows.
+    Unconfirmed,
     /// A challenge by GET or OPTIONS that does not fit: another topic, another verify token.
     HandshakeRefused,
     /// The body is of a media type that the provider file does not name.
@@ -52,7 +54,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, in the order of the docs.
-    pub const ALL: [Reject; 21] = [
+    pub const ALL: [Reject; 22] = [
         Reject::SignatureMissing,
         Reject::SignatureMalformed,
         Reject::SignatureMismatch,
@@ -69,6 +71,7 @@ impl Reject {
         Reject::BodyIncomplete,
         Reject::BodyTimeout,
         Reject::BodyTooLarge,
+        Reject::Unconfirmed,
         Reject::HandshakeRefused,
         Reject::UnsupportedMediaType,
         Reject::UnsupportedEncoding,
@@ -95,6 +98,7 @@ impl Reject {
             Reject::BodyIncomplete => "body_incomplete",
             Reject::BodyTimeout => "body_timeout",
             Reject::BodyTooLarge => "body_too_large",
+            Reject::Unconfirmed => "unconfirmed",
             Reject::HandshakeRefused => "handshake_refused",
             Reject::UnsupportedMediaType => "unsupported_media_type",
             Reject::UnsupportedEncoding => "unsupported_encoding",
@@ -115,7 +119,8 @@ impl Reject {
             | Reject::TimestampTooOld
             | Reject::TimestampInFuture
             | Reject::TokenMissing
-            | Reject::TokenMismatch => 401,
+            | Reject::TokenMismatch
+            | Reject::Unconfirmed => 401,
             Reject::AddressNotAllowed => 403,
             Reject::UnknownSource | Reject::HandshakeRefused => 404,
             Reject::MethodNotAllowed => 405,
@@ -141,7 +146,7 @@ impl Reject {
                 "The signature has the right form and does not match under any live secret: another secret, or a proxy changed the body."
             }
             Reject::SignedHeaderMissing => {
-                "A header whose value is part of the signed text is absent or was sent more than once."
+                "A header whose value is part of the signed text is absent, empty or was sent more than once."
             }
             Reject::TimestampMissing => "The scheme signs a timestamp and the request carries none.",
             Reject::TimestampMalformed => {
@@ -163,6 +168,9 @@ impl Reject {
             Reject::BodyIncomplete => "The client went away, or broke the framing, before the body was complete.",
             Reject::BodyTimeout => "The body was not there in time: 1.5 s before the provider stops waiting.",
             Reject::BodyTooLarge => "The body is larger than the source's `max_body`.",
+            Reject::Unconfirmed => {
+                "Nobody signs these requests: the provider's API was asked for the record that this one names, and knows none, or it names none that could be asked for. Test and live mode have keys of their own."
+            }
             Reject::HandshakeRefused => {
                 "A challenge that does not fit: another topic, another verify token, or a word that cannot be answered safely."
             }

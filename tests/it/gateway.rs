@@ -3,7 +3,9 @@
 
 mod admission;
 mod delivery;
+mod explain;
 mod hostile;
+mod inquiry;
 mod lifecycle;
 mod records;
 mod secrets;
