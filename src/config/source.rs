@@ -152,15 +152,32 @@ impl SourceConfig {
     /// # Errors
     /// A secret that the scheme cannot use.
     pub fn bind_with(&self, secrets: Vec<Secret>) -> Result<Rules, String> {
-        let binding = Binding {
+        self.bind_as(&self.binding(secrets))
+    }
+
+    /// The same from settings that [`SourceConfig::binding`] made.
+    ///
+    /// # Errors
+    /// As [`SourceConfig::bind_with`].
+    pub fn bind_as(&self, binding: &Binding) -> Result<Rules, String> {
+        self.provider.bind(binding).map_err(|error| self.at(&error.to_string()))
+    }
+
+    /// Its settings, with these secrets.
+    pub fn binding(&self, secrets: Vec<Secret>) -> Binding {
+        Binding {
             secrets,
             params: self.params.clone(),
             public_url: self.public_url.clone(),
             overrides: self.overrides.clone(),
             accept_unsigned: self.accept_unsigned,
             secrets_follow: self.secrets_file.is_some(),
-        };
-        self.provider.bind(&binding).map_err(|error| self.at(&error.to_string()))
+        }
+    }
+
+    /// What the secrets are called in the file, such as `env:STRIPE_WEBHOOK_SECRET`, in their order.
+    pub fn secret_names(&self) -> Vec<String> {
+        self.secrets.iter().map(SecretRef::to_string).collect()
     }
 
     /// The credentials for the provider's API that hold for a tenant, fetched; empty where none are configured.

@@ -42,7 +42,7 @@ pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, Bind
     let keys = Keys { secrets: &binding.secrets, params: &binding.params, public_url };
     let check = |plan: &Plan| if binding.accept_unsigned { Ok(Check::None) } else { plan.bind(&keys) };
     let checks = compiled.plans.iter().map(check).collect::<Result<_, _>>()?;
-    Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks))
+    Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks, binding.clone()))
 }
 
 /// The provider as one source has it: its file, with what the source sets otherwise.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 
+use super::bind::Binding;
 use super::compiled::Compiled;
 use super::error::SignError;
 use super::media;
@@ -20,11 +21,18 @@ pub struct Rules {
     /// One for each plan.
     checks: Vec<Check>,
     signer: Option<Arc<Signer>>,
+    /// What it was made with: a diagnosis changes one thing of it after the other.
+    binding: Binding,
 }
 
 impl Rules {
-    pub(super) fn new(type_prefix: String, compiled: Compiled, checks: Vec<Check>) -> Rules {
-        Rules { type_prefix, compiled, checks, signer: None }
+    pub(super) fn new(type_prefix: String, compiled: Compiled, checks: Vec<Check>, binding: Binding) -> Rules {
+        Rules { type_prefix, compiled, checks, signer: None, binding }
+    }
+
+    /// The settings that it was bound with, secrets included.
+    pub fn binding(&self) -> &Binding {
+        &self.binding
     }
 
     /// Does this request come from the provider? Looks at headers and raw bytes, parses nothing of the body.
@@ -133,11 +141,6 @@ impl Rules {
     /// What stands before the provider's own type in the envelope's `type`.
     pub fn type_prefix(&self) -> &str {
         &self.type_prefix
-    }
-
-    /// The shared category of one of the provider's types.
-    pub fn category(&self, providertype: &str) -> Option<&'static str> {
-        self.compiled.categories.get(providertype).copied()
     }
 
     /// The request headers that are stored with the event.

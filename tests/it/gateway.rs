@@ -3,6 +3,7 @@
 
 mod admission;
 mod delivery;
+mod explain;
 mod hostile;
 mod inquiry;
 mod lifecycle;

@@ -62,7 +62,7 @@ def adyen(File, Scheme):
         return dict(headers=JSON, body=json.dumps(dict(live="false", notificationItems=whole), separators=(",", ":")).encode())
 
     def event(reference):
-        return dict(id=f"{reference}:AUTHORISATION:true", type="AUTHORISATION.true", time="2026-01-02T02:04:05Z", subject=reference,
+        return dict(id=f"{reference}:AUTHORISATION:true", type="AUTHORISATION", time="2026-01-02T02:04:05Z", subject=reference,
                     tenant="HooksECOM")
 
     sign = lambda items, secret, edit: request(items, secret, edit)
@@ -91,7 +91,7 @@ def adyen(File, Scheme):
                   b'"EUR", "value": 1000}, "eventCode": "CAPTURE", "success": "true", "additionalData": {"hmacSignature": '
                   b'"xhpHvYq2u2Np0rstbZ6QjLGu7JWhvf7Iwaa6EviJSX0="}}}]}',
              source="published: Adyen/adyen-node-api-library src/__tests__/hmacValidator.spec.ts (item and signature verbatim)",
-             id="pspReference:CAPTURE:true", type="CAPTURE.true", subject="pspReference", tenant="merchantAccount")
+             id="pspReference:CAPTURE:true", type="CAPTURE", subject="pspReference", tenant="merchantAccount")
     return file
 
 
@@ -269,7 +269,7 @@ def square(File, Scheme):
     scheme = Scheme("x-square-hmacsha256-signature", lambda body, ts, _: url.encode() + body, encoding="base64")
     body = (b'{"merchant_id":"ML1","type":"payment.updated","event_id":"e-1","created_at":"2026-01-02T03:04:05Z","data":{"type":"payment",'
             b'"id":"p1","object":{"payment":{"status":"COMPLETED"}}}}')
-    event = dict(id="e-1", type="payment.updated.COMPLETED", time="2026-01-02T03:04:05Z", subject="p1", tenant="ML1")
+    event = dict(id="e-1", type="payment.updated", time="2026-01-02T03:04:05Z", subject="p1", tenant="ML1")
     file.standard(scheme, body, JSON, event, ("fake-square-live", "fake-square-old", "fake-square-foreign"))
     file.add("known answer of the documentation", "ok",
              JSON + [("x-square-hmacsha256-signature", "2kRE5qRU2tR+tBGlDwMEw2avJ7QM4ikPYD/PJ3bd9Og=")], b'{"hello":"world"}', ["asdf1234"],
@@ -352,7 +352,7 @@ def x(File, Scheme):
     file = File("x")
     scheme = Scheme("x-twitter-webhooks-signature", lambda body, ts, _: body, value=lambda ts, sig: f"sha256={sig}", encoding="base64")
     body = b'{"for_user_id":"1","tweet_create_events":[{"id_str":"2","timestamp_ms":"1700000000000"}]}'
-    event = dict(id="2", type="activity", time="2023-11-14T22:13:20Z", subject="2", tenant="1")
+    event = dict(id="2", type="tweet_create_events", time="2023-11-14T22:13:20Z", subject="2", tenant="1")
     live = "x-consumer-secret"
     file.standard(scheme, body, JSON, event, (live, "fake-x-old", "fake-x-foreign"))
 

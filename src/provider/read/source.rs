@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName};
+use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::event::{Found, Pointer, Wanted, clean, scan};
+use crate::event::{Found, Pointer, Wanted, clean, rfc3339_millis, scan};
 use crate::provider::placeholder::{Piece, pieces};
 use crate::provider::verify::{Check, Encoding, header_name, only};
 
@@ -33,6 +34,8 @@ pub(crate) enum Source<P> {
     If(Box<Source<P>>, Box<Source<P>>, bool),
     /// SHA-256 over the parts that exist, each marked off; absent when none does.
     Hash(Vec<Source<P>>),
+    /// The moment at which we received the request, for a time that the provider does not tell.
+    Received,
     /// The whole body, as a part of a hash: for providers whose equal bodies are one event.
     Body,
     /// A parameter of the source, in replies; a literal once bound.
@@ -49,6 +52,8 @@ pub(crate) struct Input<'a, 'f> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: &'a str,
     pub(crate) body: &'a [u8],
+    /// When the request arrived.
+    pub(crate) now: Timestamp,
     /// What challenges are answered with.
     pub(crate) checks: &'f [Check],
 }
@@ -65,6 +70,7 @@ impl<P> Source<P> {
             Source::Literal(text) => Source::Literal(text.clone()),
             Source::Join(parts) => Source::Join(parts.iter().map(|part| part.map(pointer)).collect()),
             Source::Hash(parts) => Source::Hash(parts.iter().map(|part| part.map(pointer)).collect()),
+            Source::Received => Source::Received,
             Source::Body => Source::Body,
             Source::Config(name) => Source::Config(name.clone()),
             Source::Keyed(encoding, part) => Source::Keyed(*encoding, Box::new(part.map(pointer))),
@@ -107,7 +113,7 @@ impl<P> Source<P> {
             Source::If(place, there, _) => [place.headers(), there.headers()].concat(),
             Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::headers).collect(),
             Source::Keyed(_, part) => part.headers(),
-            Source::Query(_) | Source::Pointer(_) | Source::Literal(_) | Source::Body | Source::Config(_) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }
@@ -135,6 +141,7 @@ impl Source<usize> {
                 parts.iter().map(|part| part.text(input)).collect::<Option<String>>().map(Cow::Owned)
             }
             Source::Hash(parts) => hash(parts, input).map(Cow::Owned),
+            Source::Received => Some(Cow::Owned(rfc3339_millis(input.now))),
             Source::Body | Source::Config(_) => None,
             Source::Keyed(encoding, part) => keyed(*encoding, &part.text(input)?, input.checks).map(Cow::Owned),
         }
@@ -311,6 +318,7 @@ fn place(text: &str) -> Result<Source<Pointer>, String> {
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderValue};
+    use jiff::Timestamp;
     use proptest::prelude::*;
 
     use super::{Input, Source, SourceSpec, first, first_id};
@@ -333,7 +341,14 @@ mod tests {
         headers.append("x-twice", HeaderValue::from_static("a"));
         headers.append("x-twice", HeaderValue::from_static("b"));
         let query = "a=b%20c&a=d";
-        let input = Input { found: Some(&found), headers: &headers, query, body: body.as_bytes(), checks: &[] };
+        let input = Input {
+            found: Some(&found),
+            headers: &headers,
+            query,
+            body: body.as_bytes(),
+            now: Timestamp::UNIX_EPOCH,
+            checks: &[],
+        };
         first(&sources, input).map(|text| text.into_owned())
     }
 
@@ -385,7 +400,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-id", HeaderValue::from_str(&long).unwrap());
         let sources = [compile("header:X-Id", &mut Vec::new())];
-        let input = Input { found: None, headers: &headers, query: "", body: b"", checks: &[] };
+        let input =
+            Input { found: None, headers: &headers, query: "", body: b"", now: Timestamp::UNIX_EPOCH, checks: &[] };
         assert_eq!(first(&sources, input), None);
         assert_eq!(first_id(&sources, input).unwrap().len(), 32);
     }
