@@ -260,6 +260,8 @@ pub struct Source {
     pub public_url: Option<String>,
     /// The secrets that signatures are checked with; several while one is being replaced.
     pub secrets: Vec<SecretRef>,
+    /// Roots beside the public ones for certificates that sign (rsa-x509), in PEM: a proxy's that breaks TLS open, a test's.
+    pub key_roots: Option<SecretRef>,
     /// Short for the only credential that the provider's API needs.
     pub api_key: Option<SecretRef>,
     /// Credentials for the provider's API, named as the provider file names them.

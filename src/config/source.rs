@@ -49,6 +49,7 @@ pub struct SourceConfig {
     /// Whether unsigned events are taken.
     pub accept_unsigned: bool,
     secrets: Vec<SecretRef>,
+    key_roots: Option<SecretRef>,
     credentials: BTreeMap<String, SecretRef>,
     tenants: BTreeMap<String, BTreeMap<String, SecretRef>>,
     params: BTreeMap<String, String>,
@@ -107,6 +108,7 @@ impl SourceConfig {
             api_base: file.api_base.as_deref().map(api_base).transpose()?,
             accept_unsigned: file.accept_unsigned,
             secrets: file.secrets.clone(),
+            key_roots: file.key_roots.clone(),
             credentials: credentials(file, &provider)?,
             tenants: file.tenants.clone(),
             params: file.params.clone(),
@@ -141,6 +143,8 @@ impl SourceConfig {
         let binding = Binding {
             secrets,
             params: self.params.clone(),
+            credentials: if self.provider.key_hosts().is_empty() { BTreeMap::new() } else { self.credentials(None)? },
+            key_roots: self.key_roots.as_ref().map(SecretRef::resolve).transpose().map_err(|error| self.at(&error))?,
             public_url: self.public_url.clone(),
             overrides: self.overrides.clone(),
             accept_unsigned: self.accept_unsigned,

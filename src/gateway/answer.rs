@@ -70,6 +70,8 @@ pub enum Unavailable {
     Busy,
     /// Too many copies of one event wait for the first.
     Crowded,
+    /// The key that the request is signed with cannot be fetched now.
+    Key,
 }
 
 impl Unavailable {
@@ -82,6 +84,7 @@ impl Unavailable {
             Self::Memory => "memory",
             Self::Busy => "signatures",
             Self::Crowded => "crowded",
+            Self::Key => "key",
         }
     }
 }

@@ -22,6 +22,9 @@ const AFTER_BODY: Duration = Duration::from_millis(1_500);
 /// What the answer must leave of the deadline for the way back.
 const AFTER_ANSWER: Duration = Duration::from_millis(200);
 
+/// What the key that verifies it must leave of the deadline for Kafka.
+const AFTER_KEY: Duration = Duration::from_millis(1_000);
+
 /// The largest limit that a 413 can name where the source is not known.
 const NO_LIMIT: usize = 0;
 
@@ -87,6 +90,11 @@ impl Call {
     /// Until when the body must be there.
     pub(super) fn body_deadline(&self, source: &Source) -> Instant {
         self.arrived + source.deadline.saturating_sub(AFTER_BODY)
+    }
+
+    /// Until when the key that verifies it must be there.
+    pub(super) fn key_deadline(&self, source: &Source) -> Instant {
+        self.arrived + source.deadline.saturating_sub(AFTER_KEY)
     }
 
     /// Until when the answer must leave.

@@ -45,12 +45,16 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incomin
         return Ok(Answer::Handshake(reply));
     }
     let request = provider::Request { body: &body, ..empty };
+    let key = source.key(&request, call.key_deadline(&source)).await?;
     let turn = gateway.turn(&source.rules, &request, call.answer_deadline(&source)).await?;
-    let verified = source.rules.verify(&request)?;
+    let verified = source.rules.verify_with(&request, key.as_deref())?;
     drop(turn);
     source.verified(&verified, call.now, call.arrived)?;
     let items: Vec<Item> = match source.rules.read(&verified, &request) {
-        Ok(Reading::Handshake(reply)) => return Ok(Answer::Handshake(reply)),
+        Ok(Reading::Handshake(reply)) => {
+            gateway.follow_up(&source, &reply);
+            return Ok(Answer::Handshake(reply));
+        }
         Ok(Reading::Events(events)) => {
             if let (Some(learnt), Some(facts)) = (&mut call.learnt, events.first()) {
                 learnt.kind = Some(facts.providertype.clone().into_owned());

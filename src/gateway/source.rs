@@ -12,15 +12,17 @@ use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::admission::{self, PerSecond};
+use super::answer::{Refused, Unavailable};
 use super::counters::Counters;
 use super::duplicates::Window;
+use super::keys::{KeyRing, Transport};
 use super::replays::Bodies;
 use crate::config::{Config, KeyBy, SourceConfig};
 use crate::event::{
     Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
 };
 use crate::http::RequestId;
-use crate::provider::{Facts, Provider, Reject, Reply, Request, Rules, Verified};
+use crate::provider::{Facts, Material, Provider, Reject, Reply, Request, Rules, Verified};
 use crate::telemetry::GatewayMetrics;
 
 /// The most ids that all duplicate windows hold together; about 100 bytes each.
@@ -43,6 +45,8 @@ pub(super) struct Source {
     key: KeyBy,
     allow: Vec<IpNet>,
     rate: Option<PerSecond<()>>,
+    /// Where keys must be fetched.
+    keys: Option<Arc<KeyRing>>,
     /// Where the id is not covered by the signature.
     bodies: Option<Bodies>,
 }
@@ -54,9 +58,19 @@ pub(super) struct Item {
 }
 
 impl Source {
-    pub(super) fn new(source: &SourceConfig, config: &Config, metrics: &GatewayMetrics) -> Result<Self, String> {
+    /// `transport` is where keys come from; only for a source that needs it.
+    pub(super) fn new(
+        source: &SourceConfig,
+        config: &Config,
+        metrics: &GatewayMetrics,
+        transport: &mut dyn FnMut() -> Result<Arc<dyn Transport>, String>,
+    ) -> Result<Self, String> {
+        let rules = source.bind()?;
+        let name: Arc<str> = source.name.as_str().into();
+        let ring = |transport| KeyRing::new(transport, Arc::clone(&name), metrics.source(&name));
         Ok(Self {
-            rules: source.bind()?,
+            keys: if rules.fetches_keys() { Some(ring(transport()?)) } else { None },
+            rules,
             counters: Counters::new(metrics, &source.name, source.secret_count()),
             window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),
             max_body: source.max_body,
@@ -71,7 +85,7 @@ impl Source {
             allow: source.allow.clone(),
             rate: source.max_requests_per_second.map(PerSecond::new),
             bodies: source.provider.unsigned_facts().contains(&"id").then(Bodies::default),
-            name: source.name.as_str().into(),
+            name,
         })
     }
 
@@ -84,6 +98,18 @@ impl Source {
     pub(super) fn admit(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Reject> {
         admission::address_allowed(address, &self.allow)?;
         admission::headers_allowed(headers, self.max_body)
+    }
+
+    /// The key that the request must be verified with, where it is not the source's own.
+    ///
+    /// # Errors
+    /// The request is refused without one, or the key cannot be had until then.
+    pub(super) async fn key(&self, request: &Request<'_>, until: Instant) -> Result<Option<Arc<Material>>, Refused> {
+        match (self.rules.key_request(request)?, &self.keys) {
+            (Some(wanted), Some(keys)) => Ok(Some(keys.material(&wanted, until).await?)),
+            (Some(_), None) => Err(Unavailable::Key.into()),
+            (None, _) => Ok(None),
+        }
     }
 
     /// Count a verified request.

@@ -14,7 +14,7 @@ use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
 use super::spec::{BodyKind, Disables, Needs, Spec};
-use super::verify::{Plan, header_name};
+use super::verify::{KeysPlan, Plan, header_name};
 use crate::event::Pointer;
 
 /// The deadline of a provider that publishes none.
@@ -120,6 +120,7 @@ impl Provider {
             status: answer.status.unwrap_or(200),
             content_type: answer.content_type.clone(),
             headers: Vec::new(),
+            follow_up: None,
             body: answer.body.clone().unwrap_or_default().into_bytes(),
         })
     }
@@ -162,6 +163,17 @@ impl Provider {
     /// The schemes by which its requests are verified, in the order in which they are looked for.
     pub fn schemes(&self) -> Vec<&'static str> {
         self.compiled.plans.iter().map(Plan::scheme).collect()
+    }
+
+    /// The hosts from which its keys are fetched; empty where the source holds them itself. What must be reachable for
+    /// its events to be taken.
+    pub fn key_hosts(&self) -> Vec<String> {
+        self.compiled.plans.iter().filter_map(Plan::keys).flat_map(KeysPlan::hosts).collect()
+    }
+
+    /// Is every request verified with a key that is fetched, and none of the source's secrets?
+    pub(crate) fn fetches_all_keys(&self) -> bool {
+        self.compiled.plans.iter().all(|plan| plan.keys().is_some())
     }
 
     /// The category of one of its event types.
@@ -207,6 +219,12 @@ impl Compiled {
         if let Some(name) = { named }.find(|name| !spec.needs.params.contains_key(name)) {
             let problem = format!("`{name}` is missing: the scheme or a handshake names it");
             return Err(Fault::new("params", problem).within("needs"));
+        }
+        if let Some(name) =
+            plans.iter().flat_map(Plan::credentials).find(|name| !spec.needs.credentials.contains_key(*name))
+        {
+            let problem = format!("`{name}` is missing: the keys are asked for with it");
+            return Err(Fault::new("credentials", problem).within("needs"));
         }
         if plans.iter().any(|plan| plan.needs_secret()) && spec.needs.secrets.is_none() {
             return Err(Fault::new("secrets", "is missing: the scheme cannot do without").within("needs"));

@@ -31,6 +31,6 @@ pub use reject::Reject;
 pub use rules::Rules;
 pub use sample::{Filled, Filling, Sample};
 pub use spec::{BodyKind, Disables, Effect, Needs, SecretsNeed};
-pub use verify::{Request, Verified};
+pub use verify::{KeyKind, KeyRequest, Material, Request, Verified};
 
 pub use crate::event::Verification;

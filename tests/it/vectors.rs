@@ -70,6 +70,22 @@ fn rejects_of(provider: &Provider) -> Vec<Reject> {
         {
             rejects.push(Reject::TimestampMissing);
         }
+        if way.get("keys").is_some() {
+            let certificate = says(way, "scheme", "rsa-x509");
+            let own = [Reject::KeyUrlNotAllowed, Reject::CertificateInvalid];
+            rejects.extend(if certificate { own.as_slice() } else { &[Reject::KeyUnknown] });
+        }
+        if says(way, "scheme", "jwt-") && !says(way, "scheme", "hs256") {
+            rejects.extend([
+                Reject::TimestampMissing,
+                Reject::TimestampMalformed,
+                Reject::TimestampTooOld,
+                Reject::TimestampInFuture,
+            ]);
+        }
+        if ["issuer", "claims", "expect"].iter().any(|key| way.get(key).is_some()) {
+            rejects.push(Reject::ClaimMismatch);
+        }
         if says(way, "signed", "{header:") {
             rejects.push(Reject::SignedHeaderMissing);
         }

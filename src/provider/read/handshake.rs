@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
+use url::Url;
 
+use super::follow_up::{FollowUp, FollowUpSpec};
 use super::source::{Input, Source, SourceSpec, reply};
 use crate::event::Pointer;
 use crate::provider::error::Fault;
@@ -21,6 +23,8 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// A GET that we owe the provider after the answer. Its host is ours to choose.
+    pub follow_up: Option<Url>,
 }
 
 /// `[[handshake]]` as written.
@@ -40,6 +44,8 @@ pub(crate) struct HandshakeSpec {
     #[serde(default)]
     absent: Vec<SourceSpec>,
     reply: ReplySpec,
+    /// A request of ours that completes it.
+    confirm: Option<FollowUpSpec>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -74,6 +80,7 @@ pub(crate) struct Handshake {
     content_type: Option<String>,
     headers: Vec<(String, Source<usize>)>,
     body: Source<usize>,
+    follow_up: Option<FollowUp>,
 }
 
 impl HandshakeSpec {
@@ -88,7 +95,8 @@ impl HandshakeSpec {
         }
         parts.extend(self.absent.iter().map(|place| format!("no `{}`", place.text)));
         let body = if self.reply.body.is_empty() { "no body".to_owned() } else { format!("`{}`", self.reply.body) };
-        format!("{} ({signed}) → {} and {body}", parts.join(", "), self.reply.status)
+        let confirm = self.confirm.as_ref().map(|confirm| format!(", {}", confirm.describe())).unwrap_or_default();
+        format!("{} ({signed}) → {} and {body}{confirm}", parts.join(", "), self.reply.status)
     }
 
     /// The parameters of the source that the rule names.
@@ -134,13 +142,18 @@ impl HandshakeSpec {
         }
         let present = present.into_iter().map(|(place, value)| (place.source.map(&mut seen), value)).collect();
         let absent = self.absent.iter().map(|place| place.source.map(&mut seen)).collect();
+        let follow_up = self.confirm.as_ref().map(|confirm| confirm.compile(&mut seen)).transpose();
+        let follow_up = follow_up.map_err(|fault| fault.within("confirm"))?;
+        if follow_up.is_some() && !self.signed {
+            return Err(Fault::new("confirm", "only what is signed is confirmed"));
+        }
         if pointed && !self.signed {
             return Err(Fault::new("signed", "a body that is not verified is not read: use header: and query: only"));
         }
         let method = self.method.as_deref().map(|method| method.parse()).transpose();
         let method = method.map_err(|_| Fault::new("method", "is not an HTTP method"))?;
         let (status, content_type) = (reply.status, reply.content_type.clone());
-        Ok(Handshake { signed: self.signed, method, present, absent, status, content_type, headers, body })
+        Ok(Handshake { signed: self.signed, method, present, absent, status, content_type, headers, body, follow_up })
     }
 }
 
@@ -172,12 +185,17 @@ impl Handshake {
         if self.absent.iter().any(|place| place.there(input)) {
             return None;
         }
+        let follow_up = match &self.follow_up {
+            Some(follow_up) => Some(follow_up.url(input)?),
+            None => None,
+        };
         let header = |(name, value): &(String, Source<usize>)| Some((name.clone(), value.text(input)?.into_owned()));
         Some(Reply {
             status: self.status,
             content_type: self.content_type.clone(),
             headers: self.headers.iter().map(header).collect::<Option<_>>()?,
             body: self.body(input)?.into_bytes(),
+            follow_up,
         })
     }
 

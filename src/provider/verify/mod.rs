@@ -1,11 +1,17 @@
 //! Verification: from a request's headers and raw bytes to the proof that its provider sent it.
 
 mod address;
+mod certified;
+mod claims;
 mod encoding;
 mod format;
+mod hosts;
 mod jwt;
 mod key;
+mod keys;
 mod mac;
+mod material;
+mod param;
 mod picked;
 mod place;
 mod plan;
@@ -16,6 +22,7 @@ mod template;
 mod timestamp;
 mod token;
 mod when;
+mod x509;
 
 use http::HeaderMap;
 use jiff::Timestamp;
@@ -23,6 +30,10 @@ use jiff::Timestamp;
 use crate::event::Verification;
 
 pub(crate) use encoding::Encoding;
+pub(crate) use hosts::is_region;
+pub(crate) use keys::KeysPlan;
+pub use keys::{KeyKind, KeyRequest};
+pub use material::Material;
 pub(crate) use plan::{Check, Keys, Plan};
 pub(crate) use spec::VerifySpec;
 pub(crate) use template::{header_name, only};
