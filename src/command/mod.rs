@@ -2,6 +2,8 @@
 
 mod check;
 mod enrich;
+mod init;
+mod man;
 mod output;
 mod providers;
 mod send;
@@ -17,8 +19,9 @@ use crate::cli::{Cli, Command};
 use crate::config::{self, Config, ConfigError, LogFormat};
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging::{self, LogGuard};
+pub use man::page as man_page;
 pub use output::{Output, Row, print, visible};
-pub(crate) use send::{Sender, client};
+pub(crate) use send::{Sender, client, reachable};
 pub(crate) use serve::Operators;
 
 /// How a command can end before its time.
@@ -69,11 +72,10 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| error.to_string())?;
-            output::print_bytes(&page)?;
+            output::print_bytes(man::page().map_err(|error| error.to_string())?.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Init(arguments) => return init::run(arguments),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -123,7 +125,7 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
             let (config, _log) = configured(&cli, "warn")?;
             topics::run(config, arguments).await
         }
-        Command::Completions { .. } | Command::Man => Ok(ExitCode::SUCCESS),
+        Command::Completions { .. } | Command::Man | Command::Init(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod file;
 mod properties;
 mod redact;
 mod secret;
+mod secrets_file;
 mod source;
 mod topics;
 mod value;
@@ -23,6 +24,7 @@ use crate::provider::Catalogue;
 pub use file::{KeyBy, LogFormat};
 pub use properties::Properties;
 pub use secret::Secret;
+pub use secrets_file::{Mark as SecretsMark, SecretsFile};
 pub use source::SourceConfig;
 pub use topics::{RETRY_DELAYS, TopicsConfig};
 pub use value::{Bytes, Length, SecretRef};
@@ -55,6 +57,8 @@ impl std::error::Error for ConfigError {}
 pub struct Config {
     /// Where it was read from.
     pub path: PathBuf,
+    /// Where provider files of the operator's own are.
+    pub providers_dir: Option<PathBuf>,
     /// The public side.
     pub gateway: GatewayConfig,
     /// The operators' side.
@@ -142,8 +146,7 @@ impl Config {
     /// The first thing that is wrong, with file, line, key and what is allowed.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let advice =
-                "name another with --config FILE or HOOKSTREAM_CONFIG, or write one with the example in the README";
+            let advice = "name another with --config FILE or HOOKSTREAM_CONFIG, or write one with `hookstream init`";
             ConfigError::new(path.display(), format!("cannot read the configuration: {error}; {advice}"))
         })?;
         Self::parse(path, &text, variables())
@@ -178,9 +181,9 @@ impl Config {
 
     fn check(path: &Path, file: file::File) -> Result<Self, Fault> {
         let mut catalogue = Catalogue::embedded().map_err(|error| ConfigError::new("built-in providers", error))?;
-        if let Some(dir) = &file.providers_dir {
-            let dir = path.parent().unwrap_or(Path::new(".")).join(dir);
-            add_providers(&mut catalogue, &dir)?;
+        let providers_dir = file.providers_dir.map(|dir| path.parent().unwrap_or(Path::new(".")).join(dir));
+        if let Some(dir) = &providers_dir {
+            add_providers(&mut catalogue, dir)?;
         }
         let topics = TopicsConfig::new(&file.kafka.topics)?;
         if file.enrich.window.0 > topics.retention {
@@ -201,6 +204,7 @@ impl Config {
         let group = topics.prefixed(&file.enrich.group);
         Ok(Self {
             path: path.to_owned(),
+            providers_dir,
             gateway: GatewayConfig {
                 listen: file.gateway.listen,
                 public_url,
@@ -276,28 +280,46 @@ impl From<ConfigError> for Fault {
     }
 }
 
-fn add_providers(catalogue: &mut Catalogue, dir: &Path) -> Result<(), ConfigError> {
+/// Add the provider files of a directory, or put them in the place of those of their names.
+///
+/// # Errors
+/// The first fault, with file, line, key and what is allowed there.
+pub fn add_providers(catalogue: &mut Catalogue, dir: &Path) -> Result<(), ConfigError> {
+    for (name, text) in own_files(dir, false)? {
+        catalogue.add(&name, &text).map_err(|error| ConfigError::new(&name, error))?;
+    }
+    Ok(())
+}
+
+/// The provider files of a directory, or the vector files, each with what errors call it, in the order of their names.
+///
+/// # Errors
+/// A directory or a file that cannot be read.
+pub fn own_files(dir: &Path, vectors: bool) -> Result<Vec<(String, String)>, ConfigError> {
     let unreadable =
         |error: std::io::Error| ConfigError::new(dir.display(), format!("cannot read providers_dir: {error}"));
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.ends_with(".toml") && !name.ends_with(".vectors.toml") {
+        if name.ends_with(".toml") && name.ends_with(".vectors.toml") == vectors {
             files.push(path);
         }
     }
     // One order on every file system, so that the same error comes first everywhere.
     files.sort();
-    for file in files {
-        let text = std::fs::read_to_string(&file).map_err(|error| ConfigError::new(file.display(), error))?;
-        let name = file.display().to_string();
-        catalogue.add(&name, &text).map_err(|error| ConfigError::new(&name, error))?;
-    }
-    Ok(())
+    let read = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError::new(file.display(), error))?;
+        Ok((file.display().to_string(), text))
+    };
+    files.iter().map(read).collect()
 }
 
-fn public_url(text: &str) -> Result<String, String> {
+/// The URL of `gateway.public_url`, without a slash at its end.
+///
+/// # Errors
+/// Why it is none.
+pub fn public_url(text: &str) -> Result<String, String> {
     let wrong = |why: &str| format!("gateway.public_url: `{text}` {why}; write for example https://hooks.example.com");
     let url = url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {

@@ -16,7 +16,7 @@ use super::duplicates::{Entry, Key};
 use super::source::{Item, Source};
 use super::{Gateway, admission, body};
 use crate::http::Handler;
-use crate::provider::{self, Reading, Reject};
+use crate::provider::{self, Challenge, Reading, Reject};
 
 /// Every request on the public port.
 impl Handler for Arc<Gateway> {
@@ -34,23 +34,35 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incomin
     let source = call.source.clone().ok_or(Reject::UnknownSource)?;
     source.admit(call.address, &parts.headers)?;
     let query = parts.uri.query().unwrap_or_default();
+    let mut rules = source.rules.now();
     let empty = provider::Request { method: &parts.method, headers: &parts.headers, query, body: b"", now: call.now };
     if parts.method != Method::POST {
         // Challenges come by GET, HEAD and OPTIONS; events never do.
-        let reply = source.rules.handshake(&empty);
-        return Ok(Answer::Handshake(reply.ok_or(Reject::MethodNotAllowed)?));
+        let reply = rules.handshake(&empty).map(|challenge| challenge.reply);
+        return Ok(Answer::Handshake(reply.ok_or_else(|| rules.refusal(&empty))?));
     }
     let (body, _share) = body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
-    if let Some(reply) = source.rules.handshake(&empty) {
-        return Ok(Answer::Handshake(reply));
-    }
     let request = provider::Request { body: &body, ..empty };
-    let key = source.key(&request, call.key_deadline(&source)).await?;
-    let turn = gateway.turn(&source.rules, &request, call.answer_deadline(&source)).await?;
-    let verified = source.rules.verify_with(&request, key.as_deref())?;
+    if let Some(Challenge { reply, store }) = rules.handshake(&request) {
+        let taken = match store {
+            Some(secret) => source.rules.store(&source.name, secret).await?,
+            None => true,
+        };
+        if taken {
+            return Ok(Answer::Handshake(reply));
+        }
+    }
+    let key = source.key(&rules, &request, call.key_deadline(&source)).await?;
+    let turn = gateway.turn(&rules, &request, call.answer_deadline(&source)).await?;
+    let mut verified = rules.verify_with(&request, key.as_deref());
+    if verified.is_err() && source.rules.refreshed(&source.name).await {
+        rules = source.rules.now();
+        verified = rules.verify_with(&request, key.as_deref());
+    }
+    let verified = verified?;
     drop(turn);
     source.verified(&verified, call.now, call.arrived)?;
-    let items: Vec<Item> = match source.rules.read(&verified, &request) {
+    let items: Vec<Item> = match rules.read(&verified, &request) {
         Ok(Reading::Handshake(reply)) => {
             gateway.follow_up(&source, &reply);
             return Ok(Answer::Handshake(reply));
@@ -59,10 +71,10 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incomin
             if let (Some(learnt), Some(facts)) = (&mut call.learnt, events.first()) {
                 learnt.kind = Some(facts.providertype.clone().into_owned());
             }
-            events.iter().map(|facts| source.item(facts, &verified, &request)).collect()
+            events.iter().map(|facts| source.item(&rules, facts, &verified, &request)).collect()
         }
         Err(unreadable) => {
-            let letter = source.dead_letter(&unreadable, &verified, &request, call.id);
+            let letter = source.dead_letter(&rules, &unreadable, &verified, &request, call.id);
             deliver(gateway, &source, vec![letter], call).await?;
             return Ok(Answer::DeadLetter);
         }

@@ -13,6 +13,7 @@ mod duplicates;
 mod ingest;
 mod journal;
 pub mod keys;
+mod live;
 mod replays;
 mod run;
 mod source;
@@ -152,7 +153,7 @@ impl Gateway {
     /// limited by what others behind the same address do.
     fn limited(&self, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
         match result {
-            Err(Refused::Reject(reject)) if reject.status() == 401 || reject == Reject::UnknownSource => {
+            Err(Refused::Reject(reject)) if matches!(reject.status(), 401 | 404) => {
                 let within = self.failures.failed(address, Instant::now());
                 Err(Refused::Reject(if within { reject } else { Reject::TooManyRequests }))
             }

@@ -16,6 +16,7 @@ use super::answer::{Refused, Unavailable};
 use super::counters::Counters;
 use super::duplicates::Window;
 use super::keys::{KeyRing, Transport};
+use super::live::Live;
 use super::replays::Bodies;
 use crate::config::{Config, KeyBy, SourceConfig};
 use crate::event::{
@@ -30,13 +31,15 @@ const REMEMBERED_IDS: usize = 1_000_000;
 
 pub(super) struct Source {
     pub(super) name: Arc<str>,
-    pub(super) rules: Rules,
+    pub(super) rules: Live,
     pub(super) counters: Counters,
     pub(super) window: Arc<Window>,
     pub(super) max_body: usize,
     pub(super) deadline: Duration,
     /// The answer to a stored event, where the provider wants another than ours.
     pub(super) success: Option<Reply>,
+    /// The status of the answer to a request that proves nothing, where the provider wants one without a body.
+    pub(super) rejected: Option<u16>,
     provider: Arc<Provider>,
     attribute: String,
     topic: Arc<str>,
@@ -65,17 +68,18 @@ impl Source {
         metrics: &GatewayMetrics,
         transport: &mut dyn FnMut() -> Result<Arc<dyn Transport>, String>,
     ) -> Result<Self, String> {
-        let rules = source.bind()?;
+        let rules = Live::new(source)?;
         let name: Arc<str> = source.name.as_str().into();
         let ring = |transport| KeyRing::new(transport, Arc::clone(&name), metrics.source(&name));
         Ok(Self {
-            keys: if rules.fetches_keys() { Some(ring(transport()?)) } else { None },
+            keys: if rules.now().fetches_keys() { Some(ring(transport()?)) } else { None },
             rules,
             counters: Counters::new(metrics, &source.name, source.secret_count()),
             window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),
             max_body: source.max_body,
             deadline: source.deadline,
             success: source.provider.success(),
+            rejected: source.provider.rejected(),
             provider: Arc::clone(&source.provider),
             attribute: source.event_source(),
             topic: source.raw_topic.as_str().into(),
@@ -104,8 +108,13 @@ impl Source {
     ///
     /// # Errors
     /// The request is refused without one, or the key cannot be had until then.
-    pub(super) async fn key(&self, request: &Request<'_>, until: Instant) -> Result<Option<Arc<Material>>, Refused> {
-        match (self.rules.key_request(request)?, &self.keys) {
+    pub(super) async fn key(
+        &self,
+        rules: &Rules,
+        request: &Request<'_>,
+        until: Instant,
+    ) -> Result<Option<Arc<Material>>, Refused> {
+        match (rules.key_request(request)?, &self.keys) {
             (Some(wanted), Some(keys)) => Ok(Some(keys.material(&wanted, until).await?)),
             (Some(_), None) => Err(Unavailable::Key.into()),
             (None, _) => Ok(None),
@@ -139,7 +148,7 @@ impl Source {
     }
 
     /// The Kafka record of one event.
-    pub(super) fn item(&self, facts: &Facts<'_>, verified: &Verified, request: &Request<'_>) -> Item {
+    pub(super) fn item(&self, rules: &Rules, facts: &Facts<'_>, verified: &Verified, request: &Request<'_>) -> Item {
         let id = facts.id.as_deref().filter(|id| !id.is_empty()).map(|id| clean(Cow::Borrowed(id)));
         // A delivery without an id of its own gets one, and nothing is deduplicated.
         let identity = id.clone().unwrap_or_else(|| Cow::Owned(Ulid::new().to_string()));
@@ -150,13 +159,13 @@ impl Source {
         let key = key.as_bytes().to_vec();
         let attributes = Attributes {
             source: Cow::Borrowed(&self.attribute),
-            kind: Cow::Owned(format!("{}{}", self.rules.type_prefix(), facts.providertype)),
+            kind: Cow::Owned(format!("{}{}", rules.type_prefix(), facts.providertype)),
             subject: facts.subject.as_deref().map(Cow::Borrowed),
             time: facts.time,
             dataschema: None,
             provider: Cow::Borrowed(self.provider.name()),
             providertype: Some(Cow::Borrowed(&facts.providertype)),
-            category: self.rules.category(&facts.providertype).map(Cow::Borrowed),
+            category: rules.category(&facts.providertype).map(Cow::Borrowed),
             tenant: facts.tenant.as_deref().map(Cow::Borrowed),
             origin: Origin::Webhook,
             verification: verified.kind(),
@@ -164,7 +173,7 @@ impl Source {
             recordedtime: request.now,
             id: Cow::Borrowed(identity.as_ref()),
         };
-        let kept = self.kept_headers(request);
+        let kept = kept_headers(rules, request);
         let traceparent = traceparent(request.headers);
         let extra = Extra { kept_headers: &kept, traceparent: Some(&traceparent) };
         let encoded = encode(self.format, &attributes, &facts.data, extra);
@@ -182,12 +191,13 @@ impl Source {
     /// The dead letter of a verified body that cannot be read.
     pub(super) fn dead_letter(
         &self,
+        rules: &Rules,
         unreadable: &Unreadable,
         verified: &Verified,
         request: &Request<'_>,
         id: RequestId,
     ) -> Item {
-        let kept = self.kept_headers(request);
+        let kept = kept_headers(rules, request);
         let traceparent = traceparent(request.headers);
         let trail = Trail {
             reason: unreadable.as_str().into(),
@@ -210,11 +220,11 @@ impl Source {
         };
         Item { record: letter.record(Arc::clone(&self.dead_letters)), id: None }
     }
+}
 
-    fn kept_headers<'r>(&'r self, request: &Request<'r>) -> Vec<(&'r str, &'r [u8])> {
-        let value = |name: &'r http::HeaderName| Some((name.as_str(), request.headers.get(name)?.as_bytes()));
-        self.rules.kept_headers().iter().filter_map(value).collect()
-    }
+fn kept_headers<'r>(rules: &'r Rules, request: &Request<'r>) -> Vec<(&'r str, &'r [u8])> {
+    let value = |name: &'r http::HeaderName| Some((name.as_str(), request.headers.get(name)?.as_bytes()));
+    rules.kept_headers().iter().filter_map(value).collect()
 }
 
 /// The sender's trace context where it is well-formed, else a new one, so that every record has one.

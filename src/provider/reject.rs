@@ -12,7 +12,7 @@ pub enum Reject {
     SignatureMalformed,
     /// The signature was made with another secret or over other bytes.
     SignatureMismatch,
-    /// A header whose value is part of the signed text is absent or stands there twice.
+    /// A header whose value is part of the signed text is absent or empty, or stands there twice.
     SignedHeaderMissing,
     /// The scheme signs a timestamp and the request has none.
     TimestampMissing,
@@ -46,6 +46,10 @@ pub enum Reject {
     BodyTimeout,
     /// The body is larger than the source allows.
     BodyTooLarge,
+    /// A challenge by GET or OPTIONS that does not fit: another topic, another verify token.
+    HandshakeRefused,
+    /// The body is of a media type that the provider file does not name.
+    UnsupportedMediaType,
     /// The body has a content encoding that the provider file does not name.
     UnsupportedEncoding,
     /// Too many requests: the source's own limit, or failed ones from one address.
@@ -56,7 +60,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, in the order of the docs.
-    pub const ALL: [Reject; 23] = [
+    pub const ALL: [Reject; 25] = [
         Reject::SignatureMissing,
         Reject::SignatureMalformed,
         Reject::SignatureMismatch,
@@ -77,6 +81,8 @@ impl Reject {
         Reject::BodyIncomplete,
         Reject::BodyTimeout,
         Reject::BodyTooLarge,
+        Reject::HandshakeRefused,
+        Reject::UnsupportedMediaType,
         Reject::UnsupportedEncoding,
         Reject::TooManyRequests,
         Reject::HeadersTooLarge,
@@ -105,6 +111,8 @@ impl Reject {
             Reject::BodyIncomplete => "body_incomplete",
             Reject::BodyTimeout => "body_timeout",
             Reject::BodyTooLarge => "body_too_large",
+            Reject::HandshakeRefused => "handshake_refused",
+            Reject::UnsupportedMediaType => "unsupported_media_type",
             Reject::UnsupportedEncoding => "unsupported_encoding",
             Reject::TooManyRequests => "too_many_requests",
             Reject::HeadersTooLarge => "headers_too_large",
@@ -129,12 +137,12 @@ impl Reject {
             | Reject::CertificateInvalid
             | Reject::ClaimMismatch => 401,
             Reject::AddressNotAllowed => 403,
-            Reject::UnknownSource => 404,
+            Reject::UnknownSource | Reject::HandshakeRefused => 404,
             Reject::MethodNotAllowed => 405,
             Reject::BodyIncomplete => 400,
             Reject::BodyTimeout => 408,
             Reject::BodyTooLarge => 413,
-            Reject::UnsupportedEncoding => 415,
+            Reject::UnsupportedMediaType | Reject::UnsupportedEncoding => 415,
             Reject::TooManyRequests => 429,
             Reject::HeadersTooLarge => 431,
         }
@@ -153,7 +161,7 @@ impl Reject {
                 "The signature has the right form and does not match under any live secret: another secret, or a proxy changed the body."
             }
             Reject::SignedHeaderMissing => {
-                "A header whose value is part of the signed text is absent or was sent more than once."
+                "A header whose value is part of the signed text is absent, empty or was sent more than once."
             }
             Reject::TimestampMissing => "The scheme signs a timestamp and the request carries none.",
             Reject::TimestampMalformed => {
@@ -187,6 +195,10 @@ impl Reject {
             Reject::BodyIncomplete => "The client went away, or broke the framing, before the body was complete.",
             Reject::BodyTimeout => "The body was not there in time: 1.5 s before the provider stops waiting.",
             Reject::BodyTooLarge => "The body is larger than the source's `max_body`.",
+            Reject::HandshakeRefused => {
+                "A challenge that does not fit: another topic, another verify token, or a word that cannot be answered safely."
+            }
+            Reject::UnsupportedMediaType => "The body is of a media type that the provider file does not name.",
             Reject::UnsupportedEncoding => "The body is compressed, and the provider file does not name that encoding.",
             Reject::TooManyRequests => {
                 "Over the source's configured rate, or too many refused requests from one address."

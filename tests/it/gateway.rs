@@ -7,4 +7,5 @@ mod hostile;
 mod lifecycle;
 mod records;
 mod secrets;
+mod stored;
 mod vectors;

@@ -3,18 +3,23 @@
 
 mod batches;
 mod broker_facts;
+mod check;
 mod cloudevents_reader;
 mod compose;
 mod dashboards;
 mod data_schemas;
+mod differential;
 mod enrich;
 mod envelope;
 mod gateway;
 mod grammar;
+mod help;
+mod init;
 mod providers;
 mod reference;
 mod scan;
 mod secured;
+mod signing;
 mod support;
 mod tidy;
 mod token;

@@ -348,7 +348,7 @@ def event_grid_entra(File):
         reply=dict(status=200, content_type="application/json", body='{"validationResponse":"512d38b6-c7b8"}'))
     add("the validation without a token", "signature_missing", token(None, kind, validation))
     add("the OPTIONS request", "handshake", dict(headers=[("WebHook-Request-Origin", "eventgrid.azure.net")], body=b"", method="OPTIONS"),
-        reply=dict(status=200))
+        reply=dict(status=200, headers={"webhook-allowed-origin": "eventgrid.azure.net", "webhook-allowed-rate": "*", "allow": "POST"}))
     return file
 
 

@@ -164,11 +164,11 @@ mod tests {
     use tokio::sync::watch;
 
     use super::{AGAIN, BUDGET, Cache, FAILED, FRESH, REFILL, SERVES, SLOTS, Step};
-    use crate::provider::{KeyKind, Material};
+    use crate::provider::{Material, MaterialKind};
 
     fn keys(kid: &str) -> Option<Arc<Material>> {
         let key = r#"{"kty":"RSA","n":"AQAB","e":"AQAB","kid":"KID"}"#.replace("KID", kid);
-        Some(Arc::new(Material::parse(KeyKind::Jwks, format!(r#"{{"keys":[{key}]}}"#).as_bytes()).unwrap()))
+        Some(Arc::new(Material::parse(MaterialKind::Jwks, format!(r#"{{"keys":[{key}]}}"#).as_bytes()).unwrap()))
     }
 
     /// A cache at whose host `id` was asked at `at`, with this answer.

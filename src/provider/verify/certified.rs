@@ -42,7 +42,7 @@ enum HashName {
 /// Everything about the scheme but the source's settings.
 #[derive(Debug, Clone)]
 pub(crate) struct CertifiedPlan {
-    at: Place,
+    pub(crate) at: Place,
     pub(crate) signed: Template,
     encoding: Encoding,
     hash: HashChoice,

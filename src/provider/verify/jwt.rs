@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use super::claims::{Claims, ClaimsPlan};
@@ -14,6 +14,7 @@ use super::format::{Format, Parsed};
 use super::keys::{KeyRequest, KeySource, KeysPlan};
 use super::mac::{Hash, Keyed, Tag};
 use super::material::Material;
+use super::outgoing::Signed;
 use super::secret::SecretForm;
 use super::template::only;
 use super::{Passed, Request};
@@ -198,17 +199,19 @@ impl Jwt {
         Ok(Token { signed, signature, payload, kid: header.text(KEY_ID).map(|kid| kid.into_owned()) })
     }
 
-    /// The headers with the token that the provider would make of this body.
-    pub(crate) fn sign(&self, body: &[u8], mut headers: HeaderMap, now: Timestamp) -> Result<HeaderMap, SignError> {
+    /// The request with the token that the provider would make of its body.
+    pub(crate) fn sign(&self, mut out: Signed, now: Timestamp) -> Result<Signed, SignError> {
         let Keys::Shared(keys) = &self.keys else { return Err(SignError::NoPrivateKey) };
         let key = keys.first().ok_or(SignError::NoSecret)?;
-        let claims = self.claims.write(body, now);
+        let claims = self.claims.write(&out.body, now);
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let signed = format!("{}.{}", part(r#"{"alg":"HS256","typ":"JWT"}"#), part(&claims.to_string()));
-        let tag = key.tag(|sink| sink(signed.as_bytes()));
-        let token = self.plan.format.write("", &format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag.bytes())));
-        headers.insert(&self.plan.header, HeaderValue::try_from(token).map_err(|_| SignError::NotAHeaderValue)?);
-        Ok(headers)
+        let signature = key.tag(|sink| sink(signed.as_bytes()));
+        let token = self.plan.format.write("", &format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.bytes())));
+        let mut value = HeaderValue::try_from(token).map_err(|_| SignError::NotAHeaderValue)?;
+        value.set_sensitive(true);
+        out.headers.insert(&self.plan.header, value);
+        Ok(out)
     }
 }
 

@@ -23,7 +23,7 @@ const LONGEST_KID: usize = 256;
 /// What is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum KeyKind {
+pub enum MaterialKind {
     /// An X.509 certificate in PEM, perhaps with its chain, at an address that the request names.
     Certificate,
     /// A JSON Web Key Set at an address of its own.
@@ -39,7 +39,7 @@ pub struct KeyRequest {
     /// Where it is: https, on an allowed host.
     pub url: Url,
     /// What it is.
-    pub kind: KeyKind,
+    pub kind: MaterialKind,
     /// The name of the key, where keys have names.
     pub kid: Option<String>,
     /// A JSON body to POST; a GET where there is none. It holds credentials.
@@ -56,7 +56,7 @@ impl KeyRequest {
     /// What tells its answer from others within one source.
     pub fn identity(&self) -> String {
         match (&self.kid, self.kind) {
-            (Some(kid), KeyKind::Jwk) => format!("{} {kid}", self.url),
+            (Some(kid), MaterialKind::Jwk) => format!("{} {kid}", self.url),
             _ => self.url.to_string(),
         }
     }
@@ -66,7 +66,7 @@ impl KeyRequest {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeysSpec {
-    kind: KeyKind,
+    kind: MaterialKind,
     /// Where the request names the certificate's address.
     at: Option<Place>,
     path: Option<PathPattern>,
@@ -111,7 +111,7 @@ enum Part {
 /// With one source's settings.
 #[derive(Debug, Clone)]
 pub(crate) struct KeySource {
-    kind: KeyKind,
+    kind: MaterialKind,
     hosts: Vec<HostPattern>,
     path: Option<PathPattern>,
     pub(super) names: Vec<String>,
@@ -121,7 +121,7 @@ pub(crate) struct KeySource {
 }
 
 impl KeysSpec {
-    pub(crate) fn kind(&self) -> KeyKind {
+    pub(crate) fn kind(&self) -> MaterialKind {
         self.kind
     }
 
@@ -132,7 +132,7 @@ impl KeysSpec {
         let every = |has: fn(&Environment) -> bool| environments.iter().all(|environment| has(environment));
         let missing = |key: &str, what: &str| Err(Fault::new(key, format!("is missing: {what}")));
         match self.kind {
-            KeyKind::Certificate => {
+            MaterialKind::Certificate => {
                 if self.at.is_none() {
                     return missing("at", "the place in the request at which the certificate's address stands");
                 }
@@ -146,7 +146,7 @@ impl KeysSpec {
                     return missing("names", "the names of which the certificate must have one");
                 }
             }
-            KeyKind::Jwks | KeyKind::Jwk => {
+            MaterialKind::Jwks | MaterialKind::Jwk => {
                 if self.url.is_none() && !every(|environment| environment.url.is_some()) {
                     return missing("url", "the address of the keys");
                 }
@@ -162,7 +162,7 @@ impl KeysSpec {
             is_ours(&url.bind(&blank), url.as_str()).map_err(|problem| Fault::new("url", problem))?;
         }
         let body = self.body.as_deref().map(body).transpose().map_err(|problem| Fault::new("body", problem))?;
-        if self.kind != KeyKind::Jwk && body.is_some() {
+        if self.kind != MaterialKind::Jwk && body.is_some() {
             return Err(Fault::new("body", "has no meaning here: only a single key is asked for by its name"));
         }
         Ok(KeysPlan { spec: self.clone(), body })
@@ -226,15 +226,15 @@ impl KeysPlan {
     pub(super) fn describe(&self) -> String {
         let hosts = self.hosts().iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(" or ");
         match self.spec.kind {
-            KeyKind::Certificate => {
+            MaterialKind::Certificate => {
                 let path = self.spec.path.as_ref().map_or("", PathPattern::as_str);
                 let at = self.spec.at.as_ref().map(Place::describe).unwrap_or_default();
                 format!(
                     "the certificate at the address in `{at}`, which must be on {hosts} under `{path}`, chain and name checked"
                 )
             }
-            KeyKind::Jwks => format!("the key set of {hosts}"),
-            KeyKind::Jwk => format!("the key of that name, asked of {hosts}"),
+            MaterialKind::Jwks => format!("the key set of {hosts}"),
+            MaterialKind::Jwk => format!("the key of that name, asked of {hosts}"),
         }
     }
 

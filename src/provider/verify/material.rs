@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::keys::KeyKind;
+use super::keys::MaterialKind;
 
 /// More certificates than this are no chain.
 const MAX_CERTIFICATES: usize = 10;
@@ -68,11 +68,11 @@ impl Material {
     ///
     /// # Errors
     /// It is not what was asked for.
-    pub fn parse(kind: KeyKind, bytes: &[u8]) -> Result<Material, &'static str> {
+    pub fn parse(kind: MaterialKind, bytes: &[u8]) -> Result<Material, &'static str> {
         let held = match kind {
-            KeyKind::Certificate => Held::Certificates(certificates(bytes)?),
-            KeyKind::Jwks => Held::Keys(keys(bytes, "keys")?),
-            KeyKind::Jwk => Held::Keys(keys(bytes, "key")?),
+            MaterialKind::Certificate => Held::Certificates(certificates(bytes)?),
+            MaterialKind::Jwks => Held::Keys(keys(bytes, "keys")?),
+            MaterialKind::Jwk => Held::Keys(keys(bytes, "key")?),
         };
         Ok(Material(held))
     }
@@ -162,7 +162,7 @@ fn key(value: Value) -> Option<Jwk> {
 mod tests {
     use jiff::Timestamp;
 
-    use super::super::keys::KeyKind;
+    use super::super::keys::MaterialKind;
     use super::Material;
 
     const X: &str = "k8sg9V-qPckruIxj74oNRQ2m-jntSsrml5cdENI-Vv4";
@@ -174,21 +174,22 @@ mod tests {
 
     #[test]
     fn keys_of_other_kinds_are_passed_over() {
-        let set = |keys: &str| Material::parse(KeyKind::Jwks, format!(r#"{{"keys":[{keys}]}}"#).as_bytes());
+        let set = |keys: &str| Material::parse(MaterialKind::Jwks, format!(r#"{{"keys":[{keys}]}}"#).as_bytes());
         assert!(set(&ec("")).is_ok_and(|keys| keys.has("k") && !keys.has("other")));
         assert!(set(&format!(r#"{{"kty":"oct","k":"AA","kid":"o"}},{}"#, ec(""))).is_ok_and(|keys| !keys.has("o")));
         for none in ["", r#"{"kty":"oct","k":"AA","kid":"k"}"#, "1", &ec(r#","use":"enc""#), &ec(r#","alg":"HS256""#)] {
             assert!(set(none).is_err(), "{none}");
         }
         for wrong in ["", "{}", "[]", r#"{"keys":{}}"#, r#"{"keys":"x"}"#] {
-            assert!(Material::parse(KeyKind::Jwks, wrong.as_bytes()).is_err(), "{wrong}");
+            assert!(Material::parse(MaterialKind::Jwks, wrong.as_bytes()).is_err(), "{wrong}");
         }
         assert!(set(&vec![ec(""); 101].join(",")).is_err());
     }
 
     #[test]
     fn an_expired_key_is_none() {
-        let one = |more: &str| Material::parse(KeyKind::Jwk, format!(r#"{{"key":{}}}"#, ec(more)).as_bytes()).unwrap();
+        let one =
+            |more: &str| Material::parse(MaterialKind::Jwk, format!(r#"{{"key":{}}}"#, ec(more)).as_bytes()).unwrap();
         let now = Timestamp::from_second(100).unwrap();
         assert!(one(r#","expired_at":null"#).key("k", now).is_some());
         assert!(one(r#","expired_at":101"#).key("k", now).is_some());
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn what_is_no_certificate() {
         for text in ["", "x", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
-            assert!(Material::parse(KeyKind::Certificate, text.as_bytes()).is_err(), "{text}");
+            assert!(Material::parse(MaterialKind::Certificate, text.as_bytes()).is_err(), "{text}");
         }
     }
 }

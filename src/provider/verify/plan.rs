@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use jiff::Timestamp;
 
 use super::certified::{Certified, CertifiedPlan};
 use super::jwt::{Jwt, JwtKey, JwtPlan};
+use super::key::KeyKind;
 use super::keys::{KeyRequest, KeysPlan};
 use super::material::Material;
+use super::outgoing::{Signed, Signer};
+use super::place::Place;
+use super::secret::SecretForm;
 use super::signature::{Signature, SignaturePlan};
 use super::token::{Token, TokenPlan};
 use super::when::When;
@@ -39,6 +43,19 @@ pub(crate) enum Proof {
     None,
 }
 
+/// What a proof says about a request, the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Coverage {
+    /// Every byte of the body is the provider's.
+    Body,
+    /// Some of it is; the rest may be somebody's who has seen another request.
+    Part,
+    /// Whoever sent it knows the secret, which travels with each request.
+    Sender,
+    /// Nothing.
+    Nothing,
+}
+
 /// What of a source's settings a scheme needs.
 pub(crate) struct Keys<'a> {
     pub(crate) secrets: &'a [Secret],
@@ -49,7 +66,17 @@ pub(crate) struct Keys<'a> {
     pub(crate) roots: Option<&'a Secret>,
 }
 
-impl Keys<'_> {
+impl<'a> Keys<'a> {
+    /// Where nothing is fetched.
+    pub(crate) fn shared(
+        secrets: &'a [Secret],
+        params: &'a BTreeMap<String, String>,
+        public_url: Option<&'a str>,
+    ) -> Keys<'a> {
+        const NONE: &BTreeMap<String, Secret> = &BTreeMap::new();
+        Keys { secrets, params, public_url, credentials: NONE, roots: None }
+    }
+
     fn trust(&self) -> Result<Arc<Trust>, Fault> {
         let fault = |problem: &str| Fault::new("key_roots", problem);
         let roots = self.roots.map(|roots| roots.expose_text().ok_or_else(|| fault("is not PEM"))).transpose()?;
@@ -176,6 +203,41 @@ impl Plan {
         }
     }
 
+    /// The kind of key pair that signs, where the source holds the public half of one, and how that half is written.
+    pub(crate) fn key_pair(&self) -> Option<(KeyKind, SecretForm)> {
+        match &self.proof {
+            Proof::Signature(plan) => plan.algorithm.key_kind().map(|kind| (kind, plan.secret)),
+            Proof::Certified(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::None => None,
+        }
+    }
+
+    /// Where several ways are open to a signer of ours the one with the lowest number is taken: a proof inside the body
+    /// where the body has its place, then one in a header, then the others.
+    pub(crate) fn rank(&self, body: &[u8]) -> u8 {
+        let (at, picks, hashed) = match &self.proof {
+            Proof::Signature(plan) => (&plan.at, &plan.picks, plan.body_hash.is_some()),
+            Proof::Token(plan) => (&plan.at, &plan.picks, false),
+            Proof::Certified(_) | Proof::Jwt(_) | Proof::None => return 1,
+        };
+        match at {
+            Place::Json(..) if picks.read(body).found().is_some_and(|found| at.stands_in(found)) => 0,
+            Place::Header(_) | Place::Several(_) if !hashed => 1,
+            _ => 2,
+        }
+    }
+
+    /// What the proof covers of a request.
+    pub(crate) fn coverage(&self) -> Coverage {
+        match &self.proof {
+            Proof::Signature(plan) if plan.is_partial() => Coverage::Part,
+            Proof::Certified(plan) if plan.is_partial() => Coverage::Part,
+            Proof::Jwt(plan) if plan.claims.body.is_none() => Coverage::Sender,
+            Proof::Signature(_) | Proof::Certified(_) | Proof::Jwt(_) => Coverage::Body,
+            Proof::Token(_) => Coverage::Sender,
+            Proof::None => Coverage::Nothing,
+        }
+    }
+
     /// Does a forged request cost a public-key operation?
     pub(crate) fn is_costly(&self) -> bool {
         match &self.proof {
@@ -216,13 +278,13 @@ impl Check {
         }
     }
 
-    pub(crate) fn sign(&self, body: &[u8], headers: HeaderMap, now: Timestamp) -> Result<HeaderMap, SignError> {
+    pub(crate) fn sign(&self, out: Signed, now: Timestamp, signer: Option<&Signer>) -> Result<Signed, SignError> {
         match self {
-            Check::Signature(signature) => signature.sign(body, headers, now),
+            Check::Signature(signature) => signature.sign(out, now, signer),
             Check::Certified(_) => Err(SignError::NoPrivateKey),
-            Check::Jwt(jwt) => jwt.sign(body, headers, now),
-            Check::Token(token) => token.sign(headers),
-            Check::None => Ok(headers),
+            Check::Jwt(jwt) => jwt.sign(out, now),
+            Check::Token(token) => token.sign(out),
+            Check::None => Ok(out),
         }
     }
 

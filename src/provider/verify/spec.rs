@@ -13,7 +13,7 @@ use super::encoding::Encoding;
 use super::format::Format;
 use super::jwt::{self, JwtKey, JwtPlan};
 use super::key::Algorithm;
-use super::keys::{KeyKind, KeysPlan, KeysSpec};
+use super::keys::{KeysPlan, KeysSpec, MaterialKind};
 use super::mac::Hash;
 use super::param::ParamText;
 use super::picked::Picks;
@@ -248,7 +248,7 @@ impl VerifySpec {
         self.unused(&self.shape())?;
         self.unused(&self.signing()[2..5])?;
         self.unused(&self.signing()[6..])?;
-        let keys = self.fetched(|kind| kind == KeyKind::Certificate)?;
+        let keys = self.fetched(|kind| kind == MaterialKind::Certificate)?;
         let hash = self.hash.clone().ok_or_else(|| Fault::new("hash", "is missing: where the request names it"))?;
         let at = self.place(&mut Picks::default())?;
         let (signed, encoding) = (self.signed.clone().unwrap_or_default(), self.encoding.unwrap_or_default());
@@ -261,10 +261,10 @@ impl VerifySpec {
     }
 
     fn named_keys(&self) -> Result<KeysPlan, Fault> {
-        self.fetched(|kind| kind != KeyKind::Certificate)
+        self.fetched(|kind| kind != MaterialKind::Certificate)
     }
 
-    fn fetched(&self, fits: fn(KeyKind) -> bool) -> Result<KeysPlan, Fault> {
+    fn fetched(&self, fits: fn(MaterialKind) -> bool) -> Result<KeysPlan, Fault> {
         let keys = self.keys.as_ref().ok_or_else(|| Fault::new("keys", "is missing: where the key is fetched from"))?;
         if !fits(keys.kind()) {
             return Err(Fault::new("kind", "is none that this scheme verifies with").within("keys"));
