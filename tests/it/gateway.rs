@@ -4,6 +4,7 @@
 mod admission;
 mod delivery;
 mod hostile;
+mod keys;
 mod lifecycle;
 mod records;
 mod secrets;
