@@ -72,6 +72,8 @@ pub enum Unavailable {
     Crowded,
     /// The key that the request is signed with cannot be fetched now.
     Key,
+    /// The provider's API did not say in time whether the event is true.
+    Inquiry,
     /// A secret that the provider handed over could not be stored.
     SecretsFile,
 }
@@ -87,6 +89,7 @@ impl Unavailable {
             Self::Busy => "signatures",
             Self::Crowded => "crowded",
             Self::Key => "key",
+            Self::Inquiry => "inquiry",
             Self::SecretsFile => "secrets_file",
         }
     }

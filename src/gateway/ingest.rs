@@ -25,7 +25,7 @@ impl Handler for Arc<Gateway> {
         let address = admission::client_address(peer.ip(), &parts.headers, &self.trusted_proxies);
         let mut call = Call::begin(Arc::clone(self), address, parts.uri.path());
         let result = ingest(self, &mut call, &parts, body).await;
-        call.end(&self.limited(result, address))
+        call.end(&self.limited(result, address), &parts)
     }
 }
 
@@ -59,8 +59,14 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incomin
         rules = source.rules.now();
         verified = rules.verify_with(&request, key.as_deref());
     }
-    let verified = verified?;
     drop(turn);
+    let verified = match (rules.inquiry(&request), &source.inquiries) {
+        (Some(path), Some(inquiries)) => {
+            let record = inquiries.ask(&path?, call.answer_deadline(&source)).await?;
+            rules.confirmed(&request, record.ok_or(Reject::Unconfirmed)?)
+        }
+        _ => verified.inspect_err(|_| call.unverified = Some(body.clone()))?,
+    };
     source.verified(&verified, call.now, call.arrived)?;
     let items: Vec<Item> = match rules.read(&verified, &request) {
         Ok(Reading::Handshake(reply)) => {

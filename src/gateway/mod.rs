@@ -1,7 +1,7 @@
 //! `serve`: webhooks in, events durable in Kafka, an answer in time.
 //!
 //! `ingest` is the request path; `admission`, `body`, `keys`, `duplicates` and `delivery` are its steps; `call` counts each
-//! request exactly once; `journal` remembers what just happened.
+//! request exactly once; `journal` remembers what just happened, `explain` says why something was refused.
 
 mod admission;
 mod answer;
@@ -10,10 +10,13 @@ mod call;
 mod counters;
 mod delivery;
 mod duplicates;
+mod explain;
 mod ingest;
+mod inquiry;
 mod journal;
 pub mod keys;
 mod live;
+mod rejects;
 mod replays;
 mod run;
 mod source;
@@ -32,7 +35,7 @@ use tokio::sync::{Semaphore, SemaphorePermit as Turn};
 use crate::config::{Config, ConfigError};
 use crate::http::admin::Operations;
 use crate::kafka::Producer;
-use crate::provider::{Reject, Reply, Request, Rules};
+use crate::provider::{Catalogue, Reject, Reply, Request, Rules};
 use crate::telemetry::{GatewayMetrics, Metrics};
 use admission::PerSecond;
 use answer::Answer;
@@ -69,6 +72,8 @@ pub struct Gateway {
     metrics: GatewayMetrics,
     unknown: Counters,
     draining: AtomicBool,
+    /// For `explain`: what other providers' requests look like.
+    catalogue: Catalogue,
     /// What just happened.
     pub journal: Journal,
 }
@@ -128,7 +133,8 @@ impl Gateway {
             unknown: Counters::new(&metrics.gateway, UNKNOWN_SOURCE, 0),
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
-            journal: Journal::default(),
+            catalogue: config.catalogue.clone(),
+            journal: Journal::new(config.admin.keep_rejects),
         });
         gateway.refresh_gauges(metrics);
         Ok(gateway)
@@ -216,5 +222,9 @@ impl Operations for Gateway {
             "sources": self.sources.values().map(|source| source.status()).collect::<Vec<_>>(),
             "recent_rejects": refusals,
         })
+    }
+
+    fn explain(&self, request: &str) -> Option<Value> {
+        self.explain(request)
     }
 }

@@ -1,6 +1,13 @@
 //! What every HTTPS client of ours shares.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+pub use reqwest::Client;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// Choose the crypto of TLS: ring, which builds with a C compiler alone. Calling it again changes nothing.
 pub fn install_crypto() {
@@ -8,79 +15,49 @@ pub fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Is it an address of the public internet (IANA's special-purpose registries)? What carries another address inside is
-/// judged by that one.
-pub fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
-    }
+/// A client for the providers' APIs.
+///
+/// # Errors
+/// The system's certificates cannot be read.
+pub fn client() -> Result<Client, String> {
+    install_crypto();
+    Client::builder()
+        .user_agent(concat!("hookstream/", env!("CARGO_PKG_VERSION")))
+        // A redirect or a proxy from the environment could lead the credentials anywhere.
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(Duration::from_secs(30))
+        .build()
+        .map_err(|error| format!("the client for the providers' APIs: {error}"))
 }
 
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let special = matches!((a, b, c), (0 | 10 | 127, ..) | (100, 64..=127, _) | (192, 0, 0 | 2) | (192, 88, 99))
-        || matches!((a, b, c), (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) | (240..=255, ..));
-    !special && !address.is_private() && !address.is_link_local() && !address.is_multicast()
+/// Why a body could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It is larger than it may be.
+    TooLarge,
+    /// It does not unpack.
+    Encoding,
+    /// The connection broke.
+    Broken,
 }
 
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    if let Some(inside) = address.to_ipv4_mapped() {
-        return is_public_v4(inside);
-    }
-    let [first, second, ..] = address.segments();
-    // Of 2000::/3, the only part that is given out: without documentation, Teredo, ORCHID and 6to4.
-    let given_out = first & 0xe000 == 0x2000;
-    let special = (first == 0x2001 && (second < 0x0200 || second == 0x0db8)) || first == 0x2002 || first == 0x3fff;
-    given_out && !special
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_public;
-
-    #[test]
-    fn what_is_public() {
-        for text in
-            ["1.1.1.1", "52.94.5.1", "100.63.255.255", "172.32.0.1", "198.20.0.1", "2606:4700::1", "::ffff:1.1.1.1"]
-        {
-            assert!(is_public(text.parse().unwrap()), "{text}");
-        }
-        for text in [
-            "0.0.0.0",
-            "10.1.2.3",
-            "100.64.0.1",
-            "127.0.0.1",
-            "127.9.9.9",
-            "169.254.169.254",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.0.0.8",
-            "192.0.2.1",
-            "192.168.1.1",
-            "198.18.0.1",
-            "198.51.100.1",
-            "203.0.113.1",
-            "224.0.0.1",
-            "240.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::ffff:127.0.0.1",
-            "::ffff:169.254.169.254",
-            "::127.0.0.1",
-            "64:ff9b::7f00:1",
-            "100::1",
-            "2001::1",
-            "2001:db8::1",
-            "2002:7f00:1::",
-            "3fff::1",
-            "fc00::1",
-            "fd00:ec2::254",
-            "fe80::1",
-            "ff02::1",
-        ] {
-            assert!(!is_public(text.parse().unwrap()), "{text}");
+/// Read a body, decompressed, up to a limit. The client decompresses in small steps, so a small body that unpacks to a
+/// huge one is noticed before it is held.
+///
+/// # Errors
+/// See [`Unread`].
+pub async fn read(mut response: reqwest::Response, limit: usize) -> Result<Bytes, Unread> {
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > limit => return Err(Unread::TooLarge),
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body.freeze()),
+            Err(error) if error.is_decode() => return Err(Unread::Encoding),
+            Err(_) => return Err(Unread::Broken),
         }
     }
 }

@@ -34,6 +34,10 @@ pub struct Binding {
 }
 
 pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, BindError> {
+    if provider.is_fetched() && binding.accept_unsigned {
+        let problem = "says nothing here: each request is confirmed by the provider's API".to_owned();
+        return Err(BindError { key: "accept_unsigned".to_owned(), problem });
+    }
     check_secrets(provider, binding)?;
     check_params(provider.needs(), &binding.params)?;
     let mut compiled = compiled(provider, &binding.overrides)?;
@@ -43,7 +47,7 @@ pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, Bind
     let keys = Keys { secrets: &binding.secrets, params: &binding.params, public_url, credentials, roots };
     let check = |plan: &Plan| if binding.accept_unsigned { Ok(Check::None) } else { plan.bind(&keys) };
     let checks = compiled.plans.iter().map(check).collect::<Result<_, _>>()?;
-    Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks))
+    Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks, binding.clone()))
 }
 
 /// The provider as one source has it: its file, with what the source sets otherwise.
@@ -66,7 +70,7 @@ fn check_secrets(provider: &Provider, binding: &Binding) -> Result<(), BindError
             fault("are given, but this provider shares none: its keys are fetched".to_owned())
         }
         None if given > 0 => fault("are given, but this provider sends nothing to check them against".to_owned()),
-        None if provider.fetches_all_keys() => Ok(()),
+        None if provider.is_fetched() || provider.fetches_all_keys() => Ok(()),
         None => Err(BindError {
             key: "accept_unsigned".to_owned(),
             problem: "this provider does not sign its requests; set it to true to take them all the same".to_owned(),

@@ -46,6 +46,8 @@ pub enum Reject {
     BodyTimeout,
     /// The body is larger than the source allows.
     BodyTooLarge,
+    /// The request names no record that the provider's API knows.
+    Unconfirmed,
     /// A challenge by GET or OPTIONS that does not fit: another topic, another verify token.
     HandshakeRefused,
     /// The body is of a media type that the provider file does not name.
@@ -60,7 +62,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, in the order of the docs.
-    pub const ALL: [Reject; 25] = [
+    pub const ALL: [Reject; 26] = [
         Reject::SignatureMissing,
         Reject::SignatureMalformed,
         Reject::SignatureMismatch,
@@ -81,6 +83,7 @@ impl Reject {
         Reject::BodyIncomplete,
         Reject::BodyTimeout,
         Reject::BodyTooLarge,
+        Reject::Unconfirmed,
         Reject::HandshakeRefused,
         Reject::UnsupportedMediaType,
         Reject::UnsupportedEncoding,
@@ -111,6 +114,7 @@ impl Reject {
             Reject::BodyIncomplete => "body_incomplete",
             Reject::BodyTimeout => "body_timeout",
             Reject::BodyTooLarge => "body_too_large",
+            Reject::Unconfirmed => "unconfirmed",
             Reject::HandshakeRefused => "handshake_refused",
             Reject::UnsupportedMediaType => "unsupported_media_type",
             Reject::UnsupportedEncoding => "unsupported_encoding",
@@ -135,7 +139,8 @@ impl Reject {
             | Reject::KeyUrlNotAllowed
             | Reject::KeyUnknown
             | Reject::CertificateInvalid
-            | Reject::ClaimMismatch => 401,
+            | Reject::ClaimMismatch
+            | Reject::Unconfirmed => 401,
             Reject::AddressNotAllowed => 403,
             Reject::UnknownSource | Reject::HandshakeRefused => 404,
             Reject::MethodNotAllowed => 405,
@@ -195,6 +200,9 @@ impl Reject {
             Reject::BodyIncomplete => "The client went away, or broke the framing, before the body was complete.",
             Reject::BodyTimeout => "The body was not there in time: 1.5 s before the provider stops waiting.",
             Reject::BodyTooLarge => "The body is larger than the source's `max_body`.",
+            Reject::Unconfirmed => {
+                "Nobody signs these requests: the provider's API was asked for the record that this one names, and knows none, or it names none that could be asked for. Test and live mode have keys of their own."
+            }
             Reject::HandshakeRefused => {
                 "A challenge that does not fit: another topic, another verify token, or a word that cannot be answered safely."
             }

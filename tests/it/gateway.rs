@@ -3,7 +3,9 @@
 
 mod admission;
 mod delivery;
+mod explain;
 mod hostile;
+mod inquiry;
 mod keys;
 mod lifecycle;
 mod records;

@@ -8,7 +8,8 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::transport::{Ask, Failure, Fetching, Transport};
-use crate::http::client::{install_crypto, is_public};
+use crate::http::client::install_crypto;
+use crate::http::is_public;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(2);

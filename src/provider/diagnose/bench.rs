@@ -109,7 +109,7 @@ pub(super) fn exact(plan: &Plan) -> Plan {
                 *form = SecretForm::Exact;
             }
         }
-        Proof::Certified(_) | Proof::Token(_) | Proof::None => {}
+        Proof::Certified(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => {}
     }
     plan
 }
@@ -122,20 +122,20 @@ pub(super) fn form(plan: &Plan) -> SecretForm {
             JwtKey::Shared(form) => *form,
             JwtKey::Fetched(..) => SecretForm::Plain,
         },
-        Proof::Certified(_) | Proof::Token(_) | Proof::None => SecretForm::Plain,
+        Proof::Certified(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => SecretForm::Plain,
     }
 }
 
 pub(super) fn signature(plan: &Plan) -> Option<&SignaturePlan> {
     match &plan.proof {
         Proof::Signature(signature) => Some(signature),
-        Proof::Certified(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::None => None,
+        Proof::Certified(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
     }
 }
 
 pub(super) fn signature_mut(plan: &mut Plan) -> Option<&mut SignaturePlan> {
     match &mut plan.proof {
         Proof::Signature(signature) => Some(signature),
-        Proof::Certified(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::None => None,
+        Proof::Certified(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
     }
 }

@@ -4,6 +4,7 @@ mod address;
 mod certified;
 mod claims;
 mod encoding;
+mod fetched;
 mod format;
 mod hosts;
 mod jwt;
@@ -72,6 +73,8 @@ pub struct Verified {
     pub(super) secret: usize,
     pub(super) kind: Verification,
     pub(super) signed_at: Option<Timestamp>,
+    /// What the provider's API said, where that is the proof.
+    pub(super) record: Option<Vec<u8>>,
 }
 
 impl Verified {

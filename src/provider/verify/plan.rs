@@ -7,6 +7,7 @@ use http::HeaderName;
 use jiff::Timestamp;
 
 use super::certified::{Certified, CertifiedPlan};
+use super::fetched::FetchedPlan;
 use super::jwt::{Jwt, JwtKey, JwtPlan};
 use super::key::KeyKind;
 use super::keys::{KeyRequest, KeysPlan};
@@ -40,6 +41,7 @@ pub(crate) enum Proof {
     Certified(Box<CertifiedPlan>),
     Jwt(Box<JwtPlan>),
     Token(Box<TokenPlan>),
+    Fetched(Box<FetchedPlan>),
     None,
 }
 
@@ -101,6 +103,7 @@ impl Plan {
                 Ok(Check::Jwt(Box::new(jwt)))
             }
             Proof::Token(plan) => Token::new(plan, keys.secrets).map(|token| Check::Token(Box::new(token))),
+            Proof::Fetched(plan) => Ok(Check::Fetched(plan.clone())),
             Proof::None => Ok(Check::None),
         }
     }
@@ -118,6 +121,14 @@ impl Plan {
             Proof::Certified(plan) => format!("{when}{}", plan.describe(self.name)),
             Proof::Jwt(plan) => format!("{when}{}", plan.describe()),
             Proof::Token(plan) => format!("{when}{} in `{}`; the body is not covered", self.name, plan.at.describe()),
+            Proof::Fetched(plan) => {
+                let records: Vec<_> = plan.records.values().map(|path| format!("`{path}…`")).collect();
+                format!(
+                    "{when}asking the provider for the record named in `{}` ({}); the facts are found in it",
+                    plan.at.describe(),
+                    records.join(", ")
+                )
+            }
             Proof::None => format!("{when}nothing: requests are not signed"),
         }
     }
@@ -127,7 +138,7 @@ impl Plan {
         match &self.proof {
             Proof::Signature(plan) => plan.signed.headers().any(|signed| signed == name),
             Proof::Certified(plan) => plan.signed.headers().any(|signed| signed == name),
-            Proof::Jwt(_) | Proof::Token(_) | Proof::None => false,
+            Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => false,
         }
     }
 
@@ -137,13 +148,18 @@ impl Plan {
         match &self.proof {
             Proof::Signature(plan) if plan.is_partial() => plan.signed.signs(pointer),
             Proof::Certified(plan) if plan.is_partial() => plan.signed.signs(pointer),
-            Proof::Signature(_) | Proof::Certified(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::None => true,
+            Proof::Signature(_)
+            | Proof::Certified(_)
+            | Proof::Jwt(_)
+            | Proof::Token(_)
+            | Proof::Fetched(_)
+            | Proof::None => true,
         }
     }
 
     /// Does it need a secret of the source? Those whose keys are fetched need none.
     pub(crate) fn needs_secret(&self) -> bool {
-        !matches!(self.proof, Proof::None) && self.keys().is_none()
+        !matches!(self.proof, Proof::None | Proof::Fetched(_)) && self.keys().is_none()
     }
 
     /// The keys that it needs fetched.
@@ -154,7 +170,7 @@ impl Plan {
                 JwtKey::Fetched(_, keys) => Some(keys),
                 JwtKey::Shared(_) => None,
             },
-            Proof::Signature(_) | Proof::Token(_) | Proof::None => None,
+            Proof::Signature(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
         }
     }
 
@@ -163,13 +179,18 @@ impl Plan {
         self.keys().map(KeysPlan::credentials).unwrap_or_default()
     }
 
+    /// Is its proof what the provider's API says?
+    pub(crate) fn is_fetched(&self) -> bool {
+        matches!(self.proof, Proof::Fetched(_))
+    }
+
     /// The parameters of the source that are part of the signed text.
     pub(crate) fn params(&self) -> Vec<String> {
         match &self.proof {
             Proof::Signature(plan) => plan.signed.params().map(str::to_owned).chain(plan.format.params()).collect(),
             Proof::Certified(plan) => plan.params(),
             Proof::Jwt(plan) => plan.params(),
-            Proof::Token(_) | Proof::None => Vec::new(),
+            Proof::Token(_) | Proof::Fetched(_) | Proof::None => Vec::new(),
         }
     }
 
@@ -179,7 +200,7 @@ impl Plan {
             Proof::Signature(plan) => plan.headers(),
             Proof::Certified(plan) => plan.headers(),
             Proof::Jwt(plan) => vec![&plan.header],
-            Proof::Token(_) | Proof::None => Vec::new(),
+            Proof::Token(_) | Proof::Fetched(_) | Proof::None => Vec::new(),
         };
         headers.extend(self.when.as_ref().and_then(When::header));
         headers
@@ -191,7 +212,7 @@ impl Plan {
             Proof::Token(plan) => plan.at.headers(),
             // Whoever reads the token can send it with another body.
             Proof::Jwt(plan) if plan.claims.body.is_none() => std::slice::from_ref(&plan.header),
-            Proof::Signature(_) | Proof::Certified(_) | Proof::Jwt(_) | Proof::None => &[],
+            Proof::Signature(_) | Proof::Certified(_) | Proof::Jwt(_) | Proof::Fetched(_) | Proof::None => &[],
         }
     }
 
@@ -199,6 +220,7 @@ impl Plan {
     pub(crate) fn absent(&self) -> Reject {
         match &self.proof {
             Proof::Token(_) => Reject::TokenMissing,
+            Proof::Fetched(_) => Reject::Unconfirmed,
             Proof::Signature(_) | Proof::Certified(_) | Proof::Jwt(_) | Proof::None => Reject::SignatureMissing,
         }
     }
@@ -207,7 +229,7 @@ impl Plan {
     pub(crate) fn key_pair(&self) -> Option<(KeyKind, SecretForm)> {
         match &self.proof {
             Proof::Signature(plan) => plan.algorithm.key_kind().map(|kind| (kind, plan.secret)),
-            Proof::Certified(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::None => None,
+            Proof::Certified(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
         }
     }
 
@@ -217,7 +239,7 @@ impl Plan {
         let (at, picks, hashed) = match &self.proof {
             Proof::Signature(plan) => (&plan.at, &plan.picks, plan.body_hash.is_some()),
             Proof::Token(plan) => (&plan.at, &plan.picks, false),
-            Proof::Certified(_) | Proof::Jwt(_) | Proof::None => return 1,
+            Proof::Certified(_) | Proof::Jwt(_) | Proof::Fetched(_) | Proof::None => return 1,
         };
         match at {
             Place::Json(..) if picks.read(body).found().is_some_and(|found| at.stands_in(found)) => 0,
@@ -234,6 +256,8 @@ impl Plan {
             Proof::Jwt(plan) if plan.claims.body.is_none() => Coverage::Sender,
             Proof::Signature(_) | Proof::Certified(_) | Proof::Jwt(_) => Coverage::Body,
             Proof::Token(_) => Coverage::Sender,
+            // The body only names what the provider was asked.
+            Proof::Fetched(_) => Coverage::Body,
             Proof::None => Coverage::Nothing,
         }
     }
@@ -243,7 +267,7 @@ impl Plan {
         match &self.proof {
             Proof::Signature(plan) => !plan.algorithm.is_shared(),
             Proof::Certified(_) | Proof::Jwt(_) => self.keys().is_some(),
-            Proof::Token(_) | Proof::None => false,
+            Proof::Token(_) | Proof::Fetched(_) | Proof::None => false,
         }
     }
 }
@@ -254,6 +278,7 @@ pub(crate) enum Check {
     Certified(Box<Certified>),
     Jwt(Box<Jwt>),
     Token(Box<Token>),
+    Fetched(Box<FetchedPlan>),
     None,
 }
 
@@ -265,6 +290,8 @@ impl Check {
             Check::Certified(certified) => certified.verify(request, material),
             Check::Jwt(jwt) => jwt.verify(request, material),
             Check::Token(token) => token.verify(request),
+            // What was not asked for proves nothing; see `Rules::inquiry`.
+            Check::Fetched(_) => Err(Reject::Unconfirmed),
             Check::None => Ok(Passed { secret: 0, signed_at: None }),
         }
     }
@@ -274,7 +301,7 @@ impl Check {
         match self {
             Check::Certified(certified) => certified.key_request(request).map(Some),
             Check::Jwt(jwt) => jwt.key_request(request),
-            Check::Signature(_) | Check::Token(_) | Check::None => Ok(None),
+            Check::Signature(_) | Check::Token(_) | Check::Fetched(_) | Check::None => Ok(None),
         }
     }
 
@@ -284,7 +311,7 @@ impl Check {
             Check::Certified(_) => Err(SignError::NoPrivateKey),
             Check::Jwt(jwt) => jwt.sign(out, now),
             Check::Token(token) => token.sign(out),
-            Check::None => Ok(out),
+            Check::Fetched(_) | Check::None => Ok(out),
         }
     }
 
@@ -292,7 +319,7 @@ impl Check {
     pub(crate) fn answer(&self, challenge: &str, encoding: Encoding) -> Option<String> {
         match self {
             Check::Signature(signature) => signature.answer(challenge, encoding),
-            Check::Certified(_) | Check::Jwt(_) | Check::Token(_) | Check::None => None,
+            Check::Certified(_) | Check::Jwt(_) | Check::Token(_) | Check::Fetched(_) | Check::None => None,
         }
     }
 
@@ -303,6 +330,7 @@ impl Check {
             // Who holds the token may say anything.
             Check::Jwt(_) => Verification::Token,
             Check::Token(_) => Verification::Token,
+            Check::Fetched(_) => Verification::Fetched,
             Check::None => Verification::None,
         }
     }

@@ -10,6 +10,7 @@ use super::address::UrlForm;
 use super::certified::{CertifiedPlan, HashChoice};
 use super::claims::ClaimsPlan;
 use super::encoding::Encoding;
+use super::fetched::FetchedPlan;
 use super::format::Format;
 use super::jwt::{self, JwtKey, JwtPlan};
 use super::key::Algorithm;
@@ -68,6 +69,9 @@ pub(crate) struct VerifySpec {
     /// Signed values, and the parameter that lists what they may be.
     #[serde(default)]
     expect: BTreeMap<String, String>,
+    /// Paths of the records to ask for, by the beginning of their names.
+    #[serde(default)]
+    records: BTreeMap<String, String>,
     timestamp_header: Option<String>,
     timestamp_at: Option<Place>,
     timestamp_format: Option<TimeFormat>,
@@ -100,6 +104,7 @@ enum Scheme {
     RsaX509,
     Token,
     Basic,
+    Fetched,
     None,
 }
 
@@ -121,6 +126,7 @@ impl VerifySpec {
             Scheme::RsaX509 => self.certified(),
             Scheme::Token => self.token(),
             Scheme::Basic => self.basic(),
+            Scheme::Fetched => self.fetched(),
             Scheme::None => self.none(),
         }?;
         if !matches!(proof, Proof::Signature(_) | Proof::Certified(_)) {
@@ -132,6 +138,9 @@ impl VerifySpec {
         }
         if !matches!(proof, Proof::Certified(_)) {
             self.unused(&[("hash", self.hash.is_some()), ("expect", !self.expect.is_empty())])?;
+        }
+        if !matches!(proof, Proof::Fetched(_)) {
+            self.unused(&[("records", !self.records.is_empty())])?;
         }
         if !matches!(proof, Proof::Jwt(_)) {
             self.unused(&self.claims())?;
@@ -248,7 +257,7 @@ impl VerifySpec {
         self.unused(&self.shape())?;
         self.unused(&self.signing()[2..5])?;
         self.unused(&self.signing()[6..])?;
-        let keys = self.fetched(|kind| kind == MaterialKind::Certificate)?;
+        let keys = self.fetched_keys(|kind| kind == MaterialKind::Certificate)?;
         let hash = self.hash.clone().ok_or_else(|| Fault::new("hash", "is missing: where the request names it"))?;
         let at = self.place(&mut Picks::default())?;
         let (signed, encoding) = (self.signed.clone().unwrap_or_default(), self.encoding.unwrap_or_default());
@@ -261,10 +270,10 @@ impl VerifySpec {
     }
 
     fn named_keys(&self) -> Result<KeysPlan, Fault> {
-        self.fetched(|kind| kind != MaterialKind::Certificate)
+        self.fetched_keys(|kind| kind != MaterialKind::Certificate)
     }
 
-    fn fetched(&self, fits: fn(MaterialKind) -> bool) -> Result<KeysPlan, Fault> {
+    fn fetched_keys(&self, fits: fn(MaterialKind) -> bool) -> Result<KeysPlan, Fault> {
         let keys = self.keys.as_ref().ok_or_else(|| Fault::new("keys", "is missing: where the key is fetched from"))?;
         if !fits(keys.kind()) {
             return Err(Fault::new("kind", "is none that this scheme verifies with").within("keys"));
@@ -300,6 +309,17 @@ impl VerifySpec {
         self.unused(&[("at", self.at.is_some())])?;
         let at = Place::Header(self.header_or(Some("authorization"))?);
         Ok(Proof::Token(Box::new(TokenPlan { at, carried: Carried::Basic, picks: Picks::default() })))
+    }
+
+    fn fetched(&self) -> Result<Proof, Fault> {
+        self.unused(&self.shape())?;
+        let mut picks = Picks::default();
+        let at = self.place(&mut picks)?;
+        let sound = |path: &String| path.starts_with('/') && !path.starts_with("//") && path.ends_with('/');
+        if self.records.is_empty() || !self.records.values().all(sound) {
+            return Err(Fault::new("records", "must give at least one path, such as tr_ = \"/v2/payments/\""));
+        }
+        Ok(Proof::Fetched(Box::new(FetchedPlan { at, picks: picks.close(), records: self.records.clone() })))
     }
 
     fn none(&self) -> Result<Proof, Fault> {
@@ -381,7 +401,7 @@ fn proof_is_ours(proof: &Proof) -> bool {
     match proof {
         Proof::Certified(_) => false,
         Proof::Jwt(plan) => matches!(plan.key, JwtKey::Shared(_)),
-        Proof::Signature(_) | Proof::Token(_) | Proof::None => true,
+        Proof::Signature(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => true,
     }
 }
 
@@ -410,6 +430,7 @@ impl Scheme {
             Scheme::RsaX509 => "rsa-x509",
             Scheme::Token => "token",
             Scheme::Basic => "basic",
+            Scheme::Fetched => "fetched",
             Scheme::None => "none",
         }
     }

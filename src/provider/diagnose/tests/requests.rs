@@ -78,7 +78,7 @@ fn the_clocks_are_apart() {
         Scene::new(provider, key, &[key]).later(-400).proves(Cause::ClockOff, "400 s ahead of this machine's clock");
         let mut scene = Scene::new(provider, key, &[key]).later(86_400);
         scene.captured = true;
-        scene.proves(Cause::ClockOff, "--at TIME");
+        scene.proves(Cause::Verifies, "--at TIME");
     }
     let scene = Scene::new("stripe", "whsec_a", &["\"whsec_a\""]).later(900);
     // Both are said.
