@@ -16,6 +16,8 @@ impl Counters {
     /// With every outcome, and every secret's place, at 0: a counter that first appears at 1 hides that one from rate().
     pub(super) fn new(metrics: &GatewayMetrics, source: &str, secrets: usize) -> Self {
         let metrics = metrics.source(source);
+        ["fetched", "failed"].map(|result| metrics.key_fetch(result));
+        ["confirmed", "failed", "dropped"].map(|result| metrics.confirmation(result));
         Self {
             outcomes: Outcome::ALL.map(|outcome| metrics.request(outcome.as_str())),
             secrets: (0..secrets).map(|position| metrics.secret_match(position)).collect(),
