@@ -299,6 +299,8 @@ pub struct Source {
     pub public_url: Option<String>,
     /// The secrets that signatures are checked with; several while one is being replaced.
     pub secrets: Vec<SecretRef>,
+    /// Roots beside the public ones for certificates that sign (rsa-x509), in PEM: a proxy's that breaks TLS open, a test's.
+    pub key_roots: Option<SecretRef>,
     /// For providers that hand their secret over in a handshake (Asana, Notion): the file in which it is kept. Written by
     /// the gateway, one secret a line, readable by its user alone; gateways that share it know the same secrets.
     pub secrets_file: Option<PathBuf>,

@@ -59,6 +59,7 @@ pub struct SourceConfig {
     pub accept_unsigned: bool,
     when_kafka_is_away: Option<WhenAway>,
     secrets: Vec<SecretRef>,
+    key_roots: Option<SecretRef>,
     secrets_file: Option<SecretsFile>,
     credentials: BTreeMap<String, SecretRef>,
     tenants: BTreeMap<String, BTreeMap<String, SecretRef>>,
@@ -120,6 +121,7 @@ impl SourceConfig {
             when_kafka_is_away: file.when_kafka_is_away,
             accept_unsigned: file.accept_unsigned,
             secrets: file.secrets.clone(),
+            key_roots: file.key_roots.clone(),
             secrets_file: secrets_file(file, &provider)?,
             credentials: credentials(file, &provider)?,
             tenants: file.tenants.clone(),
@@ -169,7 +171,7 @@ impl SourceConfig {
     /// # Errors
     /// A secret that the scheme cannot use.
     pub fn bind_with(&self, secrets: Vec<Secret>) -> Result<Rules, String> {
-        self.bind_as(&self.binding(secrets))
+        self.bind_as(&self.binding(secrets)?)
     }
 
     /// The same from settings that [`SourceConfig::binding`] made.
@@ -181,15 +183,20 @@ impl SourceConfig {
     }
 
     /// Its settings, with these secrets.
-    pub fn binding(&self, secrets: Vec<Secret>) -> Binding {
-        Binding {
+    ///
+    /// # Errors
+    /// A credential, or the further roots, whose variable or file is missing.
+    pub fn binding(&self, secrets: Vec<Secret>) -> Result<Binding, String> {
+        Ok(Binding {
             secrets,
             params: self.params.clone(),
+            credentials: if self.provider.key_hosts().is_empty() { BTreeMap::new() } else { self.credentials(None)? },
+            key_roots: self.key_roots.as_ref().map(SecretRef::resolve).transpose().map_err(|error| self.at(&error))?,
             public_url: self.public_url.clone(),
             overrides: self.overrides.clone(),
             accept_unsigned: self.accept_unsigned,
             secrets_follow: self.secrets_file.is_some(),
-        }
+        })
     }
 
     /// What the secrets are called in the file, such as `env:STRIPE_WEBHOOK_SECRET`, in their order.

@@ -95,6 +95,8 @@ pub enum Unavailable {
     Busy,
     /// Too many copies of one event wait for the first.
     Crowded,
+    /// The key that the request is signed with cannot be fetched now.
+    Key,
     /// The provider's API did not say in time whether the event is true.
     Inquiry,
     /// A secret that the provider handed over could not be stored.
@@ -112,6 +114,7 @@ impl Unavailable {
             Self::Memory => "memory",
             Self::Busy => "signatures",
             Self::Crowded => "crowded",
+            Self::Key => "key",
             Self::Inquiry => "inquiry",
             Self::SecretsFile => "secrets_file",
         }

@@ -32,6 +32,9 @@ const KAFKA_ALONE: Duration = Duration::from_secs(1);
 /// What the spool is left of the deadline, where the body came late.
 const FOR_THE_SPOOL: Duration = Duration::from_millis(300);
 
+/// What the key that verifies it must leave of the deadline for Kafka.
+const AFTER_KEY: Duration = Duration::from_millis(1_000);
+
 /// The largest limit that a 413 can name where the source is not known.
 const NO_LIMIT: usize = 0;
 
@@ -110,6 +113,11 @@ impl Call {
     /// Until when the body must be there.
     pub(super) fn body_deadline(&self, source: &Source) -> Instant {
         self.arrived + source.deadline.saturating_sub(AFTER_BODY)
+    }
+
+    /// Until when the key that verifies it must be there.
+    pub(super) fn key_deadline(&self, source: &Source) -> Instant {
+        self.arrived + source.deadline.saturating_sub(AFTER_KEY)
     }
 
     /// Until when the answer must leave.

@@ -18,6 +18,12 @@ impl Counters {
     /// With every outcome, and every secret's place, at 0: a counter that first appears at 1 hides that one from rate().
     pub(super) fn new(metrics: &GatewayMetrics, source: &str, secrets: usize) -> Self {
         let metrics = metrics.source(source);
+        for result in ["fetched", "failed"] {
+            metrics.key_fetch(result);
+        }
+        for result in ["confirmed", "failed", "dropped"] {
+            metrics.confirmation(result);
+        }
         Self {
             outcomes: Outcome::ALL.map(|outcome| metrics.request(outcome.as_str(), usual(outcome).as_str())),
             spooled: Outcome::ALL.map(|outcome| match usual(outcome) {

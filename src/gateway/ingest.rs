@@ -52,11 +52,12 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incomin
             return Ok(Answer::Handshake(reply));
         }
     }
+    let key = source.key(&rules, &request, call.key_deadline(&source)).await?;
     let turn = gateway.turn(&rules, &request, call.answer_deadline(&source)).await?;
-    let mut verified = rules.verify(&request);
+    let mut verified = rules.verify_with(&request, key.as_deref());
     if verified.is_err() && source.rules.refreshed(&source.name).await {
         rules = source.rules.now();
-        verified = rules.verify(&request);
+        verified = rules.verify_with(&request, key.as_deref());
     }
     drop(turn);
     let verified = match (rules.inquiry(&request), &source.inquiries) {
@@ -68,7 +69,10 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incomin
     };
     source.verified(&verified, call.now, call.arrived)?;
     let items: Vec<Item> = match rules.read(&verified, &request) {
-        Ok(Reading::Handshake(reply)) => return Ok(Answer::Handshake(reply)),
+        Ok(Reading::Handshake(reply)) => {
+            gateway.follow_up(&source, &reply);
+            return Ok(Answer::Handshake(reply));
+        }
         Ok(Reading::Events(events)) => {
             if let (Some(learnt), Some(facts)) = (&mut call.learnt, events.first()) {
                 learnt.kind = Some(facts.providertype.clone().into_owned());

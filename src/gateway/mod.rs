@@ -1,6 +1,6 @@
 //! `serve`: webhooks in, events durable in Kafka, an answer in time.
 //!
-//! `ingest` is the request path; `admission`, `body`, `duplicates` and `delivery` are its steps; `call` counts each
+//! `ingest` is the request path; `admission`, `body`, `keys`, `duplicates` and `delivery` are its steps; `call` counts each
 //! request exactly once; `journal` remembers what just happened, `explain` says why something was refused.
 
 mod admission;
@@ -14,6 +14,7 @@ mod explain;
 mod ingest;
 mod inquiry;
 mod journal;
+pub mod keys;
 mod live;
 mod order;
 mod rejects;
@@ -36,7 +37,7 @@ use tokio::sync::{Semaphore, SemaphorePermit as Turn};
 use crate::config::{Config, ConfigError};
 use crate::http::admin::Operations;
 use crate::kafka::Producer;
-use crate::provider::{Catalogue, Reject, Request, Rules};
+use crate::provider::{Catalogue, Reject, Reply, Request, Rules};
 use crate::spool::{Drain, Spool};
 use crate::telemetry::{GatewayMetrics, Metrics};
 use admission::PerSecond;
@@ -47,6 +48,7 @@ use call::InFlight;
 use counters::Counters;
 use delivery::Receipt;
 pub use journal::{Fate, Journal};
+use keys::{Confirmations, Https, Transport};
 pub use run::{Listeners, Rest, bind, serve};
 use source::Source;
 pub use spooling::StartError;
@@ -65,6 +67,8 @@ pub struct Gateway {
     failures: PerSecond<IpAddr>,
     /// Turns at public-key signatures: half of the processors, so that no flood of them starves the other sources.
     turns: Semaphore,
+    /// Where a source needs the network for its keys.
+    confirmations: Option<Confirmations>,
     trusted_proxies: Vec<IpNet>,
     in_flight: InFlight,
     numbers: AtomicU64,
@@ -94,16 +98,34 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::start`].
     pub fn start_at(config: &Config, metrics: &Metrics, clock: Clock) -> Result<Arc<Self>, StartError> {
+        Self::start_on(config, metrics, clock, None)
+    }
+
+    /// The same on another network for the keys that are fetched.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_on(
+        config: &Config,
+        metrics: &Metrics,
+        clock: Clock,
+        mut network: Option<Arc<dyn Transport>>,
+    ) -> Result<Arc<Self>, StartError> {
         let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
         let origin = config.path.display().to_string();
         let reopened = config.spool.as_ref().map(|spool| spooling::open(spool, &metrics.spool, &origin)).transpose()?;
         let spool = reopened.as_ref().map(|reopened| Arc::clone(&reopened.spool));
         let clock = Arc::new(clock);
+        let mut transport = || match &network {
+            Some(network) => Ok(Arc::clone(network)),
+            None => Ok(Arc::clone(network.insert(Arc::new(Https::new()?)))),
+        };
         let mut sources = HashMap::new();
         let mut topics = BTreeSet::from([config.kafka.topics.dead_letter_topic()]);
         for source in config.sources.values() {
             topics.insert(source.raw_topic.clone());
-            let compiled = Source::new(source, config, spool.as_ref(), &metrics.gateway).map_err(wrong)?;
+            let compiled =
+                Source::new(source, config, spool.as_ref(), &metrics.gateway, &mut transport).map_err(wrong)?;
             if let Some(reopened) = &reopened {
                 reopened.remember(&source.name, &compiled.window);
             }
@@ -122,6 +144,7 @@ impl Gateway {
             memory: Memory::new(config.gateway.max_body_bytes_in_flight, metrics.gateway.body_bytes.clone()),
             failures: PerSecond::new(config.gateway.failed_requests_per_second),
             turns: Semaphore::new((std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)),
+            confirmations: network.map(Confirmations::new),
             trusted_proxies: config.gateway.trusted_proxies.clone(),
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
@@ -188,6 +211,13 @@ impl Gateway {
         }
         let turn = tokio::time::timeout_at(until.into(), self.turns.acquire()).await;
         turn.ok().and_then(Result::ok).map(Some).ok_or(Unavailable::Busy)
+    }
+
+    /// What a handshake owes the provider beside its answer.
+    fn follow_up(&self, source: &Source, reply: &Reply) {
+        if let (Some(confirmations), Some(url)) = (&self.confirmations, &reply.follow_up) {
+            confirmations.start(url.clone(), Arc::clone(&source.name), source.counters.metrics.clone());
+        }
     }
 
     fn refresh_gauges(self: &Arc<Self>, metrics: &Metrics) {

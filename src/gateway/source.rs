@@ -12,10 +12,12 @@ use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::admission::{self, PerSecond};
+use super::answer::{Refused, Unavailable};
 use super::counters::Counters;
 use super::delivery::Route;
 use super::duplicates::Window;
 use super::inquiry::Inquiries;
+use super::keys::{KeyRing, Transport};
 use super::live::Live;
 use super::order::Order;
 use super::replays::Bodies;
@@ -25,7 +27,7 @@ use crate::event::{
 };
 use crate::http::RequestId;
 use crate::provider::diagnose::Suspect;
-use crate::provider::{Facts, Provider, Reject, Reply, Request, Rules, Verified};
+use crate::provider::{Facts, Material, Provider, Reject, Reply, Request, Rules, Verified};
 use crate::spool::Spool;
 use crate::telemetry::GatewayMetrics;
 
@@ -58,6 +60,8 @@ pub(super) struct Source {
     key: KeyBy,
     allow: Vec<IpNet>,
     rate: Option<PerSecond<()>>,
+    /// Where keys must be fetched.
+    keys: Option<Arc<KeyRing>>,
     /// Where the id is not covered by the signature.
     bodies: Option<Bodies>,
 }
@@ -69,17 +73,23 @@ pub(super) struct Item {
 }
 
 impl Source {
+    /// `transport` is where keys come from; only for a source that needs it.
     pub(super) fn new(
         source: &SourceConfig,
         config: &Config,
         spool: Option<&Arc<Spool>>,
         metrics: &GatewayMetrics,
+        transport: &mut dyn FnMut() -> Result<Arc<dyn Transport>, String>,
     ) -> Result<Self, String> {
         let spool = spool.filter(|_| source.spools).cloned();
         let order = (spool.is_some() && source.key == KeyBy::Subject).then(Order::default);
+        let rules = Live::new(source)?;
+        let name: Arc<str> = source.name.as_str().into();
+        let ring = |transport| KeyRing::new(transport, Arc::clone(&name), metrics.source(&name));
         Ok(Self {
-            route: Arc::new(Route { source: source.name.as_str().into(), spool, order }),
-            rules: Live::new(source)?,
+            keys: if rules.now().fetches_keys() { Some(ring(transport()?)) } else { None },
+            route: Arc::new(Route { source: Arc::clone(&name), spool, order }),
+            rules,
             inquiries: source.inquiries()?.map(|(base, headers)| Inquiries::new(base, headers)).transpose()?,
             secret_names: source.secret_names(),
             path: source.path.clone(),
@@ -98,7 +108,7 @@ impl Source {
             allow: source.allow.clone(),
             rate: source.max_requests_per_second.map(PerSecond::new),
             bodies: source.provider.unsigned_facts().contains(&"id").then(Bodies::default),
-            name: source.name.as_str().into(),
+            name,
         })
     }
 
@@ -131,6 +141,23 @@ impl Source {
     pub(super) fn admit(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Reject> {
         admission::address_allowed(address, &self.allow)?;
         admission::headers_allowed(headers, self.max_body)
+    }
+
+    /// The key that the request must be verified with, where it is not the source's own.
+    ///
+    /// # Errors
+    /// The request is refused without one, or the key cannot be had until then.
+    pub(super) async fn key(
+        &self,
+        rules: &Rules,
+        request: &Request<'_>,
+        until: Instant,
+    ) -> Result<Option<Arc<Material>>, Refused> {
+        match (rules.key_request(request)?, &self.keys) {
+            (Some(wanted), Some(keys)) => Ok(Some(keys.material(&wanted, until).await?)),
+            (Some(_), None) => Err(Unavailable::Key.into()),
+            (None, _) => Ok(None),
+        }
     }
 
     /// Count a verified request.

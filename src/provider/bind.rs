@@ -19,6 +19,10 @@ pub struct Binding {
     pub secrets: Vec<Secret>,
     /// `[sources.X.params]`.
     pub params: BTreeMap<String, String>,
+    /// `[sources.X.credentials]`, for the schemes that ask for keys with them.
+    pub credentials: BTreeMap<String, Secret>,
+    /// Roots beside the public ones for certificates that sign, in PEM.
+    pub key_roots: Option<Secret>,
     /// The full URL that the provider calls for this source.
     pub public_url: Option<String>,
     /// `[sources.X.verify]` and `[sources.X.event]`, by those two names.
@@ -39,7 +43,8 @@ pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, Bind
     let mut compiled = compiled(provider, &binding.overrides)?;
     compiled.reader.bind(&binding.params);
     let public_url = binding.public_url.as_deref();
-    let keys = Keys { secrets: &binding.secrets, params: &binding.params, public_url };
+    let (credentials, roots) = (&binding.credentials, binding.key_roots.as_ref());
+    let keys = Keys { secrets: &binding.secrets, params: &binding.params, public_url, credentials, roots };
     let check = |plan: &Plan| if binding.accept_unsigned { Ok(Check::None) } else { plan.bind(&keys) };
     let checks = compiled.plans.iter().map(check).collect::<Result<_, _>>()?;
     Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks, binding.clone()))
@@ -61,8 +66,11 @@ fn check_secrets(provider: &Provider, binding: &Binding) -> Result<(), BindError
         Some(need) if given < need.min && !binding.secrets_follow => {
             fault(format!("needs at least {} (find it at: {}), or accept_unsigned = true", need.min, need.place))
         }
+        None if given > 0 && provider.fetches_all_keys() => {
+            fault("are given, but this provider shares none: its keys are fetched".to_owned())
+        }
         None if given > 0 => fault("are given, but this provider sends nothing to check them against".to_owned()),
-        None if provider.is_fetched() => Ok(()),
+        None if provider.is_fetched() || provider.fetches_all_keys() => Ok(()),
         None => Err(BindError {
             key: "accept_unsigned".to_owned(),
             problem: "this provider does not sign its requests; set it to true to take them all the same".to_owned(),

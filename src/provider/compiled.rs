@@ -16,7 +16,7 @@ use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
 use super::spec::{BodyKind, Disables, Needs, Spec};
-use super::verify::{Coverage, KeyKind, Plan, SecretForm, header_name};
+use super::verify::{Coverage, KeyKind, KeysPlan, Plan, SecretForm, header_name};
 use crate::event::Pointer;
 
 /// The deadline of a provider that publishes none.
@@ -134,6 +134,7 @@ impl Provider {
             status: answer.status.unwrap_or(200),
             content_type: answer.content_type.clone(),
             headers: Vec::new(),
+            follow_up: None,
             body: answer.body.clone().unwrap_or_default().into_bytes(),
         })
     }
@@ -204,6 +205,17 @@ impl Provider {
         let mut schemes: Vec<_> = self.compiled.plans.iter().map(Plan::scheme).collect();
         schemes.dedup();
         schemes
+    }
+
+    /// The hosts from which its keys are fetched; empty where the source holds them itself. What must be reachable for
+    /// its events to be taken.
+    pub fn key_hosts(&self) -> Vec<String> {
+        self.compiled.plans.iter().filter_map(Plan::keys).flat_map(KeysPlan::hosts).collect()
+    }
+
+    /// Is every request verified with a key that is fetched, and none of the source's secrets?
+    pub(crate) fn fetches_all_keys(&self) -> bool {
+        self.compiled.plans.iter().all(|plan| plan.keys().is_some())
     }
 
     /// Every mapping of `[categories]`, the most specific pattern first, the cases of one in their order.
@@ -278,6 +290,12 @@ impl Compiled {
         if let Some(name) = { named }.find(|name| !spec.needs.params.contains_key(name)) {
             let problem = format!("`{name}` is missing: the scheme or a handshake names it");
             return Err(Fault::new("params", problem).within("needs"));
+        }
+        if let Some(name) =
+            plans.iter().flat_map(Plan::credentials).find(|name| !spec.needs.credentials.contains_key(*name))
+        {
+            let problem = format!("`{name}` is missing: the keys are asked for with it");
+            return Err(Fault::new("credentials", problem).within("needs"));
         }
         if plans.iter().any(|plan| plan.needs_secret()) && spec.needs.secrets.is_none() {
             return Err(Fault::new("secrets", "is missing: the scheme cannot do without").within("needs"));

@@ -39,6 +39,6 @@ pub use reject::Reject;
 pub use rules::Rules;
 pub use sample::{Filled, Filling, Sample};
 pub use spec::{BodyKind, Disables, Effect, Needs, SecretsNeed};
-pub use verify::{Coverage, KeyKind, Request, Signed, Signer, Verified};
+pub use verify::{Coverage, KeyKind, KeyRequest, Material, MaterialKind, Request, Signed, Signer, Verified};
 
 pub use crate::event::Verification;

@@ -26,6 +26,14 @@ pub enum Reject {
     TokenMissing,
     /// The token or the credentials are not the configured ones.
     TokenMismatch,
+    /// The request names a key at an address that is not the provider's.
+    KeyUrlNotAllowed,
+    /// The provider has no key of the name that the request gives, or disowned it.
+    KeyUnknown,
+    /// The certificate does not lead to a trusted root, is not the provider's, or is not valid now.
+    CertificateInvalid,
+    /// A signed value is not the one that the source is configured for: issuer, audience, tenant, topic.
+    ClaimMismatch,
     /// The sender's address is not on the source's allow-list.
     AddressNotAllowed,
     /// No source is configured for this path.
@@ -54,7 +62,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, in the order of the docs.
-    pub const ALL: [Reject; 22] = [
+    pub const ALL: [Reject; 26] = [
         Reject::SignatureMissing,
         Reject::SignatureMalformed,
         Reject::SignatureMismatch,
@@ -65,6 +73,10 @@ impl Reject {
         Reject::TimestampInFuture,
         Reject::TokenMissing,
         Reject::TokenMismatch,
+        Reject::KeyUrlNotAllowed,
+        Reject::KeyUnknown,
+        Reject::CertificateInvalid,
+        Reject::ClaimMismatch,
         Reject::AddressNotAllowed,
         Reject::UnknownSource,
         Reject::MethodNotAllowed,
@@ -92,6 +104,10 @@ impl Reject {
             Reject::TimestampInFuture => "timestamp_in_future",
             Reject::TokenMissing => "token_missing",
             Reject::TokenMismatch => "token_mismatch",
+            Reject::KeyUrlNotAllowed => "key_url_not_allowed",
+            Reject::KeyUnknown => "key_unknown",
+            Reject::CertificateInvalid => "certificate_invalid",
+            Reject::ClaimMismatch => "claim_mismatch",
             Reject::AddressNotAllowed => "address_not_allowed",
             Reject::UnknownSource => "unknown_source",
             Reject::MethodNotAllowed => "method_not_allowed",
@@ -120,6 +136,10 @@ impl Reject {
             | Reject::TimestampInFuture
             | Reject::TokenMissing
             | Reject::TokenMismatch
+            | Reject::KeyUrlNotAllowed
+            | Reject::KeyUnknown
+            | Reject::CertificateInvalid
+            | Reject::ClaimMismatch
             | Reject::Unconfirmed => 401,
             Reject::AddressNotAllowed => 403,
             Reject::UnknownSource | Reject::HandshakeRefused => 404,
@@ -160,6 +180,18 @@ impl Reject {
             }
             Reject::TokenMissing => "The header with the token or the credentials is absent.",
             Reject::TokenMismatch => "The token or the credentials are not the configured ones.",
+            Reject::KeyUrlNotAllowed => {
+                "The request names its signing key at an address that is not the provider's: forged, or the source's `environment` is the wrong one. Nothing was fetched."
+            }
+            Reject::KeyUnknown => {
+                "The provider publishes no key of the name that the request gives, or has disowned it: forged, or another tenant's or environment's."
+            }
+            Reject::CertificateInvalid => {
+                "The signature matches a certificate that does not lead to a trusted root, is issued to another name, or is not valid now. Is the clock right? `key_roots` names further roots."
+            }
+            Reject::ClaimMismatch => {
+                "The signature is good, but a signed value is not the one that the source is configured for: issuer, audience, tenant, application or topic."
+            }
             Reject::AddressNotAllowed => {
                 "The sender's address is not on the source's allow-list. Behind a proxy, `gateway.trusted_proxies` must name it."
             }

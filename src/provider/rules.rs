@@ -11,7 +11,7 @@ use super::error::SignError;
 use super::media;
 use super::read::{Challenge, Reading};
 use super::reject::Reject;
-use super::verify::{Check, Coverage, KeyKind, Passed, Plan, Request, Signed, Signer, Verified};
+use super::verify::{Check, Coverage, KeyKind, KeyRequest, Material, Passed, Plan, Request, Signed, Signer, Verified};
 use crate::event::{Unreadable, Verification};
 
 /// A provider bound to one source's secrets. Holds keys; shared by all requests of the source.
@@ -38,12 +38,41 @@ impl Rules {
     /// Does this request come from the provider? Looks at headers and raw bytes, parses nothing of the body.
     ///
     /// # Errors
-    /// The one reason why not.
+    /// The one reason why not; [`Reject::KeyUnknown`] where the key must be fetched, see [`Rules::verify_with`].
     pub fn verify(&self, request: &Request<'_>) -> Result<Verified, Reject> {
+        self.verify_with(request, None)
+    }
+
+    /// What must be fetched before this request can be verified; none where the source holds the key itself. What can
+    /// be refused without a key is refused here, so that a forger makes nobody fetch anything.
+    ///
+    /// # Errors
+    /// The one reason why no key is needed to refuse it.
+    pub fn key_request(&self, request: &Request<'_>) -> Result<Option<KeyRequest>, Reject> {
+        match self.chosen(request) {
+            Some((_, _, check)) => check.key_request(request),
+            None => Ok(None),
+        }
+    }
+
+    /// Does any of its ways to verify need keys that are fetched?
+    pub fn fetches_keys(&self) -> bool {
+        self.compiled
+            .plans
+            .iter()
+            .zip(&self.checks)
+            .any(|(plan, check)| plan.keys().is_some() && check.kind() != Verification::None)
+    }
+
+    /// [`Rules::verify`] with the material that [`Rules::key_request`] asked for.
+    ///
+    /// # Errors
+    /// The one reason why not.
+    pub fn verify_with(&self, request: &Request<'_>, material: Option<&Material>) -> Result<Verified, Reject> {
         let Some((alternative, _, check)) = self.chosen(request) else {
             return Err(self.compiled.plans.first().map_or(Reject::SignatureMissing, |plan| plan.absent()));
         };
-        let passed = check.verify(request)?;
+        let passed = check.verify(request, material)?;
         if !media::is_one_of(&self.compiled.media_types, request.headers) {
             return Err(Reject::UnsupportedMediaType);
         }

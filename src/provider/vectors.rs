@@ -13,7 +13,8 @@ use super::compiled::Provider;
 use super::error::{SpecError, from_toml};
 use super::read::{Challenge, Facts, Reading, Reply};
 use super::reject::Reject;
-use super::verify::Request;
+use super::rules::Rules;
+use super::verify::{Material, Request, Verified};
 use crate::config::Secret;
 
 /// One file of vectors.
@@ -24,6 +25,9 @@ pub struct Vectors {
     pub provider: String,
     /// The URL that all of them were sent to.
     pub url: String,
+    /// What the hosts of keys answer, by names that vectors use.
+    #[serde(default)]
+    pub material: BTreeMap<String, String>,
     /// The vectors, each under a name of its own.
     pub vectors: Vec<Vector>,
 }
@@ -43,6 +47,13 @@ pub struct Vector {
     /// The source's secrets in the order of its configuration.
     #[serde(default)]
     pub secrets: Vec<String>,
+    /// The source's credentials, where keys are asked for with them.
+    #[serde(default)]
+    pub credentials: BTreeMap<String, String>,
+    /// What the host of the key answers: the name of one of the file's materials; after `parse`, the material.
+    pub key: Option<String>,
+    /// Roots that the source trusts beside the public ones: a name as for `key`.
+    pub roots: Option<String>,
     /// Which of them must match, counted from 0.
     pub secret: Option<usize>,
     /// Does the source take unsigned requests?
@@ -163,6 +174,14 @@ impl Vectors {
         let mut vectors: Vectors = toml::from_str(text).map_err(|error| from_toml(&error, file, text))?;
         for vector in &mut vectors.vectors {
             vector.url.get_or_insert_with(|| vectors.url.clone());
+            for name in [&mut vector.key, &mut vector.roots].into_iter().flatten() {
+                *name = vectors.material.get(name).cloned().ok_or_else(|| SpecError {
+                    file: file.to_owned(),
+                    line: 1,
+                    key: format!("material.{name}"),
+                    problem: "is missing: a vector names it".to_owned(),
+                })?;
+            }
         }
         Ok(vectors)
     }
@@ -171,9 +190,12 @@ impl Vectors {
 impl Vector {
     /// The settings of the source that the request is sent to.
     pub fn binding(&self) -> Binding {
+        let secret = |text: &String| Secret::new(text.clone().into_bytes());
         Binding {
-            secrets: self.secrets.iter().map(|secret| Secret::new(secret.clone().into_bytes())).collect(),
+            secrets: self.secrets.iter().map(secret).collect(),
             params: self.params.clone(),
+            credentials: self.credentials.iter().map(|(name, value)| (name.clone(), secret(value))).collect(),
+            key_roots: self.roots.as_ref().map(secret),
             public_url: self.url.clone(),
             overrides: self.overrides.clone(),
             accept_unsigned: self.accept_unsigned,
@@ -243,7 +265,7 @@ impl Vector {
             return self.check_verdict(Expect::Reject(rules.refusal(&request)));
         }
         let verified = match rules.inquiry(&request) {
-            None => rules.verify(&request),
+            None => self.verify(&rules, &request)?,
             Some(path) if path.as_deref().ok() != self.asked.as_deref() => return Err(format!("asked for {path:?}")),
             Some(path) => path.and_then(|_| {
                 let record = self.record.as_ref().ok_or(Reject::Unconfirmed)?;
@@ -269,6 +291,20 @@ impl Vector {
                 expected.iter().zip(&events).try_for_each(|(expected, facts)| expected.check(facts))
             }
         }
+    }
+
+    /// With the material that the vector names. One that names none must be refused, or verified, without any.
+    fn verify(&self, rules: &Rules, request: &Request<'_>) -> Result<Result<Verified, Reject>, String> {
+        let wanted = match rules.key_request(request) {
+            Err(reject) => return Ok(Err(reject)),
+            Ok(wanted) => wanted,
+        };
+        let material = match (&wanted, &self.key) {
+            (Some(wanted), Some(key)) => Some(Material::parse(wanted.kind, key.as_bytes())?),
+            (Some(wanted), None) => return Err(format!("{} is wanted and the vector has none", wanted.url)),
+            (None, _) => None,
+        };
+        Ok(rules.verify_with(request, material.as_ref()))
     }
 
     fn check_verdict(&self, found: Expect) -> Result<(), String> {

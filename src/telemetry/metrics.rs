@@ -62,6 +62,8 @@ pub struct GatewayMetrics {
     requests: IntCounterVec,
     rejects: IntCounterVec,
     unavailable: IntCounterVec,
+    key_fetches: IntCounterVec,
+    confirmations: IntCounterVec,
     duration: HistogramVec,
     last_event: GaugeVec,
     secret_matches: IntCounterVec,
@@ -204,6 +206,8 @@ impl GatewayMetrics {
             last_event: families.gauges("hookstream_source_last_event_timestamp_seconds", &["source"], "When the last verified event came.")?,
             secret_matches: families.counters("hookstream_source_secret_matches_total", &["source", "secret"], "Verified requests by the position of the secret that matched. When the old one stays at rest, it can go.")?,
             possible_replays: families.counters("hookstream_source_possible_replays_total", &["source"], "Events whose signature was seen before under another id, where the provider does not sign the id. Accepted; identical bodies do occur.")?,
+            key_fetches: families.counters("hookstream_gateway_key_fetches_total", &["source", "result"], "Fetches of keys and certificates that requests are verified with, by result.")?,
+            confirmations: families.counters("hookstream_gateway_confirmations_total", &["source", "result"], "Subscriptions confirmed by a request of ours, by result.")?,
             in_flight: families.int_gauge("hookstream_gateway_requests_in_flight", "Requests whose headers have arrived and whose answer has not left.")?,
             oldest_request: families.gauge("hookstream_gateway_oldest_request_timestamp_seconds", "Arrival of the oldest request in flight; 0 when there is none.")?,
             body_bytes: families.int_gauge("hookstream_gateway_body_bytes_in_flight", "Bytes of request bodies in memory.")?,
@@ -239,6 +243,16 @@ impl SourceMetrics {
     /// A request answered 503, by its reason.
     pub fn unavailable(&self, reason: &'static str) -> IntCounter {
         self.families.unavailable.with_label_values(&[&*self.name, reason])
+    }
+
+    /// A fetch of a key, by its result.
+    pub fn key_fetch(&self, result: &'static str) -> IntCounter {
+        self.families.key_fetches.with_label_values(&[&*self.name, result])
+    }
+
+    /// A confirmation of a subscription, by its result.
+    pub fn confirmation(&self, result: &'static str) -> IntCounter {
+        self.families.confirmations.with_label_values(&[&*self.name, result])
     }
 
     /// A request verified with the secret at this position.

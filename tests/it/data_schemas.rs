@@ -80,6 +80,12 @@ fn schema_and_reader_know_the_same_keys() {
             format!("{head}handshake = [{{ when = \"/a\", reply = {{ nonsense = 1 }} }}]"),
             &properties["handshake"]["items"]["properties"]["reply"],
         ),
+        ("verify = { keys = { nonsense = 1 } }".to_owned(), &schema["$defs"]["keys"]),
+        ("verify = { hash = { nonsense = 1 } }".to_owned(), &schema["$defs"]["verify"]["properties"]["hash"]),
+        (
+            "handshake = [{ confirm = { nonsense = 1 } }]".to_owned(),
+            &properties["handshake"]["items"]["properties"]["confirm"],
+        ),
         (format!("{head}samples = [{{ nonsense = 1 }}]"), &properties["samples"]["items"]),
         ("categories = { a = [{ nonsense = 1 }] }".to_owned(), &schema["$defs"]["case"]),
     ] {

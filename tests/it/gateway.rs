@@ -6,6 +6,7 @@ mod delivery;
 mod explain;
 mod hostile;
 mod inquiry;
+mod keys;
 mod lifecycle;
 mod records;
 mod secrets;

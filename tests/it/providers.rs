@@ -35,7 +35,8 @@ static ALL: LazyLock<Vec<(&'static Provider, Rules)>> = LazyLock::new(|| {
         "twilio",
         "zoho-crm",
     ];
-    let ours = CATALOGUE.iter().filter(|provider| !others.contains(&provider.name()));
+    let shared = CATALOGUE.iter().filter(|provider| provider.key_hosts().is_empty());
+    let ours = shared.filter(|provider| !others.contains(&provider.name()));
     ours.map(|provider| (provider.as_ref(), rules(provider))).collect()
 });
 

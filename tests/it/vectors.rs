@@ -73,6 +73,22 @@ fn rejects_of(provider: &Provider) -> Vec<Reject> {
         {
             rejects.push(Reject::TimestampMissing);
         }
+        if way.get("keys").is_some() {
+            let certificate = says(way, "scheme", "rsa-x509");
+            let own = [Reject::KeyUrlNotAllowed, Reject::CertificateInvalid];
+            rejects.extend(if certificate { own.as_slice() } else { &[Reject::KeyUnknown] });
+        }
+        if says(way, "scheme", "jwt-") && !says(way, "scheme", "hs256") {
+            rejects.extend([
+                Reject::TimestampMissing,
+                Reject::TimestampMalformed,
+                Reject::TimestampTooOld,
+                Reject::TimestampInFuture,
+            ]);
+        }
+        if ["issuer", "claims", "expect"].iter().any(|key| way.get(key).is_some()) {
+            rejects.push(Reject::ClaimMismatch);
+        }
         if says(way, "signed", "{header:") {
             rejects.push(Reject::SignedHeaderMissing);
         }
@@ -85,10 +101,14 @@ fn rejects_of(provider: &Provider) -> Vec<Reject> {
 
 /// What every provider's vectors must hold, by their names; each with the verdicts that count.
 const KINDS: [(&str, &[&str], &[&str]); 7] = [
-    ("another secret", &["another secret", "another token", "wrong"], &["signature_mismatch", "token_mismatch"]),
+    (
+        "another secret",
+        &["another secret", "another token", "another key", "wrong"],
+        &["signature_mismatch", "token_mismatch"],
+    ),
     ("no proof", &["missing"], &["signature_missing", "token_missing"]),
     ("an empty proof", &["empty"], &["signature_malformed", "token_mismatch"]),
-    ("a proof cut short", &["cut"], &["signature_malformed", "token_mismatch"]),
+    ("a proof cut short", &["cut"], &["signature_malformed", "signature_mismatch", "token_mismatch"]),
     ("a proof that is too long", &["too long"], &["signature_malformed", "token_mismatch"]),
     ("the old secret, while it is live", &["rotated: the old"], &["ok"]),
     ("the old secret, when it is gone", &["rotated: the old"], &["signature_mismatch", "token_mismatch"]),
@@ -99,7 +119,9 @@ fn every_provider_has_every_kind_of_vector() {
     let mut lacking = Vec::new();
     for provider in Catalogue::embedded().unwrap().iter().filter(|provider| !provider.is_fetched()) {
         let file = &files()[provider.name()];
-        for (kind, names, verdicts) in KINDS {
+        // Keys that are fetched have names instead of turns: gateway/keys.rs changes them.
+        let shared = provider.key_hosts().is_empty();
+        for (kind, names, verdicts) in KINDS.into_iter().filter(|(kind, ..)| shared || !kind.starts_with("the old")) {
             let fits = |vector: &Vector| {
                 let verdict = reason(vector.expect).unwrap_or("ok");
                 verdicts.contains(&verdict) && names.iter().any(|name| vector.name.contains(name))
@@ -122,7 +144,7 @@ fn every_provider_has_every_kind_of_vector() {
 const COVERED: [&str; 6] = ["hmac", "digest", "ed25519", "ecdsa", "rsa", "jwt"];
 
 /// What is signed of their bodies is a part, and stands beside the proof in it.
-const UNCOVERED: [&str; 2] = ["braintree", "mailgun"];
+const UNCOVERED: [&str; 3] = ["braintree", "event-grid-entra", "mailgun"];
 
 /// Is it the request of a vector that passes, but for one bit of its body?
 fn is_flipped(vector: &Vector, all: &[Vector]) -> bool {

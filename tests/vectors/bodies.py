@@ -179,7 +179,7 @@ def netlify(File, Scheme):
     add("the algorithm none", "signature_malformed", url64(b'{"alg":"none"}') + "." + good.split(".")[1] + ".")
     add("the algorithm none, signed all the same", "signature_malformed", jwt(body, "fake-jws-live", '{"alg":"none"}'))
     add("another algorithm", "signature_malformed", jwt(body, "fake-jws-live", '{"alg":"HS512"}', hash="sha512"))
-    add("another issuer", "signature_mismatch", jwt(body, "fake-jws-live", issuer="netlify.example"))
+    add("another issuer", "claim_mismatch", jwt(body, "fake-jws-live", issuer="netlify.example"))
     add("a critical extension", "signature_malformed", jwt(body, "fake-jws-live", '{"alg":"HS256","crit":["b64"],"b64":false}'))
     known = ("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJuZXRsaWZ5Iiwic2hhMjU2IjoiMzVkYmEzZmQ0OGJjNGUzMTYzNTgwMmI4NWM0MzhjYTY1Y2E4NzkzMzRi"
              "NWIwNzdjYTk4MjA3MzE5NGE5M2I4MyJ9.o60rBDzfdIQUNbt3U-ARw-DXSgquV50o0-o2RIKbzA0")

@@ -23,6 +23,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import bodies
+import fetched
 import grammar
 
 NOW = 1_700_000_000
@@ -87,6 +88,7 @@ class Scheme:
 class File:
     def __init__(self, provider, **common):
         self.provider, self.common, self.vectors = provider, common, []
+        self.material = {}
 
     def add(self, name, expect, headers, body, secrets, source=MADE, **more):
         assert all(known["name"] != name for known in self.vectors), name
@@ -573,15 +575,19 @@ def quoted(value):
     return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04X}" for char in escaped) + '"'
 
 
-ORDER = ["name", "source", "expect", "now", "secrets", "secret", "accept_unsigned", "params", "overrides", "url", "method", "query", "headers", "body",
+ORDER = ["name", "source", "expect", "now", "secrets", "credentials", "key", "roots", "secret", "accept_unsigned", "params", "overrides", "url", "method", "query", "headers", "body",
          "body_base64", "id", "type", "time", "subject", "tenant", "asked", "record", "events", "reply"]
 
 
 def rendered(file):
     lines = ["# Written by tests/vectors/generate.py; change it there.", f'provider = "{file.provider}"',
              f'url = "{URL}{file.provider}"']
+    if file.material:
+        lines += ["", "[material]"]
+        lines += [f"{name} = " + (f"'{text}'" if text.startswith("{") else f'"""\n{text}"""') for name, text in file.material.items()]
     for vector in copy.deepcopy(file.vectors):
         body = vector.pop("body")
+        vector = {key: value for key, value in vector.items() if value is not None}
         try:
             vector["body"] = body.decode()
         except UnicodeDecodeError:
@@ -597,6 +603,7 @@ def main():
 
     stale = []
     others = [write(File, Scheme) for write in (grammar.hubspot, grammar.twilio, grammar.discord, grammar.sendgrid, *bodies.ALL)]
+    others += [write(File) for write in fetched.ALL]
     others += long_tail.files()
     files = {file.provider: file for file in (stripe(), github(), shopify(), slack(), standard_webhooks(), generic(), *others)}
     for vector in json.loads(pathlib.Path(__file__).with_name("sdk.json").read_text()):

@@ -140,7 +140,7 @@ impl Source {
         Ok(Source {
             name: source.name.clone(),
             provider: std::sync::Arc::clone(&source.provider),
-            binding: source.binding(source.secrets()?),
+            binding: source.binding(source.secrets()?)?,
             secret_names: source.secret_names(),
             path: source.path.clone(),
         })

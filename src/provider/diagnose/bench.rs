@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use crate::config::Secret;
 use crate::provider::bind::Binding;
 use crate::provider::compiled::Provider;
-use crate::provider::verify::{Keys, Passed, Plan, Proof, Request, SecretForm, SignaturePlan, Window};
+use crate::provider::verify::{JwtKey, Keys, Passed, Plan, Proof, Request, SecretForm, SignaturePlan, Window};
 
 /// The most assumptions that one diagnosis tries.
 const MAX_TRIED: u32 = 8_000;
@@ -56,8 +56,8 @@ impl<'a> Bench<'a> {
         // One after the other: a secret that this plan cannot use must not hide the others.
         let tries = |(place, secret): (usize, &Secret)| {
             self.charge(plan, request).then_some(())?;
-            let keys = Keys { secrets: std::slice::from_ref(secret), params: self.params, public_url: url };
-            let passed = plan.bind(&keys).ok()?.verify(request).ok()?;
+            let keys = Keys::shared(std::slice::from_ref(secret), self.params, url);
+            let passed = plan.bind(&keys).ok()?.verify(request, None).ok()?;
             Some(Passed { secret: place, ..passed })
         };
         secrets.iter().enumerate().find_map(tries)
@@ -104,8 +104,12 @@ pub(super) fn exact(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     match &mut plan.proof {
         Proof::Signature(signature) => signature.secret = SecretForm::Exact,
-        Proof::Jwt(jwt) => jwt.secret = SecretForm::Exact,
-        Proof::Token(_) | Proof::Fetched(_) | Proof::None => {}
+        Proof::Jwt(jwt) => {
+            if let JwtKey::Shared(form) = &mut jwt.key {
+                *form = SecretForm::Exact;
+            }
+        }
+        Proof::Certified(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => {}
     }
     plan
 }
@@ -114,21 +118,24 @@ pub(super) fn exact(plan: &Plan) -> Plan {
 pub(super) fn form(plan: &Plan) -> SecretForm {
     match &plan.proof {
         Proof::Signature(signature) => signature.secret,
-        Proof::Jwt(jwt) => jwt.secret,
-        Proof::Token(_) | Proof::Fetched(_) | Proof::None => SecretForm::Plain,
+        Proof::Jwt(jwt) => match &jwt.key {
+            JwtKey::Shared(form) => *form,
+            JwtKey::Fetched(..) => SecretForm::Plain,
+        },
+        Proof::Certified(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => SecretForm::Plain,
     }
 }
 
 pub(super) fn signature(plan: &Plan) -> Option<&SignaturePlan> {
     match &plan.proof {
         Proof::Signature(signature) => Some(signature),
-        Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
+        Proof::Certified(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
     }
 }
 
 pub(super) fn signature_mut(plan: &mut Plan) -> Option<&mut SignaturePlan> {
     match &mut plan.proof {
         Proof::Signature(signature) => Some(signature),
-        Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
+        Proof::Certified(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
     }
 }

@@ -45,6 +45,12 @@ impl Case<'_> {
                 }
             }
             Reject::SignatureMismatch | Reject::TokenMismatch => self.search(findings),
+            Reject::KeyUnknown => {
+                let what = "Whether the signature matches was not looked at: its key must be fetched, and nothing is fetched here.";
+                let advice =
+                    "The gateway says in its log, and in hookstream_gateway_key_fetches_total, whether it had the key.";
+                findings.push(Finding::possible(Cause::Refused, what, advice));
+            }
             other => findings.push(refused(other)),
         }
     }

@@ -150,6 +150,7 @@ fn with(headers: &HeaderMap, name: &HeaderName, value: &str) -> Option<HeaderMap
 pub(super) fn missing(case: &Case<'_>) -> Finding {
     let place = match &case.plan.proof {
         Proof::Signature(plan) => plan.at.describe(),
+        Proof::Certified(plan) => plan.at.describe(),
         Proof::Jwt(plan) => plan.header.to_string(),
         Proof::Token(plan) => plan.at.describe(),
         Proof::Fetched(plan) => plan.at.describe(),

@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
+use url::Url;
 
+use super::follow_up::{FollowUp, FollowUpSpec};
 use super::source::{Input, Source, SourceSpec, reply};
 use crate::config::Secret;
 use crate::event::{Pointer, Wanted, scan};
@@ -23,6 +25,8 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// A GET that we owe the provider after the answer. Its host is ours to choose.
+    pub follow_up: Option<Url>,
 }
 
 /// A handshake that comes without a signature, and what must be done before it is answered.
@@ -59,6 +63,8 @@ pub(crate) struct HandshakeSpec {
     /// Where the secret stands that the provider hands over in this request.
     store: Option<SourceSpec>,
     reply: ReplySpec,
+    /// A request of ours that completes it.
+    confirm: Option<FollowUpSpec>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -96,6 +102,7 @@ pub(crate) struct Handshake {
     content_type: Option<String>,
     headers: Vec<(String, Source<usize>)>,
     body: Source<usize>,
+    follow_up: Option<FollowUp>,
 }
 
 impl HandshakeSpec {
@@ -111,7 +118,9 @@ impl HandshakeSpec {
         parts.extend(self.absent.iter().map(|place| format!("no `{}`", place.text)));
         let body = if self.reply.body.is_empty() { "no body".to_owned() } else { format!("`{}`", self.reply.body) };
         let store = self.store.as_ref().map(|place| format!("; the secret in `{}` is stored first", place.text));
-        format!("{} ({signed}) → {} and {body}{}", parts.join(", "), self.reply.status, store.unwrap_or_default())
+        let confirm = self.confirm.as_ref().map(|confirm| format!("; {}", confirm.describe()));
+        let more = store.into_iter().chain(confirm).collect::<String>();
+        format!("{} ({signed}) → {} and {body}{more}", parts.join(", "), self.reply.status)
     }
 
     /// The parameters of the source that the rule names.
@@ -160,6 +169,11 @@ impl HandshakeSpec {
         }
         let present = present.into_iter().map(|(place, value)| (place.source.map(&mut seen), value)).collect();
         let absent = self.absent.iter().map(|place| place.source.map(&mut seen)).collect();
+        let follow_up = self.confirm.as_ref().map(|confirm| confirm.compile(&mut seen)).transpose();
+        let follow_up = follow_up.map_err(|fault| fault.within("confirm"))?;
+        if follow_up.is_some() && !self.signed {
+            return Err(Fault::new("confirm", "only what is signed is confirmed"));
+        }
         let store = self.store.as_ref().map(|place| place.source.map(&mut seen));
         if self.signed && store.is_some() {
             return Err(Fault::new("store", "needs signed = false: what is signed has its secret already"));
@@ -182,6 +196,7 @@ impl HandshakeSpec {
             content_type,
             headers,
             body,
+            follow_up,
         })
     }
 }
@@ -242,12 +257,17 @@ impl Handshake {
         if self.absent.iter().any(|place| place.there(input)) {
             return None;
         }
+        let follow_up = match &self.follow_up {
+            Some(follow_up) => Some(follow_up.url(input)?),
+            None => None,
+        };
         let header = |(name, value): &(String, Source<usize>)| Some((name.clone(), value.text(input)?.into_owned()));
         Some(Reply {
             status: self.status,
             content_type: self.content_type.clone(),
             headers: self.headers.iter().map(header).collect::<Option<_>>()?,
             body: self.body(input)?.into_bytes(),
+            follow_up,
         })
     }
 

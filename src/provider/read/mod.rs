@@ -1,6 +1,7 @@
 //! Reading a verified body: one scan that finds the facts of the event, or the handshake it is.
 
 mod facts;
+mod follow_up;
 mod handshake;
 mod source;
 

@@ -1,13 +1,19 @@
 //! Verification: from a request's headers and raw bytes to the proof that its provider sent it.
 
 mod address;
+mod certified;
+mod claims;
 mod encoding;
 mod fetched;
 mod format;
+mod hosts;
 mod jwt;
 mod key;
+mod keys;
 mod mac;
+mod material;
 mod outgoing;
+mod param;
 mod picked;
 mod place;
 mod plan;
@@ -18,6 +24,7 @@ mod template;
 mod timestamp;
 mod token;
 mod when;
+mod x509;
 
 use http::HeaderMap;
 use jiff::Timestamp;
@@ -26,9 +33,14 @@ use crate::event::Verification;
 
 pub(crate) use encoding::Encoding;
 pub(crate) use format::Parsed;
+pub(crate) use hosts::is_region;
+pub(crate) use jwt::JwtKey;
 pub(crate) use key::Algorithm;
 pub use key::KeyKind;
+pub(crate) use keys::KeysPlan;
+pub use keys::{KeyRequest, MaterialKind};
 pub(crate) use mac::Hash;
+pub use material::Material;
 pub use outgoing::{Signed, Signer};
 pub use plan::Coverage;
 pub(crate) use plan::{Check, Keys, Plan, Proof};

@@ -1,19 +1,24 @@
 //! One way to verify: checked, and then bound to a source's secrets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::HeaderName;
 use jiff::Timestamp;
 
+use super::certified::{Certified, CertifiedPlan};
 use super::fetched::FetchedPlan;
-use super::jwt::{Jwt, JwtPlan};
+use super::jwt::{Jwt, JwtKey, JwtPlan};
 use super::key::KeyKind;
+use super::keys::{KeyRequest, KeysPlan};
+use super::material::Material;
 use super::outgoing::{Signed, Signer};
 use super::place::Place;
 use super::secret::SecretForm;
 use super::signature::{Signature, SignaturePlan};
 use super::token::{Token, TokenPlan};
 use super::when::When;
+use super::x509::Trust;
 use super::{Encoding, Passed, Request};
 use crate::config::Secret;
 use crate::event::{Pointer, Verification};
@@ -33,6 +38,7 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone)]
 pub(crate) enum Proof {
     Signature(Box<SignaturePlan>),
+    Certified(Box<CertifiedPlan>),
     Jwt(Box<JwtPlan>),
     Token(Box<TokenPlan>),
     Fetched(Box<FetchedPlan>),
@@ -57,6 +63,27 @@ pub(crate) struct Keys<'a> {
     pub(crate) secrets: &'a [Secret],
     pub(crate) params: &'a BTreeMap<String, String>,
     pub(crate) public_url: Option<&'a str>,
+    pub(crate) credentials: &'a BTreeMap<String, Secret>,
+    /// Roots beside the public ones, in PEM.
+    pub(crate) roots: Option<&'a Secret>,
+}
+
+impl<'a> Keys<'a> {
+    /// Where nothing is fetched.
+    pub(crate) fn shared(
+        secrets: &'a [Secret],
+        params: &'a BTreeMap<String, String>,
+        public_url: Option<&'a str>,
+    ) -> Keys<'a> {
+        const NONE: &BTreeMap<String, Secret> = &BTreeMap::new();
+        Keys { secrets, params, public_url, credentials: NONE, roots: None }
+    }
+
+    fn trust(&self) -> Result<Arc<Trust>, Fault> {
+        let fault = |problem: &str| Fault::new("key_roots", problem);
+        let roots = self.roots.map(|roots| roots.expose_text().ok_or_else(|| fault("is not PEM"))).transpose()?;
+        Trust::new(roots).map(Arc::new).map_err(fault)
+    }
 }
 
 impl Plan {
@@ -67,7 +94,14 @@ impl Plan {
                 let signature = Signature::new(plan, keys.secrets, keys.params, keys.public_url)?;
                 Ok(Check::Signature(Box::new(signature)))
             }
-            Proof::Jwt(plan) => Jwt::new(plan, keys.secrets).map(|jwt| Check::Jwt(Box::new(jwt))),
+            Proof::Certified(plan) => {
+                let certified = Certified::new(plan, keys.params, keys.credentials, keys.trust()?)?;
+                Ok(Check::Certified(Box::new(certified)))
+            }
+            Proof::Jwt(plan) => {
+                let jwt = Jwt::new(plan, keys.secrets, keys.params, keys.credentials)?;
+                Ok(Check::Jwt(Box::new(jwt)))
+            }
             Proof::Token(plan) => Token::new(plan, keys.secrets).map(|token| Check::Token(Box::new(token))),
             Proof::Fetched(plan) => Ok(Check::Fetched(plan.clone())),
             Proof::None => Ok(Check::None),
@@ -84,6 +118,7 @@ impl Plan {
         let when = self.when.as_ref().map(|when| format!("with `{}`: ", when.as_str())).unwrap_or_default();
         match &self.proof {
             Proof::Signature(plan) => format!("{when}{}", plan.describe(self.name)),
+            Proof::Certified(plan) => format!("{when}{}", plan.describe(self.name)),
             Proof::Jwt(plan) => format!("{when}{}", plan.describe()),
             Proof::Token(plan) => format!("{when}{} in `{}`; the body is not covered", self.name, plan.at.describe()),
             Proof::Fetched(plan) => {
@@ -102,6 +137,7 @@ impl Plan {
     pub(crate) fn signs_header(&self, name: &HeaderName) -> bool {
         match &self.proof {
             Proof::Signature(plan) => plan.signed.headers().any(|signed| signed == name),
+            Proof::Certified(plan) => plan.signed.headers().any(|signed| signed == name),
             Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => false,
         }
     }
@@ -111,13 +147,36 @@ impl Plan {
     pub(crate) fn signs_pointer(&self, pointer: &Pointer) -> bool {
         match &self.proof {
             Proof::Signature(plan) if plan.is_partial() => plan.signed.signs(pointer),
-            Proof::Signature(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => true,
+            Proof::Certified(plan) if plan.is_partial() => plan.signed.signs(pointer),
+            Proof::Signature(_)
+            | Proof::Certified(_)
+            | Proof::Jwt(_)
+            | Proof::Token(_)
+            | Proof::Fetched(_)
+            | Proof::None => true,
         }
     }
 
-    /// Is there a secret without which it verifies nothing?
+    /// Does it need a secret of the source? Those whose keys are fetched need none.
     pub(crate) fn needs_secret(&self) -> bool {
-        !matches!(self.proof, Proof::None | Proof::Fetched(_))
+        !matches!(self.proof, Proof::None | Proof::Fetched(_)) && self.keys().is_none()
+    }
+
+    /// The keys that it needs fetched.
+    pub(crate) fn keys(&self) -> Option<&KeysPlan> {
+        match &self.proof {
+            Proof::Certified(plan) => Some(&plan.keys),
+            Proof::Jwt(plan) => match &plan.key {
+                JwtKey::Fetched(_, keys) => Some(keys),
+                JwtKey::Shared(_) => None,
+            },
+            Proof::Signature(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
+        }
+    }
+
+    /// The credentials of the source with which keys are asked for.
+    pub(crate) fn credentials(&self) -> Vec<&str> {
+        self.keys().map(KeysPlan::credentials).unwrap_or_default()
     }
 
     /// Is its proof what the provider's API says?
@@ -129,7 +188,9 @@ impl Plan {
     pub(crate) fn params(&self) -> Vec<String> {
         match &self.proof {
             Proof::Signature(plan) => plan.signed.params().map(str::to_owned).chain(plan.format.params()).collect(),
-            Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => Vec::new(),
+            Proof::Certified(plan) => plan.params(),
+            Proof::Jwt(plan) => plan.params(),
+            Proof::Token(_) | Proof::Fetched(_) | Proof::None => Vec::new(),
         }
     }
 
@@ -137,6 +198,7 @@ impl Plan {
     pub(crate) fn proof_headers(&self) -> Vec<&HeaderName> {
         let mut headers = match &self.proof {
             Proof::Signature(plan) => plan.headers(),
+            Proof::Certified(plan) => plan.headers(),
             Proof::Jwt(plan) => vec![&plan.header],
             Proof::Token(_) | Proof::Fetched(_) | Proof::None => Vec::new(),
         };
@@ -148,7 +210,9 @@ impl Plan {
     pub(crate) fn credential_headers(&self) -> &[HeaderName] {
         match &self.proof {
             Proof::Token(plan) => plan.at.headers(),
-            Proof::Signature(_) | Proof::Jwt(_) | Proof::Fetched(_) | Proof::None => &[],
+            // Whoever reads the token can send it with another body.
+            Proof::Jwt(plan) if plan.claims.body.is_none() => std::slice::from_ref(&plan.header),
+            Proof::Signature(_) | Proof::Certified(_) | Proof::Jwt(_) | Proof::Fetched(_) | Proof::None => &[],
         }
     }
 
@@ -157,7 +221,7 @@ impl Plan {
         match &self.proof {
             Proof::Token(_) => Reject::TokenMissing,
             Proof::Fetched(_) => Reject::Unconfirmed,
-            Proof::Signature(_) | Proof::Jwt(_) | Proof::None => Reject::SignatureMissing,
+            Proof::Signature(_) | Proof::Certified(_) | Proof::Jwt(_) | Proof::None => Reject::SignatureMissing,
         }
     }
 
@@ -165,7 +229,7 @@ impl Plan {
     pub(crate) fn key_pair(&self) -> Option<(KeyKind, SecretForm)> {
         match &self.proof {
             Proof::Signature(plan) => plan.algorithm.key_kind().map(|kind| (kind, plan.secret)),
-            Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
+            Proof::Certified(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
         }
     }
 
@@ -175,7 +239,7 @@ impl Plan {
         let (at, picks, hashed) = match &self.proof {
             Proof::Signature(plan) => (&plan.at, &plan.picks, plan.body_hash.is_some()),
             Proof::Token(plan) => (&plan.at, &plan.picks, false),
-            Proof::Jwt(_) | Proof::Fetched(_) | Proof::None => return 1,
+            Proof::Certified(_) | Proof::Jwt(_) | Proof::Fetched(_) | Proof::None => return 1,
         };
         match at {
             Place::Json(..) if picks.read(body).found().is_some_and(|found| at.stands_in(found)) => 0,
@@ -188,7 +252,9 @@ impl Plan {
     pub(crate) fn coverage(&self) -> Coverage {
         match &self.proof {
             Proof::Signature(plan) if plan.is_partial() => Coverage::Part,
-            Proof::Signature(_) | Proof::Jwt(_) => Coverage::Body,
+            Proof::Certified(plan) if plan.is_partial() => Coverage::Part,
+            Proof::Jwt(plan) if plan.claims.body.is_none() => Coverage::Sender,
+            Proof::Signature(_) | Proof::Certified(_) | Proof::Jwt(_) => Coverage::Body,
             Proof::Token(_) => Coverage::Sender,
             // The body only names what the provider was asked.
             Proof::Fetched(_) => Coverage::Body,
@@ -198,13 +264,18 @@ impl Plan {
 
     /// Does a forged request cost a public-key operation?
     pub(crate) fn is_costly(&self) -> bool {
-        matches!(&self.proof, Proof::Signature(plan) if !plan.algorithm.is_shared())
+        match &self.proof {
+            Proof::Signature(plan) => !plan.algorithm.is_shared(),
+            Proof::Certified(_) | Proof::Jwt(_) => self.keys().is_some(),
+            Proof::Token(_) | Proof::Fetched(_) | Proof::None => false,
+        }
     }
 }
 
 /// One way to verify, with keys: what runs per request.
 pub(crate) enum Check {
     Signature(Box<Signature>),
+    Certified(Box<Certified>),
     Jwt(Box<Jwt>),
     Token(Box<Token>),
     Fetched(Box<FetchedPlan>),
@@ -212,10 +283,12 @@ pub(crate) enum Check {
 }
 
 impl Check {
-    pub(crate) fn verify(&self, request: &Request<'_>) -> Result<Passed, Reject> {
+    /// `material` is what was fetched, where the scheme needs it.
+    pub(crate) fn verify(&self, request: &Request<'_>, material: Option<&Material>) -> Result<Passed, Reject> {
         match self {
             Check::Signature(signature) => signature.verify(request),
-            Check::Jwt(jwt) => jwt.verify(request),
+            Check::Certified(certified) => certified.verify(request, material),
+            Check::Jwt(jwt) => jwt.verify(request, material),
             Check::Token(token) => token.verify(request),
             // What was not asked for proves nothing; see `Rules::inquiry`.
             Check::Fetched(_) => Err(Reject::Unconfirmed),
@@ -223,10 +296,20 @@ impl Check {
         }
     }
 
+    /// What must be fetched before this request can be verified.
+    pub(crate) fn key_request(&self, request: &Request<'_>) -> Result<Option<KeyRequest>, Reject> {
+        match self {
+            Check::Certified(certified) => certified.key_request(request).map(Some),
+            Check::Jwt(jwt) => jwt.key_request(request),
+            Check::Signature(_) | Check::Token(_) | Check::Fetched(_) | Check::None => Ok(None),
+        }
+    }
+
     pub(crate) fn sign(&self, out: Signed, now: Timestamp, signer: Option<&Signer>) -> Result<Signed, SignError> {
         match self {
             Check::Signature(signature) => signature.sign(out, now, signer),
-            Check::Jwt(jwt) => jwt.sign(out),
+            Check::Certified(_) => Err(SignError::NoPrivateKey),
+            Check::Jwt(jwt) => jwt.sign(out, now),
             Check::Token(token) => token.sign(out),
             Check::Fetched(_) | Check::None => Ok(out),
         }
@@ -236,13 +319,16 @@ impl Check {
     pub(crate) fn answer(&self, challenge: &str, encoding: Encoding) -> Option<String> {
         match self {
             Check::Signature(signature) => signature.answer(challenge, encoding),
-            Check::Jwt(_) | Check::Token(_) | Check::Fetched(_) | Check::None => None,
+            Check::Certified(_) | Check::Jwt(_) | Check::Token(_) | Check::Fetched(_) | Check::None => None,
         }
     }
 
     pub(crate) fn kind(&self) -> Verification {
         match self {
-            Check::Signature(_) | Check::Jwt(_) => Verification::Signature,
+            Check::Signature(_) | Check::Certified(_) => Verification::Signature,
+            Check::Jwt(jwt) if jwt.covers_body() => Verification::Signature,
+            // Who holds the token may say anything.
+            Check::Jwt(_) => Verification::Token,
             Check::Token(_) => Verification::Token,
             Check::Fetched(_) => Verification::Fetched,
             Check::None => Verification::None,

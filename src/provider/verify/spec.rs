@@ -7,12 +7,16 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::address::UrlForm;
+use super::certified::{CertifiedPlan, HashChoice};
+use super::claims::ClaimsPlan;
 use super::encoding::Encoding;
 use super::fetched::FetchedPlan;
 use super::format::Format;
-use super::jwt::JwtPlan;
+use super::jwt::{self, JwtKey, JwtPlan};
 use super::key::Algorithm;
+use super::keys::{KeysPlan, KeysSpec, MaterialKind};
 use super::mac::Hash;
+use super::param::ParamText;
 use super::picked::Picks;
 use super::place::Place;
 use super::plan::{Plan, Proof};
@@ -25,9 +29,10 @@ use super::when::When;
 use crate::provider::error::Fault;
 use crate::provider::period::Period;
 use crate::provider::read::FactsSpec;
+use crate::provider::spec::OneOrMany;
 
 /// Five minutes either way, the tolerance of nearly every provider's own library.
-const DEFAULT_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const DEFAULT_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// `[verify]` as written.
 #[derive(Debug, Clone, Deserialize)]
@@ -48,8 +53,22 @@ pub(crate) struct VerifySpec {
     /// The signature covers less than the body, and the file knows it.
     #[serde(default)]
     partial: bool,
-    issuer: Option<String>,
+    #[serde(default)]
+    issuer: OneOrMany<ParamText>,
     body_claim: Option<String>,
+    /// Further claims and what must stand in them.
+    #[serde(default)]
+    claims: BTreeMap<String, ParamText>,
+    /// The token must have an `exp`.
+    #[serde(default)]
+    expires: bool,
+    /// Where keys that must be fetched come from.
+    keys: Option<KeysSpec>,
+    /// Which hash signs, where the request says so.
+    hash: Option<HashChoice>,
+    /// Signed values, and the parameter that lists what they may be.
+    #[serde(default)]
+    expect: BTreeMap<String, String>,
     /// Paths of the records to ask for, by the beginning of their names.
     #[serde(default)]
     records: BTreeMap<String, String>,
@@ -77,6 +96,12 @@ enum Scheme {
     EcdsaP256,
     #[serde(rename = "jwt-hs256")]
     JwtHs256,
+    #[serde(rename = "jwt-es256")]
+    JwtEs256,
+    #[serde(rename = "jwt-rs256")]
+    JwtRs256,
+    #[serde(rename = "rsa-x509")]
+    RsaX509,
     Token,
     Basic,
     Fetched,
@@ -95,21 +120,33 @@ impl VerifySpec {
             Scheme::DigestSha256 => self.signature(Algorithm::Digest(Hash::Sha256)),
             Scheme::Ed25519 => self.signature(Algorithm::Ed25519),
             Scheme::EcdsaP256 => self.signature(Algorithm::EcdsaP256),
-            Scheme::JwtHs256 => self.jwt(),
+            Scheme::JwtHs256 => self.jwt(None),
+            Scheme::JwtEs256 => self.jwt(Some((jwt::Algorithm::Es256, self.named_keys()?))),
+            Scheme::JwtRs256 => self.jwt(Some((jwt::Algorithm::Rs256, self.named_keys()?))),
+            Scheme::RsaX509 => self.certified(),
             Scheme::Token => self.token(),
             Scheme::Basic => self.basic(),
             Scheme::Fetched => self.fetched(),
             Scheme::None => self.none(),
         }?;
-        if !matches!(proof, Proof::Signature(_)) {
+        if !matches!(proof, Proof::Signature(_) | Proof::Certified(_)) {
             self.unused(&self.signing())?;
-            self.unused(&self.timing())?;
+        }
+        if !matches!(proof, Proof::Signature(_)) {
+            let age = if matches!(proof, Proof::Jwt(_)) { 1 } else { 3 };
+            self.unused(&self.timing()[..age])?;
+        }
+        if !matches!(proof, Proof::Certified(_)) {
+            self.unused(&[("hash", self.hash.is_some()), ("expect", !self.expect.is_empty())])?;
         }
         if !matches!(proof, Proof::Fetched(_)) {
             self.unused(&[("records", !self.records.is_empty())])?;
         }
         if !matches!(proof, Proof::Jwt(_)) {
             self.unused(&self.claims())?;
+        }
+        if proof_is_ours(&proof) {
+            self.unused(&[("keys", self.keys.is_some())])?;
         }
         Ok(Plan { when: self.when.clone(), proof, name: self.scheme.as_str() })
     }
@@ -146,15 +183,7 @@ impl VerifySpec {
             body_hash,
             picks: picks.close(),
         };
-        if plan.is_partial() != self.partial {
-            let problem = if self.partial {
-                "has no meaning here: all of the body is signed"
-            } else {
-                "leaves {body} out; where the provider does so, and whoever saw one request may change the rest, say \
-                 partial = true"
-            };
-            return Err(Fault::new(if self.partial { "partial" } else { "signed" }, problem));
-        }
+        self.is_partial_as_said(plan.is_partial())?;
         Ok(Proof::Signature(Box::new(plan)))
     }
 
@@ -197,13 +226,71 @@ impl VerifySpec {
         Ok(Some(Clock { place, format, window: Window { past, future } }))
     }
 
-    fn jwt(&self) -> Result<Proof, Fault> {
-        self.unused(&self.shape())?;
-        self.unused(&[("at", self.at.is_some())])?;
+    /// An `iat` is looked at where a tolerance for it is given.
+    fn jwt(&self, fetched: Option<(jwt::Algorithm, KeysPlan)>) -> Result<Proof, Fault> {
+        self.unused(&[("separator", self.separator.is_some()), ("at", self.at.is_some())])?;
         let claim = self.body_claim.as_deref();
-        let claim = claim.ok_or_else(|| Fault::new("body_claim", "is missing: the claim with the body's SHA-256"))?;
-        let plan = JwtPlan::new(self.header_or(None)?, claim, self.issuer.as_deref(), self.secret.unwrap_or_default());
-        Ok(Proof::Jwt(Box::new(plan)))
+        if claim.is_none() && fetched.is_none() {
+            return Err(Fault::new("body_claim", "is missing: the claim with the body's SHA-256"));
+        }
+        let format = self.format.clone().unwrap_or_default();
+        if format.has_timestamp() {
+            return Err(Fault::new("format", "a token has no {timestamp}"));
+        }
+        if self.tolerance.is_none() {
+            self.unused(&[("future", self.future.is_some())])?;
+        }
+        let past = self.tolerance.map(signed_duration);
+        let issued = past.map(|past| Window { past, future: self.future.map_or(past, signed_duration) });
+        let claims = ClaimsPlan::new(claim, self.issuer.0.clone(), &self.claims, issued, self.expires);
+        if fetched.is_some() && issued.is_none() && !self.expires {
+            return Err(Fault::new("expires", "or a tolerance is missing: the token would be good for ever"));
+        }
+        let key = match fetched {
+            Some((algorithm, keys)) => JwtKey::Fetched(algorithm, Box::new(keys)),
+            None => JwtKey::Shared(self.secret.unwrap_or_default()),
+        };
+        Ok(Proof::Jwt(Box::new(JwtPlan { header: self.header_or(None)?, format, claims, key })))
+    }
+
+    fn certified(&self) -> Result<Proof, Fault> {
+        self.unused(&self.shape())?;
+        self.unused(&self.signing()[2..5])?;
+        self.unused(&self.signing()[6..])?;
+        let keys = self.fetched_keys(|kind| kind == MaterialKind::Certificate)?;
+        let hash = self.hash.clone().ok_or_else(|| Fault::new("hash", "is missing: where the request names it"))?;
+        let at = self.place(&mut Picks::default())?;
+        let (signed, encoding) = (self.signed.clone().unwrap_or_default(), self.encoding.unwrap_or_default());
+        if signed.has_url() || signed.has_secret() || signed.has_timestamp() {
+            return Err(Fault::new("signed", "can hold neither {url}, {secret} nor {timestamp} here"));
+        }
+        let plan = CertifiedPlan::new(at, signed, encoding, hash, keys, &self.expect)?;
+        self.is_partial_as_said(plan.is_partial())?;
+        Ok(Proof::Certified(Box::new(plan)))
+    }
+
+    fn named_keys(&self) -> Result<KeysPlan, Fault> {
+        self.fetched_keys(|kind| kind != MaterialKind::Certificate)
+    }
+
+    fn fetched_keys(&self, fits: fn(MaterialKind) -> bool) -> Result<KeysPlan, Fault> {
+        let keys = self.keys.as_ref().ok_or_else(|| Fault::new("keys", "is missing: where the key is fetched from"))?;
+        if !fits(keys.kind()) {
+            return Err(Fault::new("kind", "is none that this scheme verifies with").within("keys"));
+        }
+        keys.compile().map_err(|fault| fault.within("keys"))
+    }
+
+    fn is_partial_as_said(&self, partial: bool) -> Result<(), Fault> {
+        match (partial, self.partial) {
+            (false, true) => Err(Fault::new("partial", "has no meaning here: all of the body is signed")),
+            (true, false) => Err(Fault::new(
+                "signed",
+                "leaves {body} out; where the provider does so, and whoever saw one request may change the rest, say \
+                 partial = true",
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn token(&self) -> Result<Proof, Fault> {
@@ -291,8 +378,13 @@ impl VerifySpec {
     }
 
     /// The keys that only a token with claims gives a meaning.
-    fn claims(&self) -> [Given; 2] {
-        [("issuer", self.issuer.is_some()), ("body_claim", self.body_claim.is_some())]
+    fn claims(&self) -> [Given; 4] {
+        [
+            ("issuer", !self.issuer.0.is_empty()),
+            ("body_claim", self.body_claim.is_some()),
+            ("claims", !self.claims.is_empty()),
+            ("expires", self.expires),
+        ]
     }
 
     /// A fault for the first of these keys that is given.
@@ -301,6 +393,15 @@ impl VerifySpec {
             Some((key, _)) => Err(Fault::new(key, format!("has no meaning here (scheme {})", self.scheme.as_str()))),
             None => Ok(()),
         }
+    }
+}
+
+/// Does the source hold the key itself?
+fn proof_is_ours(proof: &Proof) -> bool {
+    match proof {
+        Proof::Certified(_) => false,
+        Proof::Jwt(plan) => matches!(plan.key, JwtKey::Shared(_)),
+        Proof::Signature(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => true,
     }
 }
 
@@ -324,6 +425,9 @@ impl Scheme {
             Scheme::Ed25519 => "ed25519",
             Scheme::EcdsaP256 => "ecdsa-p256",
             Scheme::JwtHs256 => "jwt-hs256",
+            Scheme::JwtEs256 => "jwt-es256",
+            Scheme::JwtRs256 => "jwt-rs256",
+            Scheme::RsaX509 => "rsa-x509",
             Scheme::Token => "token",
             Scheme::Basic => "basic",
             Scheme::Fetched => "fetched",

@@ -38,6 +38,8 @@ enum Part {
     First(usize),
     /// A parameter of the source; a literal once bound.
     Config(String),
+    /// The lines that Amazon SNS signs, each member that is there with its slot.
+    SnsLines(Vec<(&'static str, usize)>),
     /// CRC-32 of the body in decimal digits.
     Crc32,
     /// The secret itself, in schemes that hash it in.
@@ -69,6 +71,7 @@ impl Template {
     pub(crate) fn signs(&self, pointer: &Pointer) -> bool {
         self.parts.iter().any(|part| match part {
             Part::Json(signed, _) => signed == pointer,
+            Part::SnsLines(members) => members.iter().any(|(name, _)| pointer.tokens() == [*name]),
             Part::Form(name) => pointer.tokens() == [name.as_str()],
             _ => false,
         })
@@ -107,6 +110,9 @@ impl Template {
         for part in &mut self.parts {
             match part {
                 Part::Json(pointer, slot) => *slot = picks.slot(pointer),
+                Part::SnsLines(members) => {
+                    members.iter_mut().for_each(|(name, slot)| *slot = picks.slot(&Pointer::member(name)));
+                }
                 Part::First(slot) => *slot = picks.slot(&Pointer::from_tokens(&["0".to_owned()])),
                 Part::Form(_) | Part::FormSorted => picks.form(),
                 _ => {}
@@ -150,6 +156,7 @@ impl Template {
                 Part::Form(name) => sink(message.picked.form(name).next().map_or(b"", |value| value.as_bytes())),
                 Part::FormSorted => sink(message.picked.form_sorted().as_bytes()),
                 Part::Json(_, slot) => sink(found.and_then(|found| found.text(*slot)).unwrap_or_default().as_bytes()),
+                Part::SnsLines(members) => sns_lines(members, found, sink),
                 Part::First(slot) => sink(first(request.body, found.and_then(|found| found.raw(*slot)))),
                 Part::Config(_) => {}
                 Part::Crc32 => sink(crc32fast::hash(request.body).to_string().as_bytes()),
@@ -202,6 +209,7 @@ fn part(piece: Piece) -> Result<Part, String> {
         ("url", _) => Ok(Part::Url),
         ("crc32", _) => Ok(Part::Crc32),
         ("form_sorted", _) => Ok(Part::FormSorted),
+        ("sns_lines", _) => Ok(Part::SnsLines(SNS_MEMBERS.map(|name| (name, 0)).to_vec())),
         ("first", _) => Ok(Part::First(0)),
         ("secret", _) => Ok(Part::Secret),
         (_, Some(("header", name))) => header_name(name).map(Part::Header),
@@ -214,9 +222,34 @@ fn part(piece: Piece) -> Result<Part, String> {
         }
         _ => Err(format!(
             "unknown part {{{name}}}, expected {{body}}, {{timestamp}}, {{method}}, {{url}}, {{header:NAME}}, \
-             {{query:NAME}}, {{form:NAME}}, {{json:/pointer}}, {{config:NAME}}, {{crc32}}, {{form_sorted}}, {{first}} \
-             or {{secret}}"
+             {{query:NAME}}, {{form:NAME}}, {{json:/pointer}}, {{config:NAME}}, {{crc32}}, {{form_sorted}}, {{first}}, \
+             {{sns_lines}} or {{secret}}"
         )),
+    }
+}
+
+/// What Amazon SNS may sign, in the order of its lines (docs.aws.amazon.com/sns, "Verifying the signatures").
+const SNS_MEMBERS: [&str; 8] =
+    ["Message", "MessageId", "SubscribeURL", "Subject", "Timestamp", "Token", "TopicArn", "Type"];
+
+/// For each member that is there its name and its text, a line each. Which members count says the type, which is the
+/// last line and so cannot be read as another's text; for a type that SNS does not have nothing is signed.
+fn sns_lines(members: &[(&'static str, usize)], found: Option<&Found<'_>>, sink: &mut dyn FnMut(&[u8])) {
+    let text = |wanted: &str| {
+        let slot = members.iter().find(|(name, _)| *name == wanted)?.1;
+        found?.text(slot)
+    };
+    let left_out: &[&str] = match text("Type").as_deref() {
+        Some("Notification") => &["SubscribeURL", "Token"],
+        Some("SubscriptionConfirmation" | "UnsubscribeConfirmation") => &["Subject"],
+        _ => return,
+    };
+    for (name, _) in members.iter().filter(|(name, _)| !left_out.contains(name)) {
+        if let Some(value) = text(name) {
+            for part in [name, "\n", value.as_ref(), "\n"] {
+                sink(part.as_bytes());
+            }
+        }
     }
 }
 

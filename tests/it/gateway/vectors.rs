@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use hookstream::config::{Config, SecretRef, file};
 use hookstream::gateway::Gateway;
+use hookstream::gateway::keys::{Ask, Failure, Fetching, Transport};
 use hookstream::http::{Limits, Phase};
 use hookstream::provider::vectors::{Expect, ExpectedFacts, Vector, Vectors};
 use hookstream::provider::{Catalogue, Provider, Reject, embedded_vectors};
@@ -62,6 +63,8 @@ fn source(case: &Case, topic: &str, directory: &Path, api: &Api) -> file::Source
         secrets: case.vector.secrets.iter().map(given).collect(),
         accept_unsigned: case.vector.accept_unsigned,
         params: case.vector.params.clone(),
+        credentials: case.vector.credentials.iter().map(|(name, value)| (name.clone(), given(value))).collect(),
+        key_roots: case.vector.roots.as_ref().map(given),
         verify: table("verify"),
         event: table("event"),
         topic: Some(topic.to_owned()),
@@ -70,6 +73,20 @@ fn source(case: &Case, topic: &str, directory: &Path, api: &Api) -> file::Source
         api_key: provider(case).is_fetched().then(|| given(&"fake-api-key".to_owned())),
         secrets_file: stored(case).map(|_| secrets_file(directory, case)),
         ..file::Source::default()
+    }
+}
+
+/// The hosts of keys: they answer what the vector says that is under way, and nobody else is there.
+#[derive(Default)]
+struct KeyHosts(Mutex<Option<String>>);
+
+impl Transport for KeyHosts {
+    fn fetch(&self, ask: Ask) -> Fetching {
+        let hosts = [".amazonaws.com", "paypal.com", "plaid.com", "login.microsoftonline.com"];
+        let host = ask.url.host_str().unwrap();
+        assert!(ask.url.scheme() == "https" && hosts.iter().any(|known| host.ends_with(known)), "{}", ask.url);
+        let answer = self.0.lock().unwrap().clone();
+        Box::pin(async move { answer.map(String::into_bytes).ok_or(Failure::Unreachable) })
     }
 }
 
@@ -87,6 +104,7 @@ struct Running {
     public: SocketAddr,
     now: Arc<AtomicI64>,
     metrics: Metrics,
+    hosts: Arc<KeyHosts>,
     _runtime: tokio::runtime::Runtime,
     _phase: watch::Sender<Phase>,
 }
@@ -96,7 +114,8 @@ fn start(config: &Config) -> Running {
     let clock = Arc::clone(&now);
     let metrics = Metrics::new().unwrap();
     let tell = move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap();
-    let gateway = Gateway::start_at(config, &metrics, Box::new(tell)).unwrap();
+    let hosts = Arc::new(KeyHosts::default());
+    let gateway = Gateway::start_on(config, &metrics, Box::new(tell), Some(Arc::clone(&hosts) as _)).unwrap();
     assert!(gateway.await_topics(PATIENCE), "the topics are seen");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();
@@ -104,12 +123,13 @@ fn start(config: &Config) -> Running {
     let phase = watch::Sender::new(Phase::Serving);
     let limits = Limits { max_connections: 10, header_timeout: PATIENCE, finish: Duration::ZERO };
     runtime.spawn(hookstream::http::serve(listener, gateway, limits, None, phase.subscribe()));
-    Running { public, now, metrics, _runtime: runtime, _phase: phase }
+    Running { public, now, metrics, hosts, _runtime: runtime, _phase: phase }
 }
 
 fn send(running: &Running, case: &Case) -> Answer {
     let vector = &case.vector;
     running.now.store(case.clock(), Ordering::Relaxed);
+    running.hosts.0.lock().unwrap().clone_from(&vector.key);
     let headers: Vec<(&str, &str)> = vector.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     let query = if vector.query.is_empty() { String::new() } else { format!("?{}", vector.query) };
     let path = format!("/webhooks/{}{query}", case.source);
