@@ -16,7 +16,7 @@ use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
 use super::spec::{BodyKind, Disables, Needs, Spec};
-use super::verify::{KeyKind, Plan, SecretForm, header_name};
+use super::verify::{Coverage, KeyKind, Plan, SecretForm, header_name};
 use crate::event::Pointer;
 
 /// The deadline of a provider that publishes none.
@@ -201,7 +201,9 @@ impl Provider {
 
     /// The schemes by which its requests are verified, in the order in which they are looked for.
     pub fn schemes(&self) -> Vec<&'static str> {
-        self.compiled.plans.iter().map(Plan::scheme).collect()
+        let mut schemes: Vec<_> = self.compiled.plans.iter().map(Plan::scheme).collect();
+        schemes.dedup();
+        schemes
     }
 
     /// Every mapping of `[categories]`, the most specific pattern first, the cases of one in their order.
@@ -232,6 +234,11 @@ impl Provider {
     pub fn subjects(&self) -> Vec<String> {
         let texts = self.spec.event.texts();
         texts.into_iter().find(|(fact, _)| *fact == "subject").map(|(_, places)| places).unwrap_or_default()
+    }
+
+    /// Does nothing at all prove its requests? A source must then say that it takes them all the same.
+    pub fn is_unsigned(&self) -> bool {
+        self.compiled.plans.iter().all(|plan| plan.coverage() == Coverage::Nothing)
     }
 
     /// The key pair whose public half a source holds, for schemes without a shared secret.

@@ -99,10 +99,12 @@ fn needed(text: &mut String, provider: &Provider) {
             let names = variables(provider).into_iter().map(|variable| quoted(&format!("env:{}", variable.name)));
             let _ = writeln!(text, "secrets = [{}]", names.collect::<Vec<_>>().join(", "));
         }
-        None => {
+        None if provider.is_unsigned() => {
             comment(text, "", "Requests prove nothing: whoever reaches the path can write to the topic.");
             text.push_str("accept_unsigned = true\n");
         }
+        // What is needed to verify is fetched, or stands in the parameters.
+        None => {}
     }
     for (param, place) in &needs.params {
         comment(text, "", &format!("{param}: {place}"));
@@ -131,9 +133,7 @@ fn optional(text: &mut String, provider: &Provider) {
         text.push_str("# tenants = { \"TENANT\" = {} }\n");
     }
     if let Some(addresses) = provider.addresses() {
-        let as_of =
-            format!("Only from the addresses that it publishes, as of {} ({}):", addresses.date(), addresses.source());
-        comment(text, "", &as_of);
+        comment(text, "", &format!("Only from the addresses that it publishes; the list is {}:", addresses.origin()));
         text.push_str("# allow = [\"provider\"]\n");
     }
     let mut open: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

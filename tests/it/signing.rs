@@ -26,7 +26,12 @@ fn signs_and_reads(provider: &Provider, keys: &DevKeys) -> Result<usize, String>
         let signed = rules.sign(&filled.body, &filled.headers, now).map_err(|error| error.to_string())?;
         let Signed { headers, query, body } = &signed;
         let request = Request { method: &Method::POST, headers, query, body, now };
-        let verified = rules.verify(&request).map_err(|reject| reject.as_str().to_owned())?;
+        let verified = if provider.is_fetched() {
+            // The proof is what the API says of it.
+            rules.confirmed(&request, filled.record.clone().ok_or("no record")?.into_bytes())
+        } else {
+            rules.verify(&request).map_err(|reject| reject.as_str().to_owned())?
+        };
         let read = rules.read(&verified, &request).map_err(|error| error.to_string())?;
         match read {
             Reading::Handshake(_) => {}
@@ -66,7 +71,9 @@ fn every_provider_is_sent_to_one_gateway() {
     let catalogue = Catalogue::embedded().unwrap();
     let mut setup = setup().set("gateway.public_url", "https://hooks.example.com");
     let mut environment = Vec::new();
-    for provider in catalogue.iter() {
+    // Those whose API is asked for each event are tried beside a double of it, in tests/it/gateway.
+    let providers: Vec<_> = catalogue.iter().filter(|provider| !provider.is_fetched()).collect();
+    for provider in &providers {
         let name = provider.name();
         let mut table = format!("[sources.{name}]\n");
         let variable = format!("IT_{}", name.replace('-', "_").to_uppercase());
@@ -90,7 +97,7 @@ fn every_provider_is_sent_to_one_gateway() {
     std::fs::write(&file, setup.text()).unwrap();
     let serve = setup.on_stand_in();
     let mut wrong = Vec::new();
-    for provider in catalogue.iter() {
+    for provider in providers {
         for sample in provider.samples() {
             let mut send = Command::new(env!("CARGO_BIN_EXE_hookstream"));
             send.arg("--config").arg(&file).args(["send", provider.name(), "--json", "--type", &sample.providertype]);

@@ -118,11 +118,13 @@ fn secrets(source: &SourceConfig, note: &mut impl FnMut(Verdict, &str)) {
 
 fn addresses(source: &SourceConfig, today: Date, note: &mut impl FnMut(Verdict, &str)) {
     let Some(published) = source.provider.addresses().filter(|_| source.allows_provider) else { return };
-    let (date, place) = (published.date(), published.source());
-    let age = today.since(date).map_or(0, |span| span.get_days());
-    let old =
-        if age > FRESH_DAYS { format!(", {age} days ago: look for changes, or list networks") } else { String::new() };
-    note(Verdict::Note, &format!("allow: the provider's addresses as of {date}{old} ({place})"));
+    let age = published.date().and_then(|date| today.since(date).ok()).map(|span| span.get_days());
+    let old = match age {
+        None => "; look for changes, or list networks".to_owned(),
+        Some(age) if age > FRESH_DAYS => format!("; {age} days old: look for changes, or list networks"),
+        Some(_) => String::new(),
+    };
+    note(Verdict::Note, &format!("allow: the provider's addresses, {}{old}", published.origin()));
 }
 
 fn subject(source: &SourceConfig, note: &mut impl FnMut(Verdict, &str)) {
