@@ -76,8 +76,8 @@ fn check_source(source: &SourceConfig, findings: &mut Vec<Finding>) {
     if source.accept_unsigned {
         note(Verdict::Note, "accept_unsigned: whoever reaches the path can write to the topic");
     }
-    if source.secrets().is_ok_and(|secrets| secrets.contains(&dev::secret(&source.provider))) {
-        note(Verdict::Wrong, "a secret of `hookstream dev` is used; everybody knows it");
+    if source.secrets().is_ok_and(|secrets| dev::knows_one_of(&secrets)) {
+        note(Verdict::Wrong, "a secret of `hookstream dev` is used; everybody knows it, and `serve` refuses it");
     }
     if source.key == crate::config::KeyBy::Subject {
         note(

@@ -1,20 +1,52 @@
 //! `serve`: the gateway with its listeners.
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
 use super::Failure;
+use super::reload::{Reloader, Scope, touches};
 use crate::cli::Serve;
-use crate::config::Config;
+use crate::config::{Config, ConfigError, Fingerprint, SourceConfig};
+use crate::dev;
 use crate::gateway::{self, Gateway};
 use crate::http::admin;
 use crate::http::{Limits, Phase};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
+use crate::telemetry::logging::Logging;
 
-pub(super) async fn run(mut config: Config, arguments: &Serve, shutdown: Shutdown) -> Result<ExitCode, Failure> {
+/// What a reload does not take over needs a restart: addresses, bounds of the listener, everything not named here.
+const SCOPE: Scope = Scope {
+    live: &[
+        "sources",
+        "providers_dir",
+        "log.level",
+        "gateway.public_url",
+        "gateway.trusted_proxies",
+        "gateway.failed_requests_per_second",
+        "gateway.max_body_bytes_in_flight",
+        "kafka.bootstrap_servers",
+        "kafka.properties",
+        "kafka.producer",
+        "kafka.topics",
+    ],
+    foreign: &["enrich", "kafka.consumer"],
+};
+
+/// What the producer is made of.
+const PRODUCER: [&str; 3] = ["kafka.bootstrap_servers", "kafka.properties", "kafka.producer"];
+
+pub(super) async fn run(
+    mut config: Config,
+    fingerprint: Fingerprint,
+    arguments: &Serve,
+    log: &Arc<Logging>,
+    shutdown: Shutdown,
+) -> Result<ExitCode, Failure> {
+    refuse_known_secrets(&config)?;
+    let loaded = config.clone();
     config.gateway.listen = arguments.listen.unwrap_or(config.gateway.listen);
     config.admin.listen = arguments.admin.unwrap_or(config.admin.listen);
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
@@ -24,9 +56,22 @@ pub(super) async fn run(mut config: Config, arguments: &Serve, shutdown: Shutdow
     config.gateway.listen = public.local_addr().map_err(|error| error.to_string())?;
     config.admin.listen = operators.address;
     say_limits(&config);
+    let reloader = Reloader::new(&loaded, fingerprint, SCOPE, &metrics.config, log);
+    let reloads = {
+        let (gateway, files) = (Arc::clone(&gateway), Mutex::new(loaded.kafka.fingerprint()));
+        tokio::spawn(reloader.run(move |config, changed| {
+            refuse_known_secrets(config)?;
+            let now = config.kafka.fingerprint();
+            let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+            gateway.reload(config, touches(changed, &PRODUCER) || now != *files)?;
+            *files = now;
+            Ok(Vec::new())
+        }))
+    };
     let phase = watch::Sender::new(Phase::Serving);
     let listeners = gateway::Listeners { public, phase };
     let unsettled = gateway::serve(gateway, &config, listeners, &metrics, shutdown).await;
+    reloads.abort();
     operators.stop().await;
     if unsettled > 0 {
         tracing::warn!(unsettled, "stopped; kafka had not acknowledged these records, and nobody got a 2xx for them");
@@ -34,6 +79,22 @@ pub(super) async fn run(mut config: Config, arguments: &Serve, shutdown: Shutdow
         tracing::info!("stopped");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What everybody knows proves nothing.
+fn refuse_known_secrets(config: &Config) -> Result<(), ConfigError> {
+    let known = |source: &&SourceConfig| source.secrets().is_ok_and(|secrets| dev::knows_one_of(&secrets));
+    match config.sources.values().find(known) {
+        None => Ok(()),
+        Some(source) => Err(ConfigError {
+            origin: config.path.display().to_string(),
+            message: format!(
+                "[sources.{}] secrets: one of them is the secret of `hookstream dev`, which everybody knows; set the one that {} shows you",
+                source.name,
+                source.provider.title()
+            ),
+        }),
+    }
 }
 
 /// Every effective limit, once, so that nobody has to guess.

@@ -10,6 +10,7 @@ mod secret;
 mod source;
 mod topics;
 mod value;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -26,6 +27,7 @@ pub use secret::Secret;
 pub use source::SourceConfig;
 pub use topics::{RETRY_DELAYS, TopicsConfig};
 pub use value::{Bytes, Length, SecretRef};
+pub use watch::Fingerprint;
 
 /// A wrong configuration: the process ends with code 78 and this message.
 #[derive(Debug)]
@@ -69,6 +71,9 @@ pub struct Config {
     pub sources: BTreeMap<String, SourceConfig>,
     /// Every provider known.
     pub catalogue: Catalogue,
+    /// What was written, with the overrides; empty where there was no text.
+    written: toml::Table,
+    providers_dir: Option<PathBuf>,
 }
 
 /// `[gateway]`, checked.
@@ -162,7 +167,8 @@ impl Config {
         // The file alone first: its errors then carry their line.
         let file: file::File =
             toml::from_str(text).map_err(|error| ConfigError::new(&origin, redact::located(&error, text)))?;
-        Self::from_file(path, environment::overridden(file, text, variables)?)
+        let (written, file) = environment::overridden(file, text, variables)?;
+        Ok(Self { written, ..Self::from_file(path, file)? })
     }
 
     /// The same from what a file would say; `path` is what errors call it.
@@ -178,9 +184,9 @@ impl Config {
 
     fn check(path: &Path, file: file::File) -> Result<Self, Fault> {
         let mut catalogue = Catalogue::embedded().map_err(|error| ConfigError::new("built-in providers", error))?;
-        if let Some(dir) = &file.providers_dir {
-            let dir = path.parent().unwrap_or(Path::new(".")).join(dir);
-            add_providers(&mut catalogue, &dir)?;
+        let providers_dir = file.providers_dir.as_ref().map(|dir| path.parent().unwrap_or(Path::new(".")).join(dir));
+        if let Some(dir) = &providers_dir {
+            add_providers(&mut catalogue, dir)?;
         }
         let topics = TopicsConfig::new(&file.kafka.topics)?;
         if file.enrich.window.0 > topics.retention {
@@ -234,6 +240,8 @@ impl Config {
             log: file.log,
             sources,
             catalogue,
+            written: toml::Table::new(),
+            providers_dir,
         })
     }
 
@@ -276,20 +284,23 @@ impl From<ConfigError> for Fault {
     }
 }
 
+/// The provider files of a directory, in one order on every file system.
+fn provider_files(dir: &Path) -> std::io::Result<BTreeSet<PathBuf>> {
+    let mut files = BTreeSet::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".toml") && !name.ends_with(".vectors.toml") {
+            files.insert(path);
+        }
+    }
+    Ok(files)
+}
+
 fn add_providers(catalogue: &mut Catalogue, dir: &Path) -> Result<(), ConfigError> {
     let unreadable =
         |error: std::io::Error| ConfigError::new(dir.display(), format!("cannot read providers_dir: {error}"));
-    let mut files: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.ends_with(".toml") && !name.ends_with(".vectors.toml") {
-            files.push(path);
-        }
-    }
-    // One order on every file system, so that the same error comes first everywhere.
-    files.sort();
-    for file in files {
+    for file in provider_files(dir).map_err(unreadable)? {
         let text = std::fs::read_to_string(&file).map_err(|error| ConfigError::new(file.display(), error))?;
         let name = file.display().to_string();
         catalogue.add(&name, &text).map_err(|error| ConfigError::new(&name, error))?;

@@ -1,6 +1,7 @@
 //! One source: a configured endpoint of a provider.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -171,6 +172,13 @@ impl SourceConfig {
     /// The one whose variable or file is missing.
     pub fn secrets(&self) -> Result<Vec<Secret>, String> {
         self.secrets.iter().map(SecretRef::resolve).collect::<Result<_, _>>().map_err(|error| self.at(&error))
+    }
+
+    /// The files that its secrets and credentials come from.
+    pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let tenants = self.tenants.values().flat_map(BTreeMap::values);
+        let references = self.secrets.iter().chain(self.credentials.values()).chain(tenants);
+        references.filter_map(|reference| reference.file().map(Path::to_path_buf))
     }
 
     /// The CloudEvents source attribute of its events.

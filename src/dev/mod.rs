@@ -31,7 +31,7 @@ use crate::provider::Catalogue;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 use sandbox::Sandbox;
-pub use secrets::{rules, secret};
+pub use secrets::{knows_one_of, rules, secret};
 use show::Show;
 
 /// How long the enricher may take to own its partitions before the samples are sent all the same.

@@ -83,6 +83,11 @@ impl<K: std::hash::Hash + Eq> PerSecond<K> {
         Self { limit, inner: Mutex::new((Instant::now(), HashMap::new())) }
     }
 
+    /// The most per second.
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
+    }
+
     /// Count one more; `false` when it is beyond the limit. `overflow` takes the place of keys beyond the bound.
     pub(super) fn count(&self, key: K, overflow: K, now: Instant) -> bool {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

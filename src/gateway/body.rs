@@ -16,7 +16,7 @@ use crate::provider::Reject;
 #[derive(Debug)]
 pub(super) struct Memory {
     used: AtomicUsize,
-    limit: usize,
+    limit: AtomicUsize,
     gauge: IntGauge,
 }
 
@@ -29,7 +29,12 @@ pub(super) struct Share {
 
 impl Memory {
     pub(super) fn new(limit: usize, gauge: IntGauge) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), limit, gauge })
+        Arc::new(Self { used: AtomicUsize::new(0), limit: AtomicUsize::new(limit), gauge })
+    }
+
+    /// What is held beyond a smaller limit stays held; only nothing is added.
+    pub(super) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     fn share(self: &Arc<Self>) -> Share {
@@ -41,7 +46,7 @@ impl Share {
     /// Take more, or leave everything as it is.
     fn grow(&mut self, bytes: usize) -> Result<(), Unavailable> {
         let used = self.memory.used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-        if used > self.memory.limit {
+        if used > self.memory.limit.load(Ordering::Relaxed) {
             self.memory.used.fetch_sub(bytes, Ordering::Relaxed);
             return Err(Unavailable::Memory);
         }

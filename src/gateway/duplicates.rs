@@ -4,6 +4,7 @@
 //! outcome, whatever it is.
 
 use std::collections::{HashMap, HashSet, VecDeque, hash_map};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,7 @@ pub(super) enum Entry {
 
 /// One source's window.
 pub(super) struct Window {
-    capacity: usize,
+    capacity: AtomicUsize,
     inner: Mutex<Inner>,
 }
 
@@ -68,7 +69,12 @@ struct Inner {
 
 impl Window {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, inner: Mutex::default() }
+        Self { capacity: AtomicUsize::new(capacity), inner: Mutex::default() }
+    }
+
+    /// Another bound; it holds from the next id on.
+    pub(super) fn set_capacity(&self, capacity: usize) {
+        self.capacity.store(capacity, Ordering::Relaxed);
     }
 
     /// Ask about an id on behalf of a request.
@@ -97,7 +103,7 @@ impl Window {
             if outcome.is_ok() {
                 inner.durable.insert(key);
                 inner.ages.push_back((now, key));
-                inner.forget(self.capacity, now);
+                inner.forget(self.capacity.load(Ordering::Relaxed), now);
             }
             inner.underway.remove(&key).unwrap_or_default()
         };

@@ -22,10 +22,12 @@ use crate::provider::{self, Reading, Reject};
 impl Handler for Arc<Gateway> {
     async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response {
         let (parts, body) = request.into_parts();
-        let address = admission::client_address(peer.ip(), &parts.headers, &self.trusted_proxies);
-        let mut call = Call::begin(Arc::clone(self), address, parts.uri.path());
+        let live = self.live.load_full();
+        let address = admission::client_address(peer.ip(), &parts.headers, &live.trusted_proxies);
+        let source = live.sources.get(parts.uri.path()).cloned();
+        let mut call = Call::begin(Arc::clone(self), source, address);
         let result = ingest(self, &mut call, &parts, body).await;
-        call.end(&self.limited(result, address))
+        call.end(&Gateway::limited(&live, result, address))
     }
 }
 

@@ -12,17 +12,17 @@ mod delivery;
 mod duplicates;
 mod ingest;
 mod journal;
+mod live;
 mod replays;
 mod run;
 mod source;
 
-use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ipnet::IpNet;
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit as Turn};
@@ -32,7 +32,6 @@ use crate::http::admin::Operations;
 use crate::kafka::Producer;
 use crate::provider::{Reject, Request, Rules};
 use crate::telemetry::{GatewayMetrics, Metrics};
-use admission::PerSecond;
 use answer::Answer;
 pub use answer::{Outcome, Refused, Unavailable};
 use body::Memory;
@@ -40,8 +39,8 @@ use call::InFlight;
 use counters::Counters;
 use delivery::Receipt;
 pub use journal::{Fate, Journal};
+use live::Live;
 pub use run::{Listeners, bind, serve};
-use source::Source;
 
 /// The label of requests to paths that nobody configured. Not a legal source name.
 const UNKNOWN_SOURCE: &str = "(unknown)";
@@ -49,21 +48,24 @@ const UNKNOWN_SOURCE: &str = "(unknown)";
 /// Tells the time: what signed timestamps are held against, and what records are stamped with.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// How long a reload waits for the topics of new sources before it lets their requests in all the same.
+const NEW_TOPICS: Duration = Duration::from_secs(5);
+
 /// A gateway: the sources and the producer, without listeners.
 pub struct Gateway {
-    sources: HashMap<String, Arc<Source>>,
+    live: ArcSwap<Live>,
     producer: Arc<Producer<Receipt>>,
     memory: Arc<Memory>,
-    failures: PerSecond<IpAddr>,
     /// Turns at public-key signatures: half of the processors, so that no flood of them starves the other sources.
     turns: Semaphore,
-    trusted_proxies: Vec<IpNet>,
     in_flight: InFlight,
     numbers: AtomicU64,
     clock: Clock,
     metrics: GatewayMetrics,
     unknown: Counters,
     draining: AtomicBool,
+    /// Every topic was seen once.
+    started: AtomicBool,
     /// What just happened.
     pub journal: Journal,
 }
@@ -83,32 +85,49 @@ impl Gateway {
     /// As [`Gateway::start`].
     pub fn start_at(config: &Config, metrics: &Metrics, clock: Clock) -> Result<Arc<Self>, ConfigError> {
         let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
-        let mut sources = HashMap::new();
-        let mut topics = BTreeSet::from([config.kafka.topics.dead_letter_topic()]);
-        for source in config.sources.values() {
-            topics.insert(source.raw_topic.clone());
-            let compiled = Source::new(source, config, &metrics.gateway).map_err(wrong)?;
-            sources.insert(source.path.clone(), Arc::new(compiled));
-        }
-        let topics = topics.into_iter().map(Arc::from).collect();
-        let producer = Producer::start(&config.kafka, topics, metrics.kafka.clone()).map_err(wrong)?;
+        let live = Live::new(config, &metrics.gateway, None).map_err(wrong)?;
+        let producer = Producer::start(&config.kafka, live::topics(config), metrics.kafka.clone()).map_err(wrong)?;
         let gateway = Arc::new(Self {
-            sources,
+            live: ArcSwap::from_pointee(live),
             producer,
             memory: Memory::new(config.gateway.max_body_bytes_in_flight, metrics.gateway.body_bytes.clone()),
-            failures: PerSecond::new(config.gateway.failed_requests_per_second),
             turns: Semaphore::new((std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)),
-            trusted_proxies: config.gateway.trusted_proxies.clone(),
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
             clock,
             unknown: Counters::new(&metrics.gateway, UNKNOWN_SOURCE, 0),
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
+            started: AtomicBool::new(false),
             journal: Journal::default(),
         });
         gateway.refresh_gauges(metrics);
         Ok(gateway)
+    }
+
+    /// Take over another configuration: its sources, limits of admission, and, where `kafka` says that it changed, a new
+    /// producer. All of it or nothing; requests under way finish with what they began with. Blocks the thread.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`]; everything then stays as it was.
+    pub fn reload(&self, config: &Config, kafka: bool) -> Result<(), ConfigError> {
+        let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
+        // Noted first: the topics of a new source must not take readiness back.
+        let _ = self.ready();
+        let before = self.live.load_full();
+        let after = Live::new(config, &self.metrics, Some(&before)).map_err(wrong)?;
+        if kafka {
+            self.producer.swap_to(&config.kafka).map_err(wrong)?;
+        }
+        self.producer.watch(live::topics(config));
+        if !self.await_topics(NEW_TOPICS) {
+            tracing::warn!("not every topic was seen yet; until then events of their sources are answered 503");
+        }
+        self.memory.set_limit(config.gateway.max_body_bytes_in_flight);
+        let gone = before.sources.values().filter(|source| after.named(&source.name).is_none());
+        gone.for_each(|source| self.metrics.forget(&source.name));
+        self.live.store(Arc::new(after));
+        Ok(())
     }
 
     /// Wait until every topic was seen, or the time is over. Blocks the thread.
@@ -128,10 +147,10 @@ impl Gateway {
 
     /// Refused requests beyond an address's allowance are told so. Only failures count: a verified request is never
     /// limited by what others behind the same address do.
-    fn limited(&self, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
+    fn limited(live: &Live, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
         match result {
             Err(Refused::Reject(reject)) if reject.status() == 401 || reject == Reject::UnknownSource => {
-                let within = self.failures.failed(address, Instant::now());
+                let within = live.failures.failed(address, Instant::now());
                 Err(Refused::Reject(if within { reject } else { Reject::TooManyRequests }))
             }
             other => other,
@@ -171,9 +190,10 @@ impl Operations for Gateway {
         if self.draining.load(Ordering::Acquire) {
             return Err("draining".to_owned());
         }
-        if !self.producer.topics_seen() {
+        if !self.started.load(Ordering::Acquire) && !self.producer.topics_seen() {
             return Err("kafka, or one of the topics, was not seen yet; `hookstream check` says which".to_owned());
         }
+        self.started.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -183,7 +203,7 @@ impl Operations for Gateway {
             "ready": self.ready().is_ok(),
             "counts": counts,
             "open_breakers": self.producer.open_breakers(),
-            "sources": self.sources.values().map(|source| source.status()).collect::<Vec<_>>(),
+            "sources": self.live.load().sources.values().map(|source| source.status()).collect::<Vec<_>>(),
             "recent_rejects": refusals,
         })
     }

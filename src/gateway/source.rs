@@ -42,9 +42,9 @@ pub(super) struct Source {
     format: Format,
     key: KeyBy,
     allow: Vec<IpNet>,
-    rate: Option<PerSecond<()>>,
+    rate: Option<Arc<PerSecond<()>>>,
     /// Where the id is not covered by the signature.
-    bodies: Option<Bodies>,
+    bodies: Option<Arc<Bodies>>,
 }
 
 /// A finished record, with the id under which its copies are recognised.
@@ -54,11 +54,29 @@ pub(super) struct Item {
 }
 
 impl Source {
-    pub(super) fn new(source: &SourceConfig, config: &Config, metrics: &GatewayMetrics) -> Result<Self, String> {
+    /// Compile a source. What `before` has learnt stays, where it is of the same provider: ids of another would mean
+    /// something else.
+    pub(super) fn new(
+        source: &SourceConfig,
+        config: &Config,
+        metrics: &GatewayMetrics,
+        before: Option<&Arc<Self>>,
+    ) -> Result<Self, String> {
+        let before = before.filter(|before| before.provider.name() == source.provider.name());
+        let capacity = (REMEMBERED_IDS / config.sources.len().max(1)).max(1_000);
+        let window = before.map(|before| Arc::clone(&before.window));
+        let window = window.unwrap_or_else(|| Arc::new(Window::new(capacity)));
+        window.set_capacity(capacity);
+        let rate = source.max_requests_per_second.map(|limit| {
+            let known = before.and_then(|before| before.rate.clone()).filter(|rate| rate.limit() == limit);
+            known.unwrap_or_else(|| Arc::new(PerSecond::new(limit)))
+        });
+        let bodies = source.provider.unsigned_facts().contains(&"id");
+        let bodies = bodies.then(|| before.and_then(|before| before.bodies.clone()).unwrap_or_default());
         Ok(Self {
             rules: source.bind()?,
             counters: Counters::new(metrics, &source.name, source.secret_count()),
-            window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),
+            window,
             max_body: source.max_body,
             deadline: source.deadline,
             success: source.provider.success(),
@@ -69,8 +87,8 @@ impl Source {
             format: source.format,
             key: source.key,
             allow: source.allow.clone(),
-            rate: source.max_requests_per_second.map(PerSecond::new),
-            bodies: source.provider.unsigned_facts().contains(&"id").then(Bodies::default),
+            rate,
+            bodies,
             name: source.name.as_str().into(),
         })
     }

@@ -13,6 +13,8 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use super::config::ConfigMetrics;
+
 /// Upper bounds of the latency histograms, in seconds: fine below 5 ms, where an answer normally lies, and a bound at
 /// the usual deadlines.
 const SECONDS: [f64; 16] =
@@ -40,6 +42,8 @@ pub struct Metrics {
     pub kafka: KafkaMetrics,
     /// The enricher's.
     pub enrich: EnrichMetrics,
+    /// The configuration's.
+    pub config: ConfigMetrics,
     /// 1 while /readyz says 200, else 0.
     pub ready: IntGauge,
     registry: Registry,
@@ -135,6 +139,7 @@ impl Metrics {
         let gateway = GatewayMetrics::new(&mut families)?;
         let kafka = KafkaMetrics::new(&mut families)?;
         let enrich = EnrichMetrics::new(&mut families)?;
+        let config = ConfigMetrics::new(&mut families)?;
         let ready = families.int_gauge("hookstream_ready", "1 while /readyz says 200, else 0.")?;
         let build = families.int_gauges(
             "hookstream_build_info",
@@ -150,6 +155,7 @@ impl Metrics {
             gateway,
             kafka,
             enrich,
+            config,
             ready,
             registry: families.registry,
             descriptions: families.descriptions.into(),
@@ -202,6 +208,12 @@ impl GatewayMetrics {
             connections: families.int_gauge("hookstream_gateway_connections", "Open connections on the public port.")?,
             connection_errors: families.counters("hookstream_gateway_connection_errors_total", &["reason"], "Connections on the public port that ended with an error.")?,
         })
+    }
+
+    /// A source is no longer configured: nobody waits for its next event.
+    pub fn forget(&self, name: &str) {
+        // An error means that it had none.
+        let _ = self.last_event.remove_label_values(&[name]);
     }
 
     /// The children of one source. `name` must come from the configuration or a closed list.
@@ -387,7 +399,7 @@ impl EnrichMetrics {
 }
 
 /// Registers families and remembers their descriptions.
-struct Families {
+pub(super) struct Families {
     registry: Registry,
     descriptions: Vec<Description>,
 }
@@ -428,7 +440,7 @@ impl Families {
         self.add(IntGaugeVec::new(Opts::new(name, help), labels)?, "gauge", name, labels, help)
     }
 
-    fn int_gauge(&mut self, name: &'static str, help: &'static str) -> Result<IntGauge, prometheus::Error> {
+    pub(super) fn int_gauge(&mut self, name: &'static str, help: &'static str) -> Result<IntGauge, prometheus::Error> {
         self.add(IntGauge::new(name, help)?, "gauge", name, &[], help)
     }
 
@@ -441,7 +453,7 @@ impl Families {
         self.add(GaugeVec::new(Opts::new(name, help), labels)?, "gauge", name, labels, help)
     }
 
-    fn gauge(&mut self, name: &'static str, help: &'static str) -> Result<Gauge, prometheus::Error> {
+    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str) -> Result<Gauge, prometheus::Error> {
         self.add(Gauge::new(name, help)?, "gauge", name, &[], help)
     }
 

@@ -6,5 +6,6 @@ mod delivery;
 mod hostile;
 mod lifecycle;
 mod records;
+mod reload;
 mod secrets;
 mod vectors;
