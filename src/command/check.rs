@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Failure, Output, Row};
 use crate::cli::Check;
 use crate::config::{Config, SourceConfig};
 use crate::dev;
+use crate::http::Identity;
 use crate::kafka::admin::Admin;
 use crate::kafka::topics::{self, Difference, State};
 
@@ -20,6 +22,9 @@ enum Verdict {
     /// It does not work.
     Wrong,
 }
+
+/// A certificate that expires within this time is mentioned; the alert begins with it too.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 struct Finding {
     what: String,
@@ -47,6 +52,7 @@ pub(super) async fn run(config: &Config, arguments: &Check) -> Result<ExitCode, 
     if config.sources.is_empty() {
         findings.push(Finding::new("sources", Verdict::Wrong, "none; add a [sources.NAME]"));
     }
+    check_listener(config, &mut findings);
     for source in config.sources.values() {
         check_source(source, &mut findings);
     }
@@ -56,6 +62,34 @@ pub(super) async fn run(config: &Config, arguments: &Check) -> Result<ExitCode, 
     Output::new(arguments.json).table(&findings.iter().map(Finding::row).collect::<Vec<_>>())?;
     let wrong = findings.iter().any(|finding| finding.verdict == Verdict::Wrong);
     Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What reaches the public port, and whether its certificate serves.
+fn check_listener(config: &Config, findings: &mut Vec<Finding>) {
+    let gateway = &config.gateway;
+    let mut note = |verdict, detail: &str| findings.push(Finding::new("gateway", verdict, detail));
+    if let Some(tls) = &gateway.tls {
+        let now = Timestamp::now();
+        match Identity::load(&tls.certificate, &tls.key, now) {
+            Err(error) => note(Verdict::Wrong, &error),
+            Ok(identity) if identity.expires.duration_since(now) < EXPIRES_SOON => {
+                note(Verdict::Note, &format!("the certificate expires soon, at {}", identity.expires));
+            }
+            Ok(identity) => note(Verdict::Ok, &format!("TLS with a certificate until {}", identity.expires)),
+        }
+    } else if !gateway.listen.ip().is_loopback() && !gateway.require_https {
+        note(
+            Verdict::Note,
+            "plain HTTP on a public address: tokens and bodies can be read on the way; put a proxy with TLS in front and set gateway.require_https, or set [gateway.tls]",
+        );
+    }
+    for source in config.sources.values().filter(|source| source.max_body > gateway.max_body_bytes_in_flight) {
+        let detail = format!(
+            "a body of max_body ({} bytes) does not fit gateway.max_body_bytes_in_flight ({}): it would always be answered 503",
+            source.max_body, gateway.max_body_bytes_in_flight
+        );
+        findings.push(Finding::new(format!("source {}", source.name), Verdict::Wrong, detail));
+    }
 }
 
 fn check_source(source: &SourceConfig, findings: &mut Vec<Finding>) {

@@ -35,7 +35,7 @@ fn is_among(key: &str, tables: &[&str]) -> bool {
         let mut names = key.split('.');
         table.split('.').all(|part| names.next().is_some_and(|name| part == "*" || part == name))
     };
-    tables.iter().any(|table| within(table))
+    tables.iter().any(within)
 }
 
 /// What came of taking a configuration over: what needs a restart beside the keys outside of [`Scope::live`].

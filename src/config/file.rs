@@ -51,8 +51,14 @@ pub struct Gateway {
     pub max_connections: usize,
     /// Bytes of request bodies in memory at most, over all requests; beyond it 503.
     pub max_body_bytes_in_flight: Bytes,
-    /// The time in which the headers of a request must be complete.
+    /// The time in which the headers of a request must be complete, from their first byte; for the first request of a connection from its begin.
     pub header_timeout: Length,
+    /// How long a connection may rest between two requests. Longer than the load balancer keeps its own, or requests are lost in between.
+    pub idle_timeout: Length,
+    /// Refuse what came neither over our own TLS nor from a trusted proxy that says `X-Forwarded-Proto: https`.
+    pub require_https: bool,
+    /// TLS on the public port, for those without a proxy that does it.
+    pub tls: Option<Tls>,
     /// Requests that failed verification, per address and second, before 429. Verified requests never count.
     pub failed_requests_per_second: u32,
     /// How long the listener goes on accepting after SIGTERM, so that load balancers can notice.
@@ -68,10 +74,27 @@ impl Default for Gateway {
             max_connections: 10_000,
             max_body_bytes_in_flight: Bytes(64 << 20),
             header_timeout: Length(Duration::from_secs(10)),
+            idle_timeout: Length(Duration::from_secs(75)),
+            require_https: false,
+            tls: None,
             failed_requests_per_second: 20,
             drain_delay: Length(Duration::from_secs(5)),
         }
     }
+}
+
+/// `[gateway.tls]`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate chain as PEM, the leaf first. Read again when it changes.
+    pub certificate: PathBuf,
+    /// Its private key as PEM.
+    pub key: PathBuf,
+    /// The time in which a handshake must be complete. Default 10s.
+    pub handshake_timeout: Option<Length>,
+    /// Handshakes under way at most; further ones wait. Default 256.
+    pub max_handshakes: Option<usize>,
 }
 
 /// `[admin]`

@@ -91,10 +91,37 @@ pub struct GatewayConfig {
     pub max_body_bytes_in_flight: usize,
     /// Time for a request's headers.
     pub header_timeout: Duration,
+    /// Time between two requests of a connection.
+    pub idle_timeout: Duration,
+    /// Whether plain HTTP is refused.
+    pub require_https: bool,
+    /// TLS on the public port.
+    pub tls: Option<TlsConfig>,
     /// Failed requests per address and second.
     pub failed_requests_per_second: u32,
     /// How long SIGTERM leaves the listener open.
     pub drain_delay: Duration,
+}
+
+/// `[gateway.tls]`, checked; its files not yet read.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Time for a handshake.
+    pub handshake_timeout: Duration,
+    /// Handshakes under way at most.
+    pub max_handshakes: usize,
+}
+
+impl TlsConfig {
+    fn new(file: file::Tls) -> Result<Self, String> {
+        let max_handshakes = at_least_one("gateway.tls.max_handshakes", file.max_handshakes.unwrap_or(256))?;
+        let handshake_timeout = file.handshake_timeout.map_or(Duration::from_secs(10), |length| length.0);
+        Ok(Self { certificate: file.certificate, key: file.key, handshake_timeout, max_handshakes })
+    }
 }
 
 /// `[admin]`, checked.
@@ -196,6 +223,11 @@ impl Config {
                     .into(),
             );
         }
+        if file.gateway.require_https && file.gateway.tls.is_none() && file.gateway.trusted_proxies.is_empty() {
+            return Err("gateway.require_https: nothing could get in without [gateway.tls] or gateway.trusted_proxies"
+                .to_owned()
+                .into());
+        }
         let public_url = file.gateway.public_url.as_deref().map(public_url).transpose()?;
         let mut sources = BTreeMap::new();
         for (name, source) in &file.sources {
@@ -217,6 +249,9 @@ impl Config {
                     file.gateway.max_body_bytes_in_flight,
                 )?,
                 header_timeout: file.gateway.header_timeout.0,
+                idle_timeout: file.gateway.idle_timeout.0,
+                require_https: file.gateway.require_https,
+                tls: file.gateway.tls.map(TlsConfig::new).transpose()?,
                 failed_requests_per_second: file.gateway.failed_requests_per_second,
                 drain_delay: file.gateway.drain_delay.0,
             },

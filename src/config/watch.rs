@@ -76,6 +76,7 @@ impl Config {
         let mut files: BTreeSet<PathBuf> = self.sources.values().flat_map(super::SourceConfig::files).collect();
         files.extend(self.kafka.files());
         files.insert(self.path.clone());
+        files.extend(self.gateway.tls.iter().flat_map(|tls| [tls.certificate.clone(), tls.key.clone()]));
         if let Some(dir) = &self.providers_dir {
             // A directory that is gone counts as a file that cannot be read.
             files.extend(provider_files(dir).unwrap_or_else(|_| BTreeSet::from([dir.clone()])));

@@ -95,6 +95,8 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
         None => sources::built_in(arguments, &catalogue, &sandbox, &kafka)?,
     };
     config.gateway.drain_delay = Duration::ZERO;
+    // Samples come over plain HTTP from this process.
+    (config.gateway.tls, config.gateway.require_https) = (None, false);
     config.gateway.listen = local(&public)?;
     config.admin.listen = local(&admin)?;
     let config = Arc::new(config);
@@ -123,7 +125,7 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
         let (gateway, config, metrics, shutdown) =
             (Arc::clone(&gateway), Arc::clone(&config), Arc::clone(&metrics), shutdown.clone());
         tokio::spawn(async move {
-            gateway::serve(gateway, &config, gateway::Listeners { public, phase }, &metrics, shutdown).await
+            gateway::serve(gateway, &config, gateway::Listeners { public, tls: None, phase }, &metrics, shutdown).await
         })
     };
     let ready = await_ready(&everything, &shutdown).await;

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use ipnet::IpNet;
 
+use crate::http::Peer;
 use crate::provider::Reject;
 
 /// The size of a request's headers, names and values, beyond which it is refused, in bytes.
@@ -41,6 +42,16 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
         }
     }
     address
+}
+
+/// Whether a request came over HTTPS: over our own TLS, or, as a proxy we trust says, over the proxy's. Of several
+/// proxies the first one's word counts, which stands first.
+pub(super) fn is_https(peer: Peer, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    let address = peer.address.ip().to_canonical();
+    let proto = || headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()?.split(',').next());
+    peer.tls
+        || trusted.iter().any(|net| net.contains(&address))
+            && proto().is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
 }
 
 /// Whether an address may send to a source. An empty list allows all.
@@ -141,6 +152,27 @@ mod tests {
         );
         assert_eq!(client_address(address("10.0.0.1"), &forwarded(&["junk"]), &trusted), address("10.0.0.1"));
         assert_eq!(client_address(address("::ffff:10.0.0.1"), &forwarded(&["1.2.3.4"]), &trusted), address("1.2.3.4"));
+    }
+
+    #[test]
+    fn https_is_ours_or_a_trusted_proxys_word() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let said = |proto: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-proto", http::HeaderValue::from_static(proto));
+            headers
+        };
+        for (peer, tls, headers, expected) in [
+            ("9.9.9.9:1", true, HeaderMap::new(), true),
+            ("9.9.9.9:1", false, said("https"), false),
+            ("10.1.1.1:1", false, said("https"), true),
+            ("[::ffff:10.1.1.1]:1", false, said("HTTPS, http"), true),
+            ("10.1.1.1:1", false, said("http, https"), false),
+            ("10.1.1.1:1", false, HeaderMap::new(), false),
+        ] {
+            let peer = Peer { address: peer.parse().unwrap(), tls };
+            assert_eq!(is_https(peer, &headers, &trusted), expected, "{peer:?} {headers:?}");
+        }
     }
 
     #[test]

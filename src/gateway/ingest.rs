@@ -1,6 +1,5 @@
 //! The path of a webhook: limits → raw body → verify → parse → envelope → produce → answer. The order is a security property.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::response::Response;
@@ -15,25 +14,36 @@ use super::delivery::{Pending, Receipt};
 use super::duplicates::{Entry, Key};
 use super::source::{Item, Source};
 use super::{Gateway, admission, body};
-use crate::http::Handler;
+use crate::http::{Handler, Peer};
 use crate::provider::{self, Reading, Reject};
 
 /// Every request on the public port.
 impl Handler for Arc<Gateway> {
-    async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response {
+    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response {
         let (parts, body) = request.into_parts();
         let live = self.live.load_full();
-        let address = admission::client_address(peer.ip(), &parts.headers, &live.trusted_proxies);
+        let address = admission::client_address(peer.address.ip(), &parts.headers, &live.trusted_proxies);
         let source = live.sources.get(parts.uri.path()).cloned();
         let mut call = Call::begin(Arc::clone(self), source, address);
-        let result = ingest(self, &mut call, &parts, body).await;
+        let https = !live.require_https || admission::is_https(peer, &parts.headers, &live.trusted_proxies);
+        let result = ingest(self, &mut call, &parts, body, https).await;
         call.end(&Gateway::limited(&live, result, address))
     }
 }
 
-async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incoming) -> Result<Answer, Refused> {
+/// `https`: whether the way that it came is a safe one, where that is asked for.
+async fn ingest(
+    gateway: &Gateway,
+    call: &mut Call,
+    parts: &Parts,
+    body: Incoming,
+    https: bool,
+) -> Result<Answer, Refused> {
     admission::headers_small(&parts.headers)?;
     let source = call.source.clone().ok_or(Reject::UnknownSource)?;
+    if !https {
+        return Err(Reject::HttpsRequired.into());
+    }
     source.admit(call.address, &parts.headers)?;
     let query = parts.uri.query().unwrap_or_default();
     let empty = provider::Request { method: &parts.method, headers: &parts.headers, query, body: b"", now: call.now };

@@ -15,6 +15,7 @@ use crate::telemetry::GatewayMetrics;
 pub(super) struct Live {
     pub(super) sources: HashMap<String, Arc<Source>>,
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) require_https: bool,
     pub(super) failures: Arc<PerSecond<IpAddr>>,
 }
 
@@ -36,7 +37,9 @@ impl Live {
             Some(before) if before.failures.limit() == limit => Arc::clone(&before.failures),
             _ => Arc::new(PerSecond::new(limit)),
         };
-        Ok(Self { sources, failures, trusted_proxies: config.gateway.trusted_proxies.clone() })
+        let gateway = &config.gateway;
+        let (trusted_proxies, require_https) = (gateway.trusted_proxies.clone(), gateway.require_https);
+        Ok(Self { sources, failures, trusted_proxies, require_https })
     }
 
     /// The source of this name.

@@ -28,6 +28,8 @@ pub enum Reject {
     TokenMismatch,
     /// The sender's address is not on the source's allow-list.
     AddressNotAllowed,
+    /// The request came over plain HTTP, and `gateway.require_https` wants more.
+    HttpsRequired,
     /// No source is configured for this path.
     UnknownSource,
     /// The source exists; the method is not one it takes.
@@ -38,6 +40,8 @@ pub enum Reject {
     BodyTimeout,
     /// The body is larger than the source allows.
     BodyTooLarge,
+    /// The body is compressed and cannot be decompressed.
+    BodyUndecodable,
     /// The body has a content encoding that the provider file does not name.
     UnsupportedEncoding,
     /// Too many requests: the source's own limit, or failed ones from one address.
@@ -48,7 +52,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, in the order of the docs.
-    pub const ALL: [Reject; 19] = [
+    pub const ALL: [Reject; 21] = [
         Reject::SignatureMissing,
         Reject::SignatureMalformed,
         Reject::SignatureMismatch,
@@ -60,11 +64,13 @@ impl Reject {
         Reject::TokenMissing,
         Reject::TokenMismatch,
         Reject::AddressNotAllowed,
+        Reject::HttpsRequired,
         Reject::UnknownSource,
         Reject::MethodNotAllowed,
         Reject::BodyIncomplete,
         Reject::BodyTimeout,
         Reject::BodyTooLarge,
+        Reject::BodyUndecodable,
         Reject::UnsupportedEncoding,
         Reject::TooManyRequests,
         Reject::HeadersTooLarge,
@@ -84,11 +90,13 @@ impl Reject {
             Reject::TokenMissing => "token_missing",
             Reject::TokenMismatch => "token_mismatch",
             Reject::AddressNotAllowed => "address_not_allowed",
+            Reject::HttpsRequired => "https_required",
             Reject::UnknownSource => "unknown_source",
             Reject::MethodNotAllowed => "method_not_allowed",
             Reject::BodyIncomplete => "body_incomplete",
             Reject::BodyTimeout => "body_timeout",
             Reject::BodyTooLarge => "body_too_large",
+            Reject::BodyUndecodable => "body_undecodable",
             Reject::UnsupportedEncoding => "unsupported_encoding",
             Reject::TooManyRequests => "too_many_requests",
             Reject::HeadersTooLarge => "headers_too_large",
@@ -108,10 +116,10 @@ impl Reject {
             | Reject::TimestampInFuture
             | Reject::TokenMissing
             | Reject::TokenMismatch => 401,
-            Reject::AddressNotAllowed => 403,
+            Reject::AddressNotAllowed | Reject::HttpsRequired => 403,
             Reject::UnknownSource => 404,
             Reject::MethodNotAllowed => 405,
-            Reject::BodyIncomplete => 400,
+            Reject::BodyIncomplete | Reject::BodyUndecodable => 400,
             Reject::BodyTimeout => 408,
             Reject::BodyTooLarge => 413,
             Reject::UnsupportedEncoding => 415,
@@ -150,11 +158,19 @@ impl Reject {
             Reject::AddressNotAllowed => {
                 "The sender's address is not on the source's allow-list. Behind a proxy, `gateway.trusted_proxies` must name it."
             }
+            Reject::HttpsRequired => {
+                "`gateway.require_https` is set, and the request came neither over our own TLS nor from a trusted proxy that says `X-Forwarded-Proto: https`."
+            }
             Reject::UnknownSource => "No source has this path.",
             Reject::MethodNotAllowed => "The path exists and takes other methods only.",
             Reject::BodyIncomplete => "The client went away, or broke the framing, before the body was complete.",
             Reject::BodyTimeout => "The body was not there in time: 1.5 s before the provider stops waiting.",
-            Reject::BodyTooLarge => "The body is larger than the source's `max_body`.",
+            Reject::BodyTooLarge => {
+                "The body is larger than the source's `max_body`, as it came or decompressed, or was compressed to less than a hundredth."
+            }
+            Reject::BodyUndecodable => {
+                "The body says that it is compressed and is not: cut off, followed by something else, or of another form."
+            }
             Reject::UnsupportedEncoding => "The body is compressed, and the provider file does not name that encoding.",
             Reject::TooManyRequests => {
                 "Over the source's configured rate, or too many refused requests from one address."

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus::core::Collector;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
@@ -74,6 +75,7 @@ pub struct GatewayMetrics {
     pub connections: IntGauge,
     /// Connections that ended with an error, by reason.
     pub connection_errors: IntCounterVec,
+    certificate_expires: Gauge,
 }
 
 /// One source's children of the gateway's families, looked up once.
@@ -207,7 +209,14 @@ impl GatewayMetrics {
             body_bytes: families.int_gauge("hookstream_gateway_body_bytes_in_flight", "Bytes of request bodies in memory.")?,
             connections: families.int_gauge("hookstream_gateway_connections", "Open connections on the public port.")?,
             connection_errors: families.counters("hookstream_gateway_connection_errors_total", &["reason"], "Connections on the public port that ended with an error.")?,
+            certificate_expires: families.gauge("hookstream_gateway_certificate_expiry_timestamp_seconds", "When the certificate of the public port expires; 0 where it has none.")?,
         })
+    }
+
+    /// The certificate in use expires then.
+    pub fn certificate_expires(&self, at: Timestamp) {
+        #[allow(clippy::cast_precision_loss)] // seconds since 1970 fit a double
+        self.certificate_expires.set(at.as_second() as f64);
     }
 
     /// A source is no longer configured: nobody waits for its next event.

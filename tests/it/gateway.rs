@@ -8,4 +8,5 @@ mod lifecycle;
 mod records;
 mod reload;
 mod secrets;
+mod tls;
 mod vectors;
