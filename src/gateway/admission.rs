@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::CONTENT_LENGTH;
 use ipnet::IpNet;
 
 use crate::http::Peer;
@@ -63,12 +63,8 @@ pub(super) fn address_allowed(address: IpAddr, allow: &[IpNet]) -> Result<(), Re
     }
 }
 
-/// The headers that can be judged without the body.
-pub(super) fn headers_allowed(headers: &HeaderMap, max_body: usize) -> Result<(), Reject> {
-    let identity = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if !headers.get_all(CONTENT_ENCODING).iter().all(identity) {
-        return Err(Reject::UnsupportedEncoding);
-    }
+/// The length that the headers declare, judged without the body.
+pub(super) fn length_allowed(headers: &HeaderMap, max_body: usize) -> Result<(), Reject> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > max_body as u64) {
         return Err(Reject::BodyTooLarge);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request};
 use hyper::body::Incoming;
@@ -13,7 +14,7 @@ use super::call::Call;
 use super::delivery::{Pending, Receipt};
 use super::duplicates::{Entry, Key};
 use super::source::{Item, Source};
-use super::{Gateway, admission, body};
+use super::{Gateway, admission, body, inflate};
 use crate::http::{Handler, Peer};
 use crate::provider::{self, Reading, Reject};
 
@@ -44,7 +45,7 @@ async fn ingest(
     if !https {
         return Err(Reject::HttpsRequired.into());
     }
-    source.admit(call.address, &parts.headers)?;
+    let encoding = source.admit(call.address, &parts.headers)?;
     let query = parts.uri.query().unwrap_or_default();
     let empty = provider::Request { method: &parts.method, headers: &parts.headers, query, body: b"", now: call.now };
     if parts.method != Method::POST {
@@ -52,22 +53,34 @@ async fn ingest(
         let reply = source.rules.handshake(&empty);
         return Ok(Answer::Handshake(reply.ok_or(Reject::MethodNotAllowed)?));
     }
-    let (body, _share) = body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
+    let (body, mut share) =
+        body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
     if let Some(reply) = source.rules.handshake(&empty) {
         return Ok(Answer::Handshake(reply));
     }
+    let mut inflate = |body: &Bytes| match encoding {
+        Some(encoding) => inflate::inflate(encoding, body, source.max_body, &mut share).map(Bytes::from),
+        None => Ok(body.clone()),
+    };
+    // What is signed comes first: mostly the bytes as they came, and then nothing of a forger is decompressed.
+    let body = if source.rules.signs_decoded() { inflate(&body)? } else { body };
     let request = provider::Request { body: &body, ..empty };
     let turn = gateway.turn(&source.rules, &request, call.answer_deadline(&source)).await?;
     let verified = source.rules.verify(&request)?;
     drop(turn);
     source.verified(&verified, call.now, call.arrived)?;
-    let items: Vec<Item> = match source.rules.read(&verified, &request) {
+    let decoded = if source.rules.signs_decoded() { body.clone() } else { inflate(&body)? };
+    let read = provider::Request { body: &decoded, ..request };
+    let items: Vec<Item> = match source.rules.read(&verified, &read) {
         Ok(Reading::Handshake(reply)) => return Ok(Answer::Handshake(reply)),
         Ok(Reading::Events(events)) => {
             if let (Some(learnt), Some(facts)) = (&mut call.learnt, events.first()) {
                 learnt.kind = Some(facts.providertype.clone().into_owned());
             }
-            events.iter().map(|facts| source.item(facts, &verified, &request)).collect()
+            let differs = encoding.is_some() && !source.rules.signs_decoded();
+            // An item of a batch cannot be verified again, and carries no body.
+            let received = (differs && events.len() == 1).then_some(&*body);
+            events.iter().map(|facts| source.item(facts, &verified, &read, received)).collect()
         }
         Err(unreadable) => {
             let letter = source.dead_letter(&unreadable, &verified, &request, call.id);

@@ -10,6 +10,7 @@ mod call;
 mod counters;
 mod delivery;
 mod duplicates;
+mod inflate;
 mod ingest;
 mod journal;
 mod live;

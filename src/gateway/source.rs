@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,13 +15,14 @@ use ulid::Ulid;
 use super::admission::{self, PerSecond};
 use super::counters::Counters;
 use super::duplicates::Window;
+use super::inflate;
 use super::replays::Bodies;
 use crate::config::{Config, KeyBy, SourceConfig};
 use crate::event::{
     Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
 };
 use crate::http::RequestId;
-use crate::provider::{Facts, Provider, Reject, Reply, Request, Rules, Verified};
+use crate::provider::{Encoding, Facts, Provider, Reject, Reply, Request, Rules, Verified};
 use crate::telemetry::GatewayMetrics;
 
 /// The most ids that all duplicate windows hold together; about 100 bytes each.
@@ -98,10 +100,12 @@ impl Source {
         json!({ "name": &*self.name, "provider": self.provider.name(), "topic": &*self.topic })
     }
 
-    /// What is decided before the body is read.
-    pub(super) fn admit(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Reject> {
+    /// What is decided before the body is read, and how it is encoded.
+    pub(super) fn admit(&self, address: IpAddr, headers: &HeaderMap) -> Result<Option<Encoding>, Reject> {
         admission::address_allowed(address, &self.allow)?;
-        admission::headers_allowed(headers, self.max_body)
+        let encoding = inflate::encoding(headers, self.rules.encodings())?;
+        admission::length_allowed(headers, self.max_body)?;
+        Ok(encoding)
     }
 
     /// Count a verified request.
@@ -130,8 +134,14 @@ impl Source {
         }
     }
 
-    /// The Kafka record of one event.
-    pub(super) fn item(&self, facts: &Facts<'_>, verified: &Verified, request: &Request<'_>) -> Item {
+    /// The Kafka record of one event. `received` are the signed bytes, where the body that was read is not they.
+    pub(super) fn item(
+        &self,
+        facts: &Facts<'_>,
+        verified: &Verified,
+        request: &Request<'_>,
+        received: Option<&[u8]>,
+    ) -> Item {
         let id = facts.id.as_deref().filter(|id| !id.is_empty()).map(|id| clean(Cow::Borrowed(id)));
         // A delivery without an id of its own gets one, and nothing is deduplicated.
         let identity = id.clone().unwrap_or_else(|| Cow::Owned(Ulid::new().to_string()));
@@ -158,7 +168,7 @@ impl Source {
         };
         let kept = self.kept_headers(request);
         let traceparent = traceparent(request.headers);
-        let extra = Extra { kept_headers: &kept, traceparent: Some(&traceparent) };
+        let extra = Extra { kept_headers: &kept, traceparent: Some(&traceparent), received };
         let encoded = encode(self.format, &attributes, &facts.data, extra);
         let record = Record {
             topic: Arc::clone(&self.topic),
@@ -196,7 +206,7 @@ impl Source {
             verification: verified.kind(),
             received: request.now,
             body: request.body,
-            extra: Extra { kept_headers: &kept, traceparent: Some(&traceparent) },
+            extra: Extra { kept_headers: &kept, traceparent: Some(&traceparent), received: None },
             foreign: None,
             trail: &trail,
         };
@@ -205,7 +215,12 @@ impl Source {
 
     fn kept_headers<'r>(&'r self, request: &Request<'r>) -> Vec<(&'r str, &'r [u8])> {
         let value = |name: &'r http::HeaderName| Some((name.as_str(), request.headers.get(name)?.as_bytes()));
-        self.rules.kept_headers().iter().filter_map(value).collect()
+        let mut kept: Vec<_> = self.rules.kept_headers().iter().filter_map(value).collect();
+        // Without it nobody could tell what the bytes are that the signature is over.
+        if !self.rules.encodings().is_empty() && !self.rules.kept_headers().contains(&CONTENT_ENCODING) {
+            kept.extend(value(&CONTENT_ENCODING));
+        }
+        kept
     }
 }
 

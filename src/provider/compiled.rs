@@ -13,7 +13,7 @@ use super::glob::Globs;
 use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
-use super::spec::{BodyKind, Disables, Needs, Spec};
+use super::spec::{BodyKind, Disables, Encoding, Needs, SignedBody, Spec};
 use super::verify::{Plan, header_name};
 use crate::event::Pointer;
 
@@ -41,6 +41,8 @@ pub(crate) struct Compiled {
     pub(crate) kept_headers: Vec<HeaderName>,
     pub(crate) api: Option<Api>,
     pub(crate) unsigned_facts: Vec<&'static str>,
+    pub(crate) encodings: Vec<Encoding>,
+    pub(crate) signed_body: SignedBody,
 }
 
 /// How a provider waits for an answer.
@@ -217,6 +219,9 @@ impl Compiled {
         for (index, sample) in spec.samples.iter().enumerate() {
             sample.check().map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
         }
+        if spec.signed_body == SignedBody::Decoded && spec.encodings.is_empty() {
+            return Err(Fault::new("signed_body", "says something of encoded bodies only; encodings names none"));
+        }
         for key in &spec.overridable {
             check_overridable(key, spec)?;
         }
@@ -225,6 +230,8 @@ impl Compiled {
             categories: category::compile(&spec.categories)?,
             kept_headers: kept_headers(spec, &plans)?,
             unsigned_facts: unsigned_facts(spec, &plans),
+            encodings: spec.encodings.clone(),
+            signed_body: spec.signed_body,
             plans,
             api,
         })

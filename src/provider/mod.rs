@@ -30,7 +30,7 @@ pub use read::{Facts, Reading, Reply};
 pub use reject::Reject;
 pub use rules::Rules;
 pub use sample::{Filled, Filling, Sample};
-pub use spec::{BodyKind, Disables, Effect, Needs, SecretsNeed};
+pub use spec::{BodyKind, Disables, Effect, Encoding, Needs, SecretsNeed};
 pub use verify::{Request, Verified};
 
 pub use crate::event::Verification;

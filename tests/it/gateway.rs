@@ -3,6 +3,7 @@
 
 mod admission;
 mod delivery;
+mod encodings;
 mod hostile;
 mod lifecycle;
 mod records;
