@@ -42,6 +42,8 @@ impl Cli {
 pub enum Command {
     /// Try everything in one process: gateway, enricher, a Kafka stand-in and the providers' APIs. With --config: your sources.
     Dev(Dev),
+    /// Write a commented configuration for these providers to stdout.
+    Init(Init),
     /// Take webhooks, verify them, and make them durable in Kafka.
     Serve(Serve),
     /// Fetch the full records and write them beside the events, exactly once.
@@ -84,6 +86,9 @@ pub struct Dev {
     /// Send no samples at the start.
     #[arg(long)]
     pub no_samples: bool,
+    /// Another provider as a source of its own; may be given several times.
+    #[arg(long, value_name = "PROVIDER")]
+    pub source: Vec<String>,
     /// A real secret for a source, to receive real webhooks. May be given several times.
     #[arg(long, value_name = "SOURCE=SECRET", value_parser = source_secret)]
     pub secret: Vec<(String, String)>,
@@ -96,6 +101,20 @@ pub struct Dev {
     /// One JSON object per row instead of the table.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The providers that send, as `hookstream providers` names them.
+    #[arg(value_name = "PROVIDER")]
+    pub providers: Vec<String>,
+    /// The URL under which providers will reach the gateway, without a path.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// A directory of provider files of your own.
+    #[arg(long, value_name = "DIR")]
+    pub providers_dir: Option<PathBuf>,
 }
 
 /// `serve`
@@ -131,6 +150,9 @@ pub struct Send {
     /// The secret to sign with, as env:NAME or file:PATH. Default: the source's first, or the one that `dev` uses.
     #[arg(long, value_name = "REF")]
     pub secret: Option<String>,
+    /// The private key (PKCS #8) for schemes with a key pair. Default: your own dev key, made where there is none.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
     /// Send the body in this file instead of a sample.
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 mod check;
 mod enrich;
+mod init;
 mod output;
 mod providers;
 mod reload;
@@ -20,7 +21,7 @@ use crate::config::{self, Config, ConfigError, LogFormat};
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging::{self, Logging};
 pub use output::{Output, Row, print, visible};
-pub(crate) use send::{Sender, client};
+pub(crate) use send::{Sender, client, reachable};
 pub(crate) use serve::Operators;
 
 /// How a command can end before its time.
@@ -76,6 +77,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             output::print_bytes(&page)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Init(arguments) => return init::run(arguments),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -127,7 +129,7 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
             let (config, _log) = configured(&cli, "warn")?;
             topics::run(config, arguments).await
         }
-        Command::Completions { .. } | Command::Man => Ok(ExitCode::SUCCESS),
+        Command::Completions { .. } | Command::Man | Command::Init(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -8,6 +8,12 @@ use serde_json::{Map, Value};
 /// One row: the same fields as a line of a table and as a JSON object.
 pub type Row = Vec<(&'static str, Value)>;
 
+/// The width of a screen; what is longer is broken in the last column, where that leaves room for it.
+const SCREEN: usize = 105;
+
+/// The narrowest last column that is worth breaking.
+const NARROWEST: usize = 30;
+
 /// How rows are shown.
 #[derive(Clone, Debug)]
 pub struct Output {
@@ -68,6 +74,11 @@ impl Output {
         let mut line = String::new();
         for (column, (_, value)) in row.iter().enumerate() {
             let cell = cell(value);
+            let start = line.chars().count();
+            if column + 1 == row.len() && widths.len() == row.len() && start + NARROWEST <= SCREEN {
+                line.push_str(&broken(&cell, start));
+                break;
+            }
             let padding = widths.get(column).map_or(0, |width| width.saturating_sub(cell.chars().count()));
             line.push_str(&cell);
             line.extend(std::iter::repeat_n(' ', padding + 2));
@@ -83,6 +94,26 @@ fn cell(value: &Value) -> String {
         Value::String(text) => visible(text),
         other => other.to_string(),
     }
+}
+
+/// A cell that begins in this column, broken between words where it would leave the screen.
+fn broken(cell: &str, start: usize) -> String {
+    let mut text = String::new();
+    let mut at = start;
+    for word in cell.split(' ') {
+        let length = word.chars().count();
+        if at > start && at + 1 + length > SCREEN {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', start));
+            at = start;
+        } else if at > start {
+            text.push(' ');
+            at += 1;
+        }
+        text.push_str(word);
+        at += length;
+    }
+    text
 }
 
 /// A text without control characters: what a stranger sent must not steer the terminal.

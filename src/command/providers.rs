@@ -19,24 +19,27 @@ pub(super) fn run(config: &Config, arguments: &Providers) -> Result<ExitCode, Fa
     let provider = config
         .catalogue
         .get(name)
-        .ok_or_else(|| format!("provider `{name}` is not known; `hookstream providers` lists those that are"))?;
+        .ok_or_else(|| format!("there is no provider `{name}`{}", config.catalogue.near(name)))?;
     if output.is_json() {
-        output.line(&row(provider), &[])?;
+        output::print(&docs::provider_json(provider).to_string())?;
     } else {
-        output::print(docs::provider_section(provider).trim_end())?;
+        output::print(docs::provider_page(provider).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// One line of the list; six columns fit a screen, `--json` with a name says everything.
 fn row(provider: &Provider) -> Row {
     let answer = provider.answer();
+    let yes = |yes| json!(if yes { "yes" } else { "no" });
+    let mut schemes = provider.schemes();
+    schemes.dedup();
     vec![
         ("name", json!(provider.name())),
         ("title", json!(provider.title())),
-        ("schemes", json!(provider.schemes().join(", "))),
-        ("records", json!(if provider.api().is_some() { "yes" } else { "no" })),
+        ("records", yes(provider.api().is_some())),
         ("deadline", json!(format!("{:?}", answer.deadline))),
-        ("redelivers", json!(if answer.redelivers { "yes" } else { "no" })),
-        ("docs", json!(provider.docs())),
+        ("redelivers", yes(answer.redelivers)),
+        ("schemes", json!(schemes.join(", "))),
     ]
 }

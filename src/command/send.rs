@@ -1,5 +1,6 @@
 //! `send`: signed samples, as the provider would send them.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -8,11 +9,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use ulid::Ulid;
 
-use super::{Failure, Output};
+use super::{Failure, Output, output};
 use crate::cli::Send;
-use crate::config::{Config, SecretRef};
-use crate::dev;
-use crate::provider::{Filling, Provider, Rules};
+use crate::config::{Config, Secret, SecretRef, SourceConfig};
+use crate::dev::{self, DevKey};
+use crate::provider::{Filling, Provider, Rules, Signed};
 use crate::shutdown::Shutdown;
 
 /// How long the gateway may take to answer; above every deadline it has.
@@ -92,16 +93,20 @@ impl Sender {
             .as_deref()
             .map(|text| text.parse::<SecretRef>().and_then(|reference| reference.resolve()))
             .transpose()?;
-        let rules = match (source, given) {
-            (Some(source), None) => source.bind()?,
-            (None, None) => dev::rules(provider, None)?,
-            (Some(source), Some(secret)) => source.bind_with(vec![secret])?,
-            (None, Some(secret)) => dev::rules(provider, Some(secret))?,
-        };
         let base = arguments.to.clone().unwrap_or_else(|| format!("http://{}", reachable(config.gateway.listen)));
         let path = source.map_or_else(|| format!("/webhooks/{name}"), |source| source.path.clone());
+        let url = format!("{}{path}", base.trim_end_matches('/'));
+        let key = arguments.key.as_deref();
+        let rules = match source {
+            None => dev::rules(provider, given, key, &url)?,
+            Some(source) => {
+                let secrets = given.map_or_else(|| source.secrets(), |secret| Ok(vec![secret]))?;
+                say_dev_key(source, &secrets, key)?;
+                dev::signing(source.bind_with(secrets)?, key)?
+            }
+        };
         let (kind, sample) = sample(provider, arguments)?;
-        Ok(Self { url: format!("{}{path}", base.trim_end_matches('/')), rules, sample, client: client()?, kind })
+        Ok(Self { url, rules, sample, client: client()?, kind })
     }
 
     /// The sender of one sample of `dev`.
@@ -117,19 +122,21 @@ impl Sender {
 
     /// The same under a given id: sending twice gives a duplicate.
     pub(crate) async fn send_as(&self, number: u64, id: &str, tamper: bool) -> Result<Sent, String> {
-        let (headers, mut body) = match &self.sample {
+        let (headers, body) = match &self.sample {
             Sample::Ours(sample) => {
                 let filled = sample.fill(&Filling { id, n: number, uuid: &uuid(id), now: Timestamp::now() });
                 (filled.headers, filled.body)
             }
             Sample::File { headers, body } => (headers.clone(), body.clone()),
         };
-        let headers = self.rules.sign(&body, &headers, Timestamp::now()).map_err(|error| error.to_string())?;
+        let signed = self.rules.sign(&body, &headers, Timestamp::now()).map_err(|error| error.to_string())?;
+        let Signed { headers, query, mut body } = signed;
         if tamper && let Some(byte) = body.iter_mut().rev().find(|byte| byte.is_ascii_alphanumeric()) {
             *byte ^= 1;
         }
         let start = Instant::now();
-        let response = self.client.post(&self.url).headers(headers).body(body).send().await.map_err(|error| {
+        let url = if query.is_empty() { self.url.clone() } else { format!("{}?{query}", self.url) };
+        let response = self.client.post(url).headers(headers).body(body).send().await.map_err(|error| {
             format!(
                 "no answer from {}: {}; is `hookstream dev` or `hookstream serve` running?",
                 self.url,
@@ -140,6 +147,24 @@ impl Sender {
         let answer = response.text().await.map_err(|error| error.to_string())?;
         Ok(Sent { status, after: start.elapsed(), answer })
     }
+}
+
+/// A source that does not know the dev key refuses what is signed with it: say how it learns it.
+fn say_dev_key(source: &SourceConfig, secrets: &[Secret], key: Option<&Path>) -> Result<(), String> {
+    let provider = &source.provider;
+    let Some(kind) = provider.key_kind() else { return Ok(()) };
+    let key = DevKey::of(kind, key)?;
+    let Some(public) = dev::public_secret(provider, &key) else { return Ok(()) };
+    if !secrets.contains(&public) {
+        let variable = format!("{}_DEV_KEY", source.name.to_uppercase().replace('-', "_"));
+        let (name, path, text) = (&source.name, key.path.display(), public.expose_text().unwrap_or_default());
+        output::complain(&format!(
+            "{} signs with a key of its own; this is signed with yours, {path}.\n\
+             For a gateway that is not live: add \"env:{variable}\" to the secrets of [sources.{name}] and set\n{variable}={text}",
+            provider.title()
+        ));
+    }
+    Ok(())
 }
 
 fn sample(provider: &Provider, arguments: &Send) -> Result<(String, Sample), String> {
@@ -163,7 +188,7 @@ fn sample(provider: &Provider, arguments: &Send) -> Result<(String, Sample), Str
 }
 
 /// An address that can be connected to: 0.0.0.0 means this machine.
-fn reachable(address: std::net::SocketAddr) -> std::net::SocketAddr {
+pub(crate) fn reachable(address: std::net::SocketAddr) -> std::net::SocketAddr {
     let mut address = address;
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {

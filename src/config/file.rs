@@ -283,6 +283,11 @@ pub struct Source {
     pub public_url: Option<String>,
     /// The secrets that signatures are checked with; several while one is being replaced.
     pub secrets: Vec<SecretRef>,
+    /// For providers that hand their secret over in a handshake (Asana, Notion): the file in which it is kept. Written by
+    /// the gateway, one secret a line, readable by its user alone; gateways that share it know the same secrets.
+    pub secrets_file: Option<PathBuf>,
+    /// Take further secrets by handshake when there is one already, up to ten.
+    pub more_secrets: bool,
     /// Short for the only credential that the provider's API needs.
     pub api_key: Option<SecretRef>,
     /// Credentials for the provider's API, named as the provider file names them.
@@ -313,9 +318,8 @@ pub struct Source {
     pub max_body: Option<Bytes>,
     /// The time in which every request is answered. Default: what the provider file says.
     pub deadline: Option<Length>,
-    /// Networks that may send here. Empty: all.
-    #[schemars(with = "Vec<String>")]
-    pub allow: Vec<IpNet>,
+    /// Who may send here: networks, addresses, and "provider" for those that the provider publishes. Empty: all.
+    pub allow: Vec<String>,
     /// Requests per second at most, all senders together; beyond it 429. Default: no limit.
     pub max_requests_per_second: Option<u32>,
 }

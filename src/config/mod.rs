@@ -7,6 +7,7 @@ pub mod file;
 mod properties;
 mod redact;
 mod secret;
+mod secrets_file;
 mod source;
 mod topics;
 mod value;
@@ -24,6 +25,7 @@ use crate::provider::Catalogue;
 pub use file::{KeyBy, LogFormat};
 pub use properties::Properties;
 pub use secret::Secret;
+pub use secrets_file::{Mark as SecretsMark, SecretsFile};
 pub use source::SourceConfig;
 pub use topics::{RETRY_DELAYS, TopicsConfig};
 pub use value::{Bytes, Length, SecretRef};
@@ -57,6 +59,8 @@ impl std::error::Error for ConfigError {}
 pub struct Config {
     /// Where it was read from.
     pub path: PathBuf,
+    /// Where provider files of the operator's own are.
+    pub providers_dir: Option<PathBuf>,
     /// The public side.
     pub gateway: GatewayConfig,
     /// The operators' side.
@@ -73,7 +77,6 @@ pub struct Config {
     pub catalogue: Catalogue,
     /// What was written, with the overrides; empty where there was no text.
     written: toml::Table,
-    providers_dir: Option<PathBuf>,
 }
 
 /// `[gateway]`, checked.
@@ -174,8 +177,7 @@ impl Config {
     /// The first thing that is wrong, with file, line, key and what is allowed.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let advice =
-                "name another with --config FILE or HOOKSTREAM_CONFIG, or write one with the example in the README";
+            let advice = "name another with --config FILE or HOOKSTREAM_CONFIG, or write one with `hookstream init`";
             ConfigError::new(path.display(), format!("cannot read the configuration: {error}; {advice}"))
         })?;
         Self::parse(path, &text, variables())
@@ -239,6 +241,7 @@ impl Config {
         let group = topics.prefixed(&file.enrich.group);
         Ok(Self {
             path: path.to_owned(),
+            providers_dir,
             gateway: GatewayConfig {
                 listen: file.gateway.listen,
                 public_url,
@@ -276,7 +279,6 @@ impl Config {
             sources,
             catalogue,
             written: toml::Table::new(),
-            providers_dir,
         })
     }
 
@@ -319,31 +321,50 @@ impl From<ConfigError> for Fault {
     }
 }
 
-/// The provider files of a directory, in one order on every file system.
-fn provider_files(dir: &Path) -> std::io::Result<BTreeSet<PathBuf>> {
+/// Add the provider files of a directory, or put them in the place of those of their names.
+///
+/// # Errors
+/// The first fault, with file, line, key and what is allowed there.
+pub fn add_providers(catalogue: &mut Catalogue, dir: &Path) -> Result<(), ConfigError> {
+    for (name, text) in own_files(dir, false)? {
+        catalogue.add(&name, &text).map_err(|error| ConfigError::new(&name, error))?;
+    }
+    Ok(())
+}
+
+/// The provider files of a directory, or the vector files, each with what errors call it, in the order of their names.
+///
+/// # Errors
+/// A directory or a file that cannot be read.
+pub fn own_files(dir: &Path, vectors: bool) -> Result<Vec<(String, String)>, ConfigError> {
+    let unreadable =
+        |error: std::io::Error| ConfigError::new(dir.display(), format!("cannot read providers_dir: {error}"));
+    let files = provider_files(dir, vectors).map_err(unreadable)?;
+    let read = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError::new(file.display(), error))?;
+        Ok((file.display().to_string(), text))
+    };
+    files.iter().map(read).collect()
+}
+
+/// The paths of a directory's provider files, or vector files, in one order on every file system.
+fn provider_files(dir: &Path, vectors: bool) -> std::io::Result<BTreeSet<PathBuf>> {
     let mut files = BTreeSet::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.ends_with(".toml") && !name.ends_with(".vectors.toml") {
+        if name.ends_with(".toml") && name.ends_with(".vectors.toml") == vectors {
             files.insert(path);
         }
     }
     Ok(files)
 }
 
-fn add_providers(catalogue: &mut Catalogue, dir: &Path) -> Result<(), ConfigError> {
-    let unreadable =
-        |error: std::io::Error| ConfigError::new(dir.display(), format!("cannot read providers_dir: {error}"));
-    for file in provider_files(dir).map_err(unreadable)? {
-        let text = std::fs::read_to_string(&file).map_err(|error| ConfigError::new(file.display(), error))?;
-        let name = file.display().to_string();
-        catalogue.add(&name, &text).map_err(|error| ConfigError::new(&name, error))?;
-    }
-    Ok(())
-}
-
-fn public_url(text: &str) -> Result<String, String> {
+/// The URL of `gateway.public_url`, without a slash at its end.
+///
+/// # Errors
+/// Why it is none.
+pub fn public_url(text: &str) -> Result<String, String> {
     let wrong = |why: &str| format!("gateway.public_url: `{text}` {why}; write for example https://hooks.example.com");
     let url = url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {

@@ -9,11 +9,12 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::file::{KeyBy, Source};
+use super::secrets_file::SecretsFile;
 use super::topics::{TopicsConfig, is_topic_name};
 use super::value::SecretRef;
 use crate::config::Secret;
 use crate::event::Format;
-use crate::provider::{Binding, Catalogue, Provider, Rules};
+use crate::provider::{Binding, Catalogue, MAX_SECRETS, Provider, Rules, network};
 
 /// The largest body taken where nothing else is said: what Kafka takes by default, with room for the envelope.
 pub(super) const DEFAULT_MAX_BODY: usize = 1 << 20;
@@ -21,6 +22,9 @@ pub(super) const DEFAULT_MAX_BODY: usize = 1 << 20;
 /// The largest body that any source may be told to take. GitHub sends up to 25 MB; the clients' own limits in
 /// `kafka::client` leave room for such a body, its envelope and its second copy in a header.
 const LARGEST_MAX_BODY: u64 = 32 << 20;
+
+/// In `allow`: the addresses that the provider publishes.
+const PROVIDER: &str = "provider";
 
 /// `[sources.NAME]`, checked; its secrets not yet fetched.
 #[derive(Clone, Debug)]
@@ -43,6 +47,8 @@ pub struct SourceConfig {
     pub deadline: Duration,
     /// Networks that may send; empty means all.
     pub allow: Vec<IpNet>,
+    /// Whether the provider's published addresses are among them.
+    pub allows_provider: bool,
     /// Requests per second at most.
     pub max_requests_per_second: Option<u32>,
     /// Where the provider's API is, when not where the provider file says.
@@ -50,6 +56,7 @@ pub struct SourceConfig {
     /// Whether unsigned events are taken.
     pub accept_unsigned: bool,
     secrets: Vec<SecretRef>,
+    secrets_file: Option<SecretsFile>,
     credentials: BTreeMap<String, SecretRef>,
     tenants: BTreeMap<String, BTreeMap<String, SecretRef>>,
     params: BTreeMap<String, String>,
@@ -69,10 +76,9 @@ impl SourceConfig {
             return Err("the name of a source is 1 to 64 of a-z, 0-9 and `-`".to_owned());
         }
         let provider_name = file.provider.as_deref().unwrap_or(name);
-        let provider = catalogue.get(provider_name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = catalogue.iter().map(|provider| provider.name()).collect();
-            format!("provider `{provider_name}` is not known; known are {}. `generic` takes any sender that signs with HMAC", known.join(", "))
-        })?;
+        let provider = catalogue.get(provider_name).cloned();
+        let unknown = || format!("provider `{provider_name}` is not known{}", catalogue.near(provider_name));
+        let provider = provider.ok_or_else(unknown)?;
         let path = file.path.clone().unwrap_or_else(|| format!("/webhooks/{name}"));
         if !is_path(&path) {
             return Err(format!("path `{path}` must begin with `/` and hold neither spaces, `?`, `#`, `%` nor `//`"));
@@ -103,11 +109,13 @@ impl SourceConfig {
             raw_topic,
             max_body: usize::try_from(max_body).unwrap_or(DEFAULT_MAX_BODY),
             deadline,
-            allow: file.allow.clone(),
+            allow: allowed(&file.allow, &provider)?,
+            allows_provider: file.allow.iter().any(|entry| entry == PROVIDER),
             max_requests_per_second: file.max_requests_per_second,
             api_base: file.api_base.as_deref().map(api_base).transpose()?,
             accept_unsigned: file.accept_unsigned,
             secrets: file.secrets.clone(),
+            secrets_file: secrets_file(file, &provider)?,
             credentials: credentials(file, &provider)?,
             tenants: file.tenants.clone(),
             params: file.params.clone(),
@@ -121,9 +129,14 @@ impl SourceConfig {
         })
     }
 
-    /// How many live secrets it has.
+    /// How many live secrets it has, or may come to have.
     pub fn secret_count(&self) -> usize {
-        self.secrets.len()
+        if self.secrets_file.is_some() { MAX_SECRETS } else { self.secrets.len() }
+    }
+
+    /// Where secrets are kept that the provider hands over.
+    pub fn secrets_file(&self) -> Option<&SecretsFile> {
+        self.secrets_file.as_ref()
     }
 
     /// Fetch the secrets and compile what runs per request.
@@ -145,6 +158,7 @@ impl SourceConfig {
             public_url: self.public_url.clone(),
             overrides: self.overrides.clone(),
             accept_unsigned: self.accept_unsigned,
+            secrets_follow: self.secrets_file.is_some(),
         };
         self.provider.bind(&binding).map_err(|error| self.at(&error.to_string()))
     }
@@ -161,17 +175,26 @@ impl SourceConfig {
             .collect()
     }
 
+    /// The provider's parameters.
+    pub fn params(&self) -> &BTreeMap<String, String> {
+        &self.params
+    }
+
     /// The tenants whose records may be fetched.
     pub fn tenants(&self) -> impl Iterator<Item = &str> {
         self.tenants.keys().map(String::as_str)
     }
 
-    /// The secrets, fetched.
+    /// The secrets, fetched; behind the configured ones those that were handed over.
     ///
     /// # Errors
     /// The one whose variable or file is missing.
     pub fn secrets(&self) -> Result<Vec<Secret>, String> {
-        self.secrets.iter().map(SecretRef::resolve).collect::<Result<_, _>>().map_err(|error| self.at(&error))
+        let secrets = self.secrets.iter().map(SecretRef::resolve).collect::<Result<Vec<_>, _>>();
+        let stored = self.secrets_file.as_ref().map_or(Ok(Vec::new()), SecretsFile::read);
+        let mut secrets = secrets.map_err(|error| self.at(&error))?;
+        secrets.extend(stored.map_err(|error| self.at(&error))?);
+        Ok(secrets)
     }
 
     /// The files that its secrets and credentials come from.
@@ -188,6 +211,23 @@ impl SourceConfig {
 
     fn at(&self, message: &str) -> String {
         format!("[sources.{}] {message}", self.name)
+    }
+}
+
+fn secrets_file(file: &Source, provider: &Provider) -> Result<Option<SecretsFile>, String> {
+    match &file.secrets_file {
+        None if file.more_secrets => Err("more_secrets says nothing without secrets_file".to_owned()),
+        None => Ok(None),
+        Some(_) if !provider.stores_secrets() => {
+            Err(format!("secrets_file: {} hands no secret over; give secrets", provider.title()))
+        }
+        Some(_) if file.accept_unsigned => {
+            Err("secrets_file stands beside accept_unsigned; keep one of them".to_owned())
+        }
+        Some(path) => {
+            let room = if file.more_secrets { MAX_SECRETS - file.secrets.len().min(MAX_SECRETS) } else { 1 };
+            SecretsFile::new(path, if file.secrets.is_empty() || file.more_secrets { room } else { 0 }).map(Some)
+        }
     }
 }
 
@@ -214,6 +254,26 @@ fn credentials(file: &Source, provider: &Provider) -> Result<BTreeMap<String, Se
         }
     }
     Ok(credentials)
+}
+
+/// The networks of `allow`, the provider's own in the place of their name.
+fn allowed(entries: &[String], provider: &Provider) -> Result<Vec<IpNet>, String> {
+    let mut networks = Vec::new();
+    for entry in entries {
+        if entry != PROVIDER {
+            networks.push(network(entry).map_err(|why| format!("allow: {why}"))?);
+            continue;
+        }
+        let published = provider.addresses().ok_or_else(|| {
+            format!(
+                "allow: \"{PROVIDER}\" stands for the addresses that a provider publishes, and none are known of {}; \
+                 write networks, or leave allow out",
+                provider.title()
+            )
+        })?;
+        networks.extend(published.networks());
+    }
+    Ok(networks)
 }
 
 fn listed(names: &[&str]) -> String {

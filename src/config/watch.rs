@@ -79,7 +79,7 @@ impl Config {
         files.extend(self.gateway.tls.iter().flat_map(|tls| [tls.certificate.clone(), tls.key.clone()]));
         if let Some(dir) = &self.providers_dir {
             // A directory that is gone counts as a file that cannot be read.
-            files.extend(provider_files(dir).unwrap_or_else(|_| BTreeSet::from([dir.clone()])));
+            files.extend(provider_files(dir, false).unwrap_or_else(|_| BTreeSet::from([dir.clone()])));
         }
         files
     }

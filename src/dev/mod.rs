@@ -3,6 +3,7 @@
 //! The same gateway and the same enricher as `serve` and `enrich`; only what they talk to is a stand-in: Kafka
 //! (librdkafka's mock cluster, unless --kafka names a real one) and the providers' APIs (`sandbox`).
 
+mod keys;
 mod sandbox;
 mod secrets;
 mod show;
@@ -30,8 +31,9 @@ use crate::kafka::{StandIn, topics};
 use crate::provider::Catalogue;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
+pub use keys::DevKey;
 use sandbox::Sandbox;
-pub use secrets::{knows_one_of, rules, secret};
+pub use secrets::{knows_one_of, params, public_secret, rules, secret, secrets, signing};
 use show::Show;
 
 /// How long the enricher may take to own its partitions before the samples are sent all the same.
@@ -69,8 +71,10 @@ impl Operations for Everything {
 /// # Errors
 /// A configuration, a port or a Kafka that cannot be used.
 pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitCode, Failure> {
-    if cli.config.is_some() && (!arguments.secret.is_empty() || arguments.public_url.is_some()) {
-        let message = "--secret and --public-url are for dev's own sources; with --config write them into the file";
+    let own = !arguments.secret.is_empty() || arguments.public_url.is_some() || !arguments.source.is_empty();
+    if cli.config.is_some() && own {
+        let message =
+            "--secret, --source and --public-url are for dev's own sources; with --config write them into the file";
         return Err(Failure::Failed(message.to_owned()));
     }
     let start = Instant::now();
@@ -92,7 +96,7 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
             config.kafka.bootstrap_servers.clone_from(&kafka);
             config
         }
-        None => sources::built_in(arguments, &catalogue, &sandbox, &kafka)?,
+        None => sources::built_in(arguments, &catalogue, &sandbox, &kafka, local(&public)?)?,
     };
     config.gateway.drain_delay = Duration::ZERO;
     // Samples come over plain HTTP from this process.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::secrets;
 use super::sources::providers;
 use super::table::Table;
 use crate::cli::Dev;
@@ -156,7 +157,7 @@ impl Show {
         for source in ordered(&config).into_iter().filter_map(|name| config.sources.get(name)) {
             let url = format!("http://{}{}", config.gateway.listen, source.path);
             for sample in source.provider.samples() {
-                let sender = Sender::of(source.bind()?, sample, url.clone(), client.clone());
+                let sender = Sender::of(secrets::signing(source.bind()?, None)?, sample, url.clone(), client.clone());
                 number += u64::from(sample.providertype != HANDSHAKE);
                 let id = format!("dev_{number}");
                 sender.send_as(number, &id, false).await?;

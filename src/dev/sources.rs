@@ -1,9 +1,11 @@
 //! The configuration of `dev`: one source for each provider with samples, their APIs in the sandbox.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::cli::Dev;
+use crate::command::reachable;
 use crate::config::file::{File, Source};
 use crate::config::{Config, ConfigError, Secret, SecretRef};
 use crate::provider::{Catalogue, Provider};
@@ -23,16 +25,27 @@ pub(super) fn built_in(
     catalogue: &Catalogue,
     sandbox: &Sandbox,
     kafka: &str,
+    listen: SocketAddr,
 ) -> Result<Config, ConfigError> {
     let mut file = File::default();
-    file.gateway.listen = arguments.listen;
-    file.gateway.public_url.clone_from(&arguments.public_url);
+    file.gateway.listen = listen;
+    let reached = || format!("http://{}", reachable(listen));
+    file.gateway.public_url = Some(arguments.public_url.clone().unwrap_or_else(reached));
     file.admin.listen = arguments.admin;
     kafka.clone_into(&mut file.kafka.bootstrap_servers);
     // One broker is what people have at hand; a cluster takes it as well.
     file.kafka.topics.replication = 1;
-    for provider in providers(catalogue) {
-        file.sources.insert(provider.name().to_owned(), source(arguments, provider, sandbox));
+    for name in &arguments.source {
+        if catalogue.get(name).is_none() {
+            let message = format!("there is no provider `{name}`{}", catalogue.near(name));
+            return Err(ConfigError { origin: "--source".to_owned(), message });
+        }
+    }
+    let asked = arguments.source.iter().filter_map(|name| catalogue.get(name)).map(AsRef::as_ref);
+    for provider in providers(catalogue).into_iter().chain(asked) {
+        let source = source(arguments, provider, sandbox)
+            .map_err(|message| ConfigError { origin: provider.name().to_owned(), message })?;
+        file.sources.insert(provider.name().to_owned(), source);
     }
     for (name, _) in &arguments.secret {
         if !file.sources.contains_key(name) {
@@ -49,19 +62,27 @@ pub(super) fn providers(catalogue: &Catalogue) -> Vec<&Provider> {
     SHOWN.iter().filter_map(|name| catalogue.get(name)).map(AsRef::as_ref).collect()
 }
 
-fn source(arguments: &Dev, provider: &Provider, sandbox: &Sandbox) -> Source {
+fn source(arguments: &Dev, provider: &Provider, sandbox: &Sandbox) -> Result<Source, String> {
     let given = arguments.secret.iter().filter(|(name, _)| name == provider.name());
     let given: Vec<Secret> = given.map(|(_, secret)| Secret::new(secret.clone().into_bytes())).collect();
     // A real secret stands beside the known one, so that `send` goes on working.
-    let secrets = given.into_iter().chain([secrets::secret(provider)]).map(SecretRef::Given).collect();
+    let own = secrets::secrets(provider, None)?;
+    let secrets = given.into_iter().chain(own).map(SecretRef::Given).collect();
     let credential = || SecretRef::Given(Secret::new(b"sandbox".to_vec()));
     let credentials = provider.needs().credentials.keys().map(|name| (name.clone(), credential())).collect();
     let tenants = sandbox.tenants(provider).into_iter().map(|tenant| (tenant, BTreeMap::new())).collect();
-    let mut source =
-        Source { secrets, credentials, tenants, api_base: sandbox.base(provider.name()), ..Source::default() };
+    let mut source = Source {
+        secrets,
+        credentials,
+        tenants,
+        params: secrets::params(provider),
+        accept_unsigned: provider.needs().secrets.is_none(),
+        api_base: sandbox.base(provider.name()),
+        ..Source::default()
+    };
     if provider.name() == "generic" {
         // A sender's id is never guessed; the sample's stands here.
         source.event.insert("id".to_owned(), "/Data/OrderId".into());
     }
-    source
+    Ok(source)
 }

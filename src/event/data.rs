@@ -51,6 +51,21 @@ impl<'a> Data<'a> {
         Ok(Data::Derived { json: Cow::Owned(form::to_json(body)?), body })
     }
 
+    /// The body of a provider that sends JSON, or a form: as it is, or, where a form has this field, the JSON in it. Which
+    /// of them it is, the bytes say.
+    ///
+    /// # Errors
+    /// As [`Data::form`].
+    pub fn json_or_form(body: &'a [u8], field: &str) -> Result<Data<'a>, Unreadable> {
+        if !form::is_form(body) {
+            return Ok(Data::json(body));
+        }
+        match form::field(body, field)? {
+            Some(json) => Ok(Data::Derived { json: Cow::Owned(json), body }),
+            None => Data::form(body),
+        }
+    }
+
     /// The JSON text, if there is one: what to [`super::scan()`].
     pub fn text(&self) -> Option<&[u8]> {
         match self {

@@ -30,7 +30,7 @@ pub use decode::{DecodeError, Envelope, decode};
 pub use encode::{Encoded, Extra, Format, encode};
 pub use enriched::{ENRICHED_SCHEMA, Enrichment, Status, enriched};
 pub use pointer::{Pointer, PointerError};
-pub use scan::{Found, scan};
+pub use scan::{Found, MAX_ITEMS, scan};
 pub use time::rfc3339_millis;
 pub use token::Token;
 pub use trail::{Place, Stage, Trail};

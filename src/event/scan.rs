@@ -13,7 +13,7 @@ pub(super) const MAX_DEPTH: usize = 60;
 pub(super) const ENVELOPE_DEPTH: usize = MAX_DEPTH + 2;
 
 /// The most events that one request can bring; the largest documented batch has 1,000.
-pub(super) const MAX_ITEMS: usize = 10_000;
+pub const MAX_ITEMS: usize = 10_000;
 
 /// Where a value stands: its first byte and the byte after its last.
 type Span = (usize, usize);

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
@@ -70,6 +70,8 @@ pub enum Unavailable {
     Busy,
     /// Too many copies of one event wait for the first.
     Crowded,
+    /// A secret that the provider handed over could not be stored.
+    SecretsFile,
 }
 
 impl Unavailable {
@@ -82,6 +84,7 @@ impl Unavailable {
             Self::Memory => "memory",
             Self::Busy => "signatures",
             Self::Crowded => "crowded",
+            Self::SecretsFile => "secrets_file",
         }
     }
 }
@@ -134,15 +137,23 @@ impl Answer {
 /// How long a provider should wait before it sends again, in seconds.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-/// `success` is what the provider wants to hear of a stored event, where that is not ours.
+/// `success` is what the provider wants to hear of a stored event, and `rejected` the status of a request that proves
+/// nothing, where those are not ours.
 pub(super) fn response(
     result: &Result<Answer, Refused>,
     id: RequestId,
     max_body: usize,
     success: Option<&Reply>,
+    rejected: Option<u16>,
 ) -> Response {
     let mut response = match (result, success) {
         (Ok(Answer::Accepted(_) | Answer::Duplicate(_) | Answer::DeadLetter), Some(success)) => handshake(success),
+        (Err(Refused::Reject(reject)), _) if reject.status() == 401 && rejected.is_some() => {
+            let mut response = Response::new(Body::empty());
+            let status = rejected.and_then(|status| StatusCode::from_u16(status).ok());
+            *response.status_mut() = status.unwrap_or(StatusCode::UNAUTHORIZED);
+            response
+        }
         (result, _) => own(result, id, max_body),
     };
     response.headers_mut().insert(crate::http::REQUEST_ID, id.header());
@@ -213,12 +224,14 @@ fn unavailable(id: RequestId) -> Response {
 fn handshake(reply: &Reply) -> Response {
     let mut response = Response::new(Body::from(reply.body.clone()));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    // Some challenges are echoed to whoever asks: no browser may take one for a page.
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let content_type = reply.content_type.iter().map(|value| ("content-type", value.as_str()));
     let headers = reply.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     for (name, value) in content_type.chain(headers) {
         // A challenge with line ends in it cannot become a header; it is left out.
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
-            response.headers_mut().append(name, value);
+            response.headers_mut().insert(name, value);
         }
     }
     response

@@ -109,8 +109,9 @@ impl Call {
         };
         self.count(outcome, result.as_ref().err());
         let max_body = self.source.as_ref().map_or(NO_LIMIT, |source| source.max_body);
-        let success = self.source.as_ref().and_then(|source| source.success.as_ref());
-        answer::response(result, self.id, max_body, success)
+        let wishes = self.source.as_ref().map(|source| (source.success.as_ref(), source.rejected));
+        let (success, rejected) = wishes.unwrap_or_default();
+        answer::response(result, self.id, max_body, success, rejected)
     }
 
     fn counters(&self) -> &Counters {

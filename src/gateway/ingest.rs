@@ -16,19 +16,19 @@ use super::duplicates::{Entry, Key};
 use super::source::{Item, Source};
 use super::{Gateway, admission, body, inflate};
 use crate::http::{Handler, Peer};
-use crate::provider::{self, Reading, Reject};
+use crate::provider::{self, Challenge, Reading, Reject};
 
 /// Every request on the public port.
 impl Handler for Arc<Gateway> {
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response {
         let (parts, body) = request.into_parts();
-        let live = self.live.load_full();
-        let address = admission::client_address(peer.address.ip(), &parts.headers, &live.trusted_proxies);
-        let source = live.sources.get(parts.uri.path()).cloned();
+        let sources = self.sources.load_full();
+        let address = admission::client_address(peer.address.ip(), &parts.headers, &sources.trusted_proxies);
+        let source = sources.by_path.get(parts.uri.path()).cloned();
         let mut call = Call::begin(Arc::clone(self), source, address);
-        let https = !live.require_https || admission::is_https(peer, &parts.headers, &live.trusted_proxies);
+        let https = !sources.require_https || admission::is_https(peer, &parts.headers, &sources.trusted_proxies);
         let result = ingest(self, &mut call, &parts, body, https).await;
-        call.end(&Gateway::limited(&live, result, address))
+        call.end(&Gateway::limited(&sources, result, address))
     }
 }
 
@@ -45,45 +45,57 @@ async fn ingest(
     if !https {
         return Err(Reject::HttpsRequired.into());
     }
-    let encoding = source.admit(call.address, &parts.headers)?;
+    let mut rules = source.rules.now();
+    let encoding = source.admit(&rules, call.address, &parts.headers)?;
     let query = parts.uri.query().unwrap_or_default();
     let empty = provider::Request { method: &parts.method, headers: &parts.headers, query, body: b"", now: call.now };
     if parts.method != Method::POST {
         // Challenges come by GET, HEAD and OPTIONS; events never do.
-        let reply = source.rules.handshake(&empty);
-        return Ok(Answer::Handshake(reply.ok_or(Reject::MethodNotAllowed)?));
+        let reply = rules.handshake(&empty).map(|challenge| challenge.reply);
+        return Ok(Answer::Handshake(reply.ok_or_else(|| rules.refusal(&empty))?));
     }
     let (body, mut share) =
         body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
-    if let Some(reply) = source.rules.handshake(&empty) {
-        return Ok(Answer::Handshake(reply));
-    }
     let mut inflate = |body: &Bytes| match encoding {
         Some(encoding) => inflate::inflate(encoding, body, source.max_body, &mut share).map(Bytes::from),
         None => Ok(body.clone()),
     };
     // What is signed comes first: mostly the bytes as they came, and then nothing of a forger is decompressed.
-    let body = if source.rules.signs_decoded() { inflate(&body)? } else { body };
+    let body = if rules.signs_decoded() { inflate(&body)? } else { body };
     let request = provider::Request { body: &body, ..empty };
-    let turn = gateway.turn(&source.rules, &request, call.answer_deadline(&source)).await?;
-    let verified = source.rules.verify(&request)?;
+    if let Some(Challenge { reply, store }) = rules.handshake(&request) {
+        let taken = match store {
+            Some(secret) => source.rules.store(&source.name, secret).await?,
+            None => true,
+        };
+        if taken {
+            return Ok(Answer::Handshake(reply));
+        }
+    }
+    let turn = gateway.turn(&rules, &request, call.answer_deadline(&source)).await?;
+    let mut verified = rules.verify(&request);
+    if verified.is_err() && source.rules.refreshed(&source.name).await {
+        rules = source.rules.now();
+        verified = rules.verify(&request);
+    }
+    let verified = verified?;
     drop(turn);
     source.verified(&verified, call.now, call.arrived)?;
-    let decoded = if source.rules.signs_decoded() { body.clone() } else { inflate(&body)? };
+    let decoded = if rules.signs_decoded() { body.clone() } else { inflate(&body)? };
     let read = provider::Request { body: &decoded, ..request };
-    let items: Vec<Item> = match source.rules.read(&verified, &read) {
+    let items: Vec<Item> = match rules.read(&verified, &read) {
         Ok(Reading::Handshake(reply)) => return Ok(Answer::Handshake(reply)),
         Ok(Reading::Events(events)) => {
             if let (Some(learnt), Some(facts)) = (&mut call.learnt, events.first()) {
                 learnt.kind = Some(facts.providertype.clone().into_owned());
             }
-            let differs = encoding.is_some() && !source.rules.signs_decoded();
+            let differs = encoding.is_some() && !rules.signs_decoded();
             // An item of a batch cannot be verified again, and carries no body.
             let received = (differs && events.len() == 1).then_some(&*body);
-            events.iter().map(|facts| source.item(facts, &verified, &read, received)).collect()
+            events.iter().map(|facts| source.item(&rules, facts, &verified, &read, received)).collect()
         }
         Err(unreadable) => {
-            let letter = source.dead_letter(&unreadable, &verified, &request, call.id);
+            let letter = source.dead_letter(&rules, &unreadable, &verified, &request, call.id);
             deliver(gateway, &source, vec![letter], call).await?;
             return Ok(Answer::DeadLetter);
         }

@@ -1,56 +1,120 @@
-//! What a reload replaces as a whole. A request takes one of these at its start and keeps its source to the end.
+//! The rules of a source, which change while it runs when the provider hands a secret over.
 
-use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use ipnet::IpNet;
+use super::answer::Unavailable;
+use crate::config::{Secret, SecretsFile, SourceConfig};
+use crate::provider::Rules;
 
-use super::admission::PerSecond;
-use super::source::Source;
-use crate::config::Config;
-use crate::telemetry::GatewayMetrics;
+/// How often a refused request may make us look whether another gateway stored a secret.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The sources by path, and what is decided before one is known.
+/// A source's rules. Requests take them as they are when they arrive.
 pub(super) struct Live {
-    pub(super) sources: HashMap<String, Arc<Source>>,
-    pub(super) trusted_proxies: Vec<IpNet>,
-    pub(super) require_https: bool,
-    pub(super) failures: Arc<PerSecond<IpAddr>>,
+    rules: RwLock<Arc<Rules>>,
+    stored: Option<Arc<Stored>>,
+}
+
+/// Where handed-over secrets are kept, and what is known of the file.
+struct Stored {
+    file: SecretsFile,
+    config: SourceConfig,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    mark: crate::config::SecretsMark,
+    looked: Option<Instant>,
 }
 
 impl Live {
-    /// Compile every source. What a source of `before` has learnt (its duplicates, bodies and rate) stays with the
-    /// source of the same name and provider.
-    ///
-    /// # Errors
-    /// A source that lacks what its scheme needs.
-    pub(super) fn new(config: &Config, metrics: &GatewayMetrics, before: Option<&Self>) -> Result<Self, String> {
-        let mut sources = HashMap::new();
-        for source in config.sources.values() {
-            let known = before.and_then(|before| before.named(&source.name));
-            let compiled = Source::new(source, config, metrics, known)?;
-            sources.insert(source.path.clone(), Arc::new(compiled));
-        }
-        let limit = config.gateway.failed_requests_per_second;
-        let failures = match before {
-            Some(before) if before.failures.limit() == limit => Arc::clone(&before.failures),
-            _ => Arc::new(PerSecond::new(limit)),
-        };
-        let gateway = &config.gateway;
-        let (trusted_proxies, require_https) = (gateway.trusted_proxies.clone(), gateway.require_https);
-        Ok(Self { sources, failures, trusted_proxies, require_https })
+    pub(super) fn new(config: &SourceConfig) -> Result<Self, String> {
+        let stored = config.secrets_file().map(|file| {
+            // The mark is older than what is read below: a change in between is noticed later, never missed.
+            let known = Mutex::new(Known { mark: file.mark(), looked: None });
+            Arc::new(Stored { file: file.clone(), config: config.clone(), known })
+        });
+        Ok(Self { rules: RwLock::new(Arc::new(config.bind()?)), stored })
     }
 
-    /// The source of this name.
-    pub(super) fn named(&self, name: &str) -> Option<&Arc<Source>> {
-        self.sources.values().find(|source| *source.name == *name)
+    /// The rules as they are now.
+    pub(super) fn now(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keep a secret that the provider hands over: durable, and in use, when this returns true. False where the source
+    /// takes none, or no further one.
+    pub(super) async fn store(&self, source: &str, secret: Secret) -> Result<bool, Unavailable> {
+        let Some(stored) = self.stored.clone() else { return Ok(false) };
+        let done = tokio::task::spawn_blocking(move || {
+            let taken = stored.file.add(&secret)?;
+            if taken { stored.read().map(Some) } else { Ok(None) }
+        });
+        let rules: Result<Option<Rules>, String> = done.await.unwrap_or_else(|error| Err(error.to_string()));
+        match rules {
+            Ok(None) => Ok(false),
+            Ok(Some(rules)) => {
+                tracing::info!(source, "a secret was handed over and stored");
+                self.replace(rules);
+                Ok(true)
+            }
+            Err(error) => {
+                tracing::error!(source, error, "a secret was handed over and could not be stored");
+                Err(Unavailable::SecretsFile)
+            }
+        }
+    }
+
+    /// After a refusal: has another gateway stored a secret meanwhile? Looks at the file once a second at most.
+    pub(super) async fn refreshed(&self, source: &str) -> bool {
+        let Some(stored) = self.stored.clone() else { return false };
+        if !stored.is_due() {
+            return false;
+        }
+        let done = tokio::task::spawn_blocking(move || stored.changed().then(|| stored.read()));
+        match done.await {
+            Ok(Some(Ok(rules))) => {
+                self.replace(rules);
+                true
+            }
+            Ok(Some(Err(error))) => {
+                tracing::error!(source, error, "the stored secrets cannot be read");
+                false
+            }
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    fn replace(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 }
 
-/// Every topic that a gateway of this configuration writes to.
-pub(super) fn topics(config: &Config) -> Vec<Arc<str>> {
-    let raw = config.sources.values().map(|source| source.raw_topic.clone());
-    let topics: BTreeSet<String> = raw.chain([config.kafka.topics.dead_letter_topic()]).collect();
-    topics.into_iter().map(Arc::from).collect()
+impl Stored {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_due(&self) -> bool {
+        let mut known = self.known();
+        let due = known.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY);
+        if due {
+            known.looked = Some(Instant::now());
+        }
+        due
+    }
+
+    /// Blocks the thread.
+    fn changed(&self) -> bool {
+        self.file.mark() != self.known().mark
+    }
+
+    /// The rules with what the file holds now. Blocks the thread.
+    fn read(&self) -> Result<Rules, String> {
+        let mark = self.file.mark();
+        let rules = self.config.bind()?;
+        self.known().mark = mark;
+        Ok(rules)
+    }
 }

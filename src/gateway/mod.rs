@@ -17,6 +17,7 @@ mod live;
 mod replays;
 mod run;
 mod source;
+mod sources;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -40,8 +41,8 @@ use call::InFlight;
 use counters::Counters;
 use delivery::Receipt;
 pub use journal::{Fate, Journal};
-use live::Live;
 pub use run::{Listeners, bind, serve};
+use sources::Sources;
 
 /// The label of requests to paths that nobody configured. Not a legal source name.
 const UNKNOWN_SOURCE: &str = "(unknown)";
@@ -54,7 +55,7 @@ const NEW_TOPICS: Duration = Duration::from_secs(5);
 
 /// A gateway: the sources and the producer, without listeners.
 pub struct Gateway {
-    live: ArcSwap<Live>,
+    sources: ArcSwap<Sources>,
     producer: Arc<Producer<Receipt>>,
     memory: Arc<Memory>,
     /// Turns at public-key signatures: half of the processors, so that no flood of them starves the other sources.
@@ -86,10 +87,10 @@ impl Gateway {
     /// As [`Gateway::start`].
     pub fn start_at(config: &Config, metrics: &Metrics, clock: Clock) -> Result<Arc<Self>, ConfigError> {
         let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
-        let live = Live::new(config, &metrics.gateway, None).map_err(wrong)?;
-        let producer = Producer::start(&config.kafka, live::topics(config), metrics.kafka.clone()).map_err(wrong)?;
+        let sources = Sources::new(config, &metrics.gateway, None).map_err(wrong)?;
+        let producer = Producer::start(&config.kafka, sources::topics(config), metrics.kafka.clone()).map_err(wrong)?;
         let gateway = Arc::new(Self {
-            live: ArcSwap::from_pointee(live),
+            sources: ArcSwap::from_pointee(sources),
             producer,
             memory: Memory::new(config.gateway.max_body_bytes_in_flight, metrics.gateway.body_bytes.clone()),
             turns: Semaphore::new((std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)),
@@ -115,19 +116,19 @@ impl Gateway {
         let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
         // Noted first: the topics of a new source must not take readiness back.
         let _ = self.ready();
-        let before = self.live.load_full();
-        let after = Live::new(config, &self.metrics, Some(&before)).map_err(wrong)?;
+        let before = self.sources.load_full();
+        let after = Sources::new(config, &self.metrics, Some(&before)).map_err(wrong)?;
         if kafka {
             self.producer.swap_to(&config.kafka).map_err(wrong)?;
         }
-        self.producer.watch(live::topics(config));
+        self.producer.watch(sources::topics(config));
         if !self.await_topics(NEW_TOPICS) {
             tracing::warn!("not every topic was seen yet; until then events of their sources are answered 503");
         }
         self.memory.set_limit(config.gateway.max_body_bytes_in_flight);
-        let gone = before.sources.values().filter(|source| after.named(&source.name).is_none());
+        let gone = before.by_path.values().filter(|source| after.named(&source.name).is_none());
         gone.for_each(|source| self.metrics.forget(&source.name));
-        self.live.store(Arc::new(after));
+        self.sources.store(Arc::new(after));
         Ok(())
     }
 
@@ -148,10 +149,10 @@ impl Gateway {
 
     /// Refused requests beyond an address's allowance are told so. Only failures count: a verified request is never
     /// limited by what others behind the same address do.
-    fn limited(live: &Live, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
+    fn limited(sources: &Sources, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
         match result {
-            Err(Refused::Reject(reject)) if reject.status() == 401 || reject == Reject::UnknownSource => {
-                let within = live.failures.failed(address, Instant::now());
+            Err(Refused::Reject(reject)) if matches!(reject.status(), 401 | 404) => {
+                let within = sources.failures.failed(address, Instant::now());
                 Err(Refused::Reject(if within { reject } else { Reject::TooManyRequests }))
             }
             other => other,
@@ -204,7 +205,7 @@ impl Operations for Gateway {
             "ready": self.ready().is_ok(),
             "counts": counts,
             "open_breakers": self.producer.open_breakers(),
-            "sources": self.live.load().sources.values().map(|source| source.status()).collect::<Vec<_>>(),
+            "sources": self.sources.load().by_path.values().map(|source| source.status()).collect::<Vec<_>>(),
             "recent_rejects": refusals,
         })
     }

@@ -16,6 +16,7 @@ use super::admission::{self, PerSecond};
 use super::counters::Counters;
 use super::duplicates::Window;
 use super::inflate;
+use super::live::Live;
 use super::replays::Bodies;
 use crate::config::{Config, KeyBy, SourceConfig};
 use crate::event::{
@@ -30,13 +31,15 @@ const REMEMBERED_IDS: usize = 1_000_000;
 
 pub(super) struct Source {
     pub(super) name: Arc<str>,
-    pub(super) rules: Rules,
+    pub(super) rules: Live,
     pub(super) counters: Counters,
     pub(super) window: Arc<Window>,
     pub(super) max_body: usize,
     pub(super) deadline: Duration,
     /// The answer to a stored event, where the provider wants another than ours.
     pub(super) success: Option<Reply>,
+    /// The status of the answer to a request that proves nothing, where the provider wants one without a body.
+    pub(super) rejected: Option<u16>,
     provider: Arc<Provider>,
     attribute: String,
     topic: Arc<str>,
@@ -76,12 +79,13 @@ impl Source {
         let bodies = source.provider.unsigned_facts().contains(&"id");
         let bodies = bodies.then(|| before.and_then(|before| before.bodies.clone()).unwrap_or_default());
         Ok(Self {
-            rules: source.bind()?,
+            rules: Live::new(source)?,
             counters: Counters::new(metrics, &source.name, source.secret_count()),
             window,
             max_body: source.max_body,
             deadline: source.deadline,
             success: source.provider.success(),
+            rejected: source.provider.rejected(),
             provider: Arc::clone(&source.provider),
             attribute: source.event_source(),
             topic: source.raw_topic.as_str().into(),
@@ -101,9 +105,14 @@ impl Source {
     }
 
     /// What is decided before the body is read, and how it is encoded.
-    pub(super) fn admit(&self, address: IpAddr, headers: &HeaderMap) -> Result<Option<Encoding>, Reject> {
+    pub(super) fn admit(
+        &self,
+        rules: &Rules,
+        address: IpAddr,
+        headers: &HeaderMap,
+    ) -> Result<Option<Encoding>, Reject> {
         admission::address_allowed(address, &self.allow)?;
-        let encoding = inflate::encoding(headers, self.rules.encodings())?;
+        let encoding = inflate::encoding(headers, rules.encodings())?;
         admission::length_allowed(headers, self.max_body)?;
         Ok(encoding)
     }
@@ -137,6 +146,7 @@ impl Source {
     /// The Kafka record of one event. `received` are the signed bytes, where the body that was read is not they.
     pub(super) fn item(
         &self,
+        rules: &Rules,
         facts: &Facts<'_>,
         verified: &Verified,
         request: &Request<'_>,
@@ -152,13 +162,13 @@ impl Source {
         let key = key.as_bytes().to_vec();
         let attributes = Attributes {
             source: Cow::Borrowed(&self.attribute),
-            kind: Cow::Owned(format!("{}{}", self.rules.type_prefix(), facts.providertype)),
+            kind: Cow::Owned(format!("{}{}", rules.type_prefix(), facts.providertype)),
             subject: facts.subject.as_deref().map(Cow::Borrowed),
             time: facts.time,
             dataschema: None,
             provider: Cow::Borrowed(self.provider.name()),
             providertype: Some(Cow::Borrowed(&facts.providertype)),
-            category: self.rules.category(&facts.providertype).map(Cow::Borrowed),
+            category: rules.category(&facts.providertype).map(Cow::Borrowed),
             tenant: facts.tenant.as_deref().map(Cow::Borrowed),
             origin: Origin::Webhook,
             verification: verified.kind(),
@@ -166,7 +176,7 @@ impl Source {
             recordedtime: request.now,
             id: Cow::Borrowed(identity.as_ref()),
         };
-        let kept = self.kept_headers(request);
+        let kept = kept_headers(rules, request);
         let traceparent = traceparent(request.headers);
         let extra = Extra { kept_headers: &kept, traceparent: Some(&traceparent), received };
         let encoded = encode(self.format, &attributes, &facts.data, extra);
@@ -184,12 +194,13 @@ impl Source {
     /// The dead letter of a verified body that cannot be read.
     pub(super) fn dead_letter(
         &self,
+        rules: &Rules,
         unreadable: &Unreadable,
         verified: &Verified,
         request: &Request<'_>,
         id: RequestId,
     ) -> Item {
-        let kept = self.kept_headers(request);
+        let kept = kept_headers(rules, request);
         let traceparent = traceparent(request.headers);
         let trail = Trail {
             reason: unreadable.as_str().into(),
@@ -212,16 +223,16 @@ impl Source {
         };
         Item { record: letter.record(Arc::clone(&self.dead_letters)), id: None }
     }
+}
 
-    fn kept_headers<'r>(&'r self, request: &Request<'r>) -> Vec<(&'r str, &'r [u8])> {
-        let value = |name: &'r http::HeaderName| Some((name.as_str(), request.headers.get(name)?.as_bytes()));
-        let mut kept: Vec<_> = self.rules.kept_headers().iter().filter_map(value).collect();
-        // Without it nobody could tell what the bytes are that the signature is over.
-        if !self.rules.encodings().is_empty() && !self.rules.kept_headers().contains(&CONTENT_ENCODING) {
-            kept.extend(value(&CONTENT_ENCODING));
-        }
-        kept
+fn kept_headers<'r>(rules: &'r Rules, request: &Request<'r>) -> Vec<(&'r str, &'r [u8])> {
+    let value = |name: &'r http::HeaderName| Some((name.as_str(), request.headers.get(name)?.as_bytes()));
+    let mut kept: Vec<_> = rules.kept_headers().iter().filter_map(value).collect();
+    // Without it nobody could tell what the bytes are that the signature is over.
+    if !rules.encodings().is_empty() && !rules.kept_headers().contains(&CONTENT_ENCODING) {
+        kept.extend(value(&CONTENT_ENCODING));
     }
+    kept
 }
 
 /// The sender's trace context where it is well-formed, else a new one, so that every record has one.

@@ -10,7 +10,7 @@ use super::verify::{Check, Keys, Plan};
 use crate::config::Secret;
 
 /// More live secrets than a rotation needs would multiply the cost of every forged request.
-const MAX_SECRETS: usize = 10;
+pub const MAX_SECRETS: usize = 10;
 
 /// One source's settings, as far as its provider has a say in them.
 #[derive(Debug, Clone, Default)]
@@ -25,22 +25,25 @@ pub struct Binding {
     pub overrides: toml::Table,
     /// Somebody wrote down that this source takes unsigned requests.
     pub accept_unsigned: bool,
+    /// There may be none yet: the provider hands them over in a handshake. Until then every request is refused.
+    pub secrets_follow: bool,
 }
 
 pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, BindError> {
     check_secrets(provider.needs(), binding)?;
     check_params(provider.needs(), &binding.params)?;
-    let mut compiled = if binding.overrides.is_empty() {
-        provider.compiled.clone()
-    } else {
-        overridden(provider, &binding.overrides)?
-    };
+    let mut compiled = compiled(provider, &binding.overrides)?;
     compiled.reader.bind(&binding.params);
     let public_url = binding.public_url.as_deref();
     let keys = Keys { secrets: &binding.secrets, params: &binding.params, public_url };
     let check = |plan: &Plan| if binding.accept_unsigned { Ok(Check::None) } else { plan.bind(&keys) };
     let checks = compiled.plans.iter().map(check).collect::<Result<_, _>>()?;
     Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks))
+}
+
+/// The provider as one source has it: its file, with what the source sets otherwise.
+pub(crate) fn compiled(provider: &Provider, overrides: &toml::Table) -> Result<Compiled, BindError> {
+    if overrides.is_empty() { Ok(provider.compiled.clone()) } else { overridden(provider, overrides) }
 }
 
 fn check_secrets(needs: &Needs, binding: &Binding) -> Result<(), BindError> {
@@ -51,7 +54,7 @@ fn check_secrets(needs: &Needs, binding: &Binding) -> Result<(), BindError> {
             fault("are given although accept_unsigned = true ignores them; keep one of the two".to_owned())
         }
         _ if binding.accept_unsigned => Ok(()),
-        Some(need) if given < need.min => {
+        Some(need) if given < need.min && !binding.secrets_follow => {
             fault(format!("needs at least {} (find it at: {}), or accept_unsigned = true", need.min, need.place))
         }
         None if given > 0 => fault("are given, but this provider sends nothing to check them against".to_owned()),

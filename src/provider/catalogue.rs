@@ -10,6 +10,9 @@ mod embedded {
     include!(concat!(env!("OUT_DIR"), "/providers.rs"));
 }
 
+/// The longest name that is compared with others, in characters.
+const MAX_NAME: usize = 64;
+
 /// Provider files, compiled. Texts come in; where they lie is the caller's business.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
@@ -44,10 +47,48 @@ impl Catalogue {
         self.providers.get(name)
     }
 
+    /// For whoever asked for a provider that is not there: the names that look most like it, as the rest of a sentence.
+    pub fn near(&self, name: &str) -> String {
+        let wanted = name.to_lowercase().replace(['_', ' '], "-");
+        let mut near: Vec<(usize, &str)> = self
+            .providers
+            .keys()
+            .filter_map(|known| {
+                let part = wanted.len() >= 3 && (known.contains(&wanted) || wanted.contains(known.as_str()));
+                let distance = if part { 0 } else { distance(&wanted, known) };
+                (distance <= 1 + wanted.chars().count() / 4).then_some((distance, known.as_str()))
+            })
+            .collect();
+        near.sort_unstable();
+        let names: Vec<String> = near.iter().take(4).map(|(_, known)| format!("`{known}`")).collect();
+        match names.as_slice() {
+            [] => {
+                "; `hookstream providers` lists those that are known, `generic` takes any sender that signs with HMAC"
+                    .to_owned()
+            }
+            names => format!("; did you mean {}?", names.join(" or ")),
+        }
+    }
+
     /// All of them, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Provider>> {
         self.providers.values()
     }
+}
+
+/// How many letters must be added, left out or changed (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().take(MAX_NAME).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (place, letter) in one.chars().take(MAX_NAME).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], place + 1);
+        for (column, &against) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != against);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 /// The vector files beside the embedded providers: file name and text.
@@ -58,6 +99,16 @@ pub fn embedded_vectors() -> &'static [(&'static str, &'static str)] {
 #[cfg(test)]
 mod tests {
     use super::Catalogue;
+
+    #[test]
+    fn near_names_are_found() {
+        let catalogue = Catalogue::embedded().unwrap();
+        for (wrong, right) in [("strype", "stripe"), ("GitHb", "github"), ("hub_spot", "hubspot"), ("zoho", "zoho-crm")]
+        {
+            assert!(catalogue.near(wrong).contains(&format!("`{right}`")), "{wrong}: {}", catalogue.near(wrong));
+        }
+        assert!(catalogue.near("qqqqqqqq").contains("hookstream providers"));
+    }
 
     #[test]
     fn every_embedded_file_is_sound() {

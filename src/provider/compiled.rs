@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::addresses::Addresses;
 use super::api::Api;
 use super::bind::{self, Binding};
 use super::category;
 use super::error::{BindError, Fault, SpecError, from_toml};
 use super::glob::Globs;
+use super::media::MediaType;
 use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
 use super::spec::{BodyKind, Disables, Encoding, Needs, SignedBody, Spec};
-use super::verify::{Plan, header_name};
+use super::verify::{KeyKind, Plan, SecretForm, header_name};
 use crate::event::Pointer;
 
 /// The deadline of a provider that publishes none.
@@ -43,6 +45,7 @@ pub(crate) struct Compiled {
     pub(crate) unsigned_facts: Vec<&'static str>,
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) signed_body: SignedBody,
+    pub(crate) media_types: Vec<MediaType>,
 }
 
 /// How a provider waits for an answer.
@@ -126,14 +129,35 @@ impl Provider {
         })
     }
 
+    /// The status of the answer to a request that does not prove where it comes from, where the provider wants one
+    /// without a body. Such a request is refused and counted as any other.
+    pub fn rejected(&self) -> Option<u16> {
+        self.spec.answer.rejected
+    }
+
     /// What its bodies are.
     pub fn body_kind(&self) -> BodyKind {
         self.spec.body
     }
 
+    /// Does it hand its secret over in a handshake, so that a source may begin without one?
+    pub fn stores_secrets(&self) -> bool {
+        self.compiled.reader.stores_secrets()
+    }
+
     /// The pull side, if hookstream knows it.
     pub fn api(&self) -> Option<&Api> {
         self.compiled.api.as_ref()
+    }
+
+    /// The addresses that it says it sends from, where they are published.
+    pub fn addresses(&self) -> Option<&Addresses> {
+        self.spec.addresses.as_ref()
+    }
+
+    /// What to do at the provider, step by step, for a source that is called at `url`.
+    pub fn setup(&self, url: &str) -> impl Iterator<Item = String> {
+        self.spec.setup.iter().map(move |step| step.replace("{url}", url))
     }
 
     /// Requests as it would send them.
@@ -187,6 +211,23 @@ impl Provider {
         !self.unsigned_facts().contains(&"tenant")
     }
 
+    /// The places from which the subject is taken, in the order in which they are looked at.
+    pub fn subjects(&self) -> Vec<String> {
+        let texts = self.spec.event.texts();
+        texts.into_iter().find(|(fact, _)| *fact == "subject").map(|(_, places)| places).unwrap_or_default()
+    }
+
+    /// The key pair whose public half a source holds, for schemes without a shared secret.
+    pub fn key_kind(&self) -> Option<KeyKind> {
+        self.compiled.key_pair().map(|(kind, _)| kind)
+    }
+
+    /// The public half of such a pair as the source's secret: `raw` as cryptographic libraries give it.
+    pub fn written_key(&self, raw: &[u8]) -> Option<String> {
+        let (kind, form) = self.compiled.key_pair()?;
+        form.encode(&kind.handed_out(raw))
+    }
+
     pub(crate) fn spec(&self) -> &Spec {
         &self.spec
     }
@@ -197,6 +238,10 @@ impl Provider {
 }
 
 impl Compiled {
+    pub(crate) fn key_pair(&self) -> Option<(KeyKind, SecretForm)> {
+        self.plans.iter().find_map(Plan::key_pair)
+    }
+
     pub(crate) fn new(spec: &Spec) -> Result<Compiled, Fault> {
         check_name(&spec.name)?;
         let plans = plans(spec)?;
@@ -216,11 +261,19 @@ impl Compiled {
         if spec.answer.status.is_some_and(|status| !(200..300).contains(&status)) {
             return Err(Fault::new("status", "must be from 200 to 299").within("answer"));
         }
+        if spec.answer.rejected.is_some_and(|status| status != 401 && !(200..300).contains(&status)) {
+            return Err(Fault::new("rejected", "must be from 200 to 299, or 401").within("answer"));
+        }
+        let media_types = spec.media_types.iter().map(|text| MediaType::parse(text));
+        let media_types = media_types.collect::<Result<_, _>>().map_err(|fault| Fault::new("media_types", fault))?;
         for (index, sample) in spec.samples.iter().enumerate() {
             sample.check().map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
         }
         if spec.signed_body == SignedBody::Decoded && spec.encodings.is_empty() {
             return Err(Fault::new("signed_body", "says something of encoded bodies only; encodings names none"));
+        }
+        if let Some(addresses) = &spec.addresses {
+            addresses.check().map_err(|fault| fault.within("addresses"))?;
         }
         for key in &spec.overridable {
             check_overridable(key, spec)?;
@@ -232,6 +285,7 @@ impl Compiled {
             unsigned_facts: unsigned_facts(spec, &plans),
             encodings: spec.encodings.clone(),
             signed_body: spec.signed_body,
+            media_types,
             plans,
             api,
         })

@@ -42,9 +42,9 @@ pub enum SignError {
     /// The signed text holds a header that was not given.
     #[error("the header `{0}` is part of the signed text and must be given once")]
     HeaderMissing(String),
-    /// The signature stands in the query or in the body, which are the caller's.
-    #[error("the provider puts its proof into the body or the URL, not into a header")]
-    InTheBody,
+    /// The provider puts its proof into the body, and this body has no place for it.
+    #[error("the provider puts its proof into the body at `{0}`; put a text or a number there, it is replaced")]
+    NoPlace(String),
     /// Only the provider has the private key.
     #[error("only the provider can sign: the source holds its public key")]
     NoPrivateKey,

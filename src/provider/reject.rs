@@ -42,6 +42,10 @@ pub enum Reject {
     BodyTooLarge,
     /// The body is compressed and cannot be decompressed.
     BodyUndecodable,
+    /// A challenge by GET or OPTIONS that does not fit: another topic, another verify token.
+    HandshakeRefused,
+    /// The body is of a media type that the provider file does not name.
+    UnsupportedMediaType,
     /// The body has a content encoding that the provider file does not name.
     UnsupportedEncoding,
     /// Too many requests: the source's own limit, or failed ones from one address.
@@ -52,7 +56,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, in the order of the docs.
-    pub const ALL: [Reject; 21] = [
+    pub const ALL: [Reject; 23] = [
         Reject::SignatureMissing,
         Reject::SignatureMalformed,
         Reject::SignatureMismatch,
@@ -71,6 +75,8 @@ impl Reject {
         Reject::BodyTimeout,
         Reject::BodyTooLarge,
         Reject::BodyUndecodable,
+        Reject::HandshakeRefused,
+        Reject::UnsupportedMediaType,
         Reject::UnsupportedEncoding,
         Reject::TooManyRequests,
         Reject::HeadersTooLarge,
@@ -97,6 +103,8 @@ impl Reject {
             Reject::BodyTimeout => "body_timeout",
             Reject::BodyTooLarge => "body_too_large",
             Reject::BodyUndecodable => "body_undecodable",
+            Reject::HandshakeRefused => "handshake_refused",
+            Reject::UnsupportedMediaType => "unsupported_media_type",
             Reject::UnsupportedEncoding => "unsupported_encoding",
             Reject::TooManyRequests => "too_many_requests",
             Reject::HeadersTooLarge => "headers_too_large",
@@ -117,12 +125,12 @@ impl Reject {
             | Reject::TokenMissing
             | Reject::TokenMismatch => 401,
             Reject::AddressNotAllowed | Reject::HttpsRequired => 403,
-            Reject::UnknownSource => 404,
+            Reject::UnknownSource | Reject::HandshakeRefused => 404,
             Reject::MethodNotAllowed => 405,
             Reject::BodyIncomplete | Reject::BodyUndecodable => 400,
             Reject::BodyTimeout => 408,
             Reject::BodyTooLarge => 413,
-            Reject::UnsupportedEncoding => 415,
+            Reject::UnsupportedMediaType | Reject::UnsupportedEncoding => 415,
             Reject::TooManyRequests => 429,
             Reject::HeadersTooLarge => 431,
         }
@@ -171,6 +179,10 @@ impl Reject {
             Reject::BodyUndecodable => {
                 "The body says that it is compressed and is not: cut off, followed by something else, or of another form."
             }
+            Reject::HandshakeRefused => {
+                "A challenge that does not fit: another topic, another verify token, or a word that cannot be answered safely."
+            }
+            Reject::UnsupportedMediaType => "The body is of a media type that the provider file does not name.",
             Reject::UnsupportedEncoding => "The body is compressed, and the provider file does not name that encoding.",
             Reject::TooManyRequests => {
                 "Over the source's configured rate, or too many refused requests from one address."

@@ -1,14 +1,17 @@
 //! What a source runs per request: verify, then read.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 
 use super::compiled::Compiled;
 use super::error::SignError;
-use super::read::{Reading, Reply};
+use super::media;
+use super::read::{Challenge, Reading};
 use super::reject::Reject;
 use super::spec::{Encoding, SignedBody};
-use super::verify::{Check, Plan, Request, Verified};
+use super::verify::{Check, Coverage, KeyKind, Plan, Request, Signed, Signer, Verified};
 use crate::event::{Unreadable, Verification};
 
 /// A provider bound to one source's secrets. Holds keys; shared by all requests of the source.
@@ -17,11 +20,12 @@ pub struct Rules {
     compiled: Compiled,
     /// One for each plan.
     checks: Vec<Check>,
+    signer: Option<Arc<Signer>>,
 }
 
 impl Rules {
     pub(super) fn new(type_prefix: String, compiled: Compiled, checks: Vec<Check>) -> Rules {
-        Rules { type_prefix, compiled, checks }
+        Rules { type_prefix, compiled, checks, signer: None }
     }
 
     /// Does this request come from the provider? Looks at headers and raw bytes, parses nothing of the body.
@@ -33,6 +37,9 @@ impl Rules {
             return Err(self.compiled.plans.first().map_or(Reject::SignatureMissing, |plan| plan.absent()));
         };
         let passed = check.verify(request)?;
+        if !media::is_one_of(&self.compiled.media_types, request.headers) {
+            return Err(Reject::UnsupportedMediaType);
+        }
         Ok(Verified { alternative, secret: passed.secret, kind: check.kind(), signed_at: passed.signed_at })
     }
 
@@ -56,20 +63,48 @@ impl Rules {
         self.compiled.reader.read(verified.alternative, request, &self.checks)
     }
 
-    /// The reply to a handshake that carries no signature, such as a challenge in a GET. Looks at no body.
-    pub fn handshake(&self, request: &Request<'_>) -> Option<Reply> {
+    /// The handshake without a signature that this request is, such as a challenge in a GET. Looks at no body, but for a
+    /// secret that the provider hands over.
+    pub fn handshake(&self, request: &Request<'_>) -> Option<Challenge> {
         self.compiled.reader.unsigned_handshake(request, &self.checks)
     }
 
-    /// The headers with which the provider would send this body now, `headers` included, under the first secret and by
-    /// the first of its ways in which we can sign.
+    /// Why a request that is neither an event nor such a handshake is refused: it asked for one and does not fit, or it
+    /// has nothing to ask here.
+    pub fn refusal(&self, request: &Request<'_>) -> Reject {
+        let asked = self.compiled.reader.asks_for_handshake(request);
+        if asked { Reject::HandshakeRefused } else { Reject::MethodNotAllowed }
+    }
+
+    /// Sign with this private key from now on, where the scheme wants one: only who owns it can.
+    #[must_use]
+    pub fn signing_with(mut self, signer: Arc<Signer>) -> Rules {
+        self.signer = Some(signer);
+        self
+    }
+
+    /// What the weakest of its proofs covers.
+    pub fn coverage(&self) -> Coverage {
+        self.compiled.plans.iter().map(Plan::coverage).max().unwrap_or(Coverage::Nothing)
+    }
+
+    /// The key pair whose public half the source holds, for schemes without a shared secret.
+    pub fn key_kind(&self) -> Option<KeyKind> {
+        self.compiled.key_pair().map(|(kind, _)| kind)
+    }
+
+    /// The request with which the provider would send this body now, `headers` included, under the first secret.
     ///
     /// # Errors
-    /// There is no secret, or a header that is part of the signed text is not among `headers`.
-    pub fn sign(&self, body: &[u8], headers: &HeaderMap, now: Timestamp) -> Result<HeaderMap, SignError> {
+    /// There is no secret, a header that is part of the signed text is not among `headers`, or the proof belongs into
+    /// a body that has no place for it.
+    pub fn sign(&self, body: &[u8], headers: &HeaderMap, now: Timestamp) -> Result<Signed, SignError> {
+        let mut ways: Vec<_> = self.compiled.plans.iter().zip(&self.checks).collect();
+        ways.sort_by_key(|(plan, _)| plan.rank(body));
         let mut signed = Err(SignError::NoSecret);
-        for check in &self.checks {
-            signed = check.sign(body, headers.clone(), now);
+        for (_, check) in ways {
+            let out = Signed { headers: headers.clone(), query: String::new(), body: body.to_vec() };
+            signed = check.sign(out, now, self.signer.as_deref());
             if signed.is_ok() {
                 break;
             }

@@ -7,8 +7,10 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::addresses::Addresses;
 use super::api::ApiSpec;
 use super::period::Period;
+use super::plausible::Look;
 use super::read::{FactsSpec, HandshakeSpec};
 use super::sample::Sample;
 use super::verify::VerifySpec;
@@ -24,6 +26,14 @@ pub(crate) struct Spec {
     pub(crate) type_prefix: String,
     #[serde(default)]
     pub(crate) body: BodyKind,
+    /// Some of its bodies are forms, and this field of theirs holds the JSON.
+    pub(crate) form_field: Option<String>,
+    /// A body may hold one JSON value a line.
+    #[serde(default)]
+    pub(crate) lines: bool,
+    /// The media types that it may send; all when there are none.
+    #[serde(default)]
+    pub(crate) media_types: Vec<String>,
     #[serde(default)]
     pub(crate) needs: Needs,
     pub(crate) verify: OneOrMany<VerifySpec>,
@@ -46,6 +56,10 @@ pub(crate) struct Spec {
     #[serde(default)]
     pub(crate) signed_body: SignedBody,
     pub(crate) api: Option<ApiSpec>,
+    pub(crate) addresses: Option<Addresses>,
+    /// What to do at the provider, step by step; `{url}` stands for the URL of the source.
+    #[serde(default)]
+    pub(crate) setup: Vec<String>,
     #[serde(default)]
     pub(crate) samples: Vec<Sample>,
     #[serde(default)]
@@ -133,6 +147,18 @@ pub struct SecretsNeed {
     /// Where the provider shows it.
     #[serde(rename = "where")]
     pub place: String,
+    /// What one looks like; empty where whoever sets up the webhook chooses it.
+    #[serde(default)]
+    pub looks_like: Vec<Look>,
+    /// What is pasted in its place by mistake, and what that is.
+    #[serde(default)]
+    pub not: BTreeMap<Look, String>,
+    /// Secrets that everybody knows, and whose they are.
+    #[serde(default)]
+    pub known: BTreeMap<String, String>,
+    /// The other secrets that the provider has for similar ends, each in one phrase.
+    #[serde(default)]
+    pub others: Vec<String>,
 }
 
 /// How the provider waits and whether it tries again.
@@ -147,6 +173,8 @@ pub(crate) struct AnswerSpec {
     pub(crate) status: Option<u16>,
     pub(crate) content_type: Option<String>,
     pub(crate) body: Option<String>,
+    /// The status of the answer, without a body, to a request that does not prove where it comes from.
+    pub(crate) rejected: Option<u16>,
 }
 
 /// When a provider gives an endpoint up.
@@ -171,9 +199,28 @@ pub enum Effect {
     Paused,
 }
 
+impl Effect {
+    /// As the file spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Effect::Deleted => "deleted",
+            Effect::Disabled => "disabled",
+            Effect::Paused => "paused",
+        }
+    }
+}
+
 impl Default for AnswerSpec {
     fn default() -> AnswerSpec {
-        AnswerSpec { deadline: None, redelivers: true, disables: None, status: None, content_type: None, body: None }
+        AnswerSpec {
+            deadline: None,
+            redelivers: true,
+            disables: None,
+            status: None,
+            content_type: None,
+            body: None,
+            rejected: None,
+        }
     }
 }
 

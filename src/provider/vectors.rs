@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::bind::Binding;
 use super::compiled::Provider;
 use super::error::{SpecError, from_toml};
-use super::read::{Facts, Reading, Reply};
+use super::read::{Challenge, Facts, Reading, Reply};
 use super::reject::Reject;
 use super::verify::Request;
 use crate::config::Secret;
@@ -125,9 +125,14 @@ pub struct ExpectedReply {
     pub status: u16,
     /// The media type.
     pub content_type: Option<String>,
+    /// Further headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// The body.
     #[serde(default)]
     pub body: String,
+    /// The secret that is stored before it leaves.
+    pub store: Option<String>,
 }
 
 impl TryFrom<String> for Expect {
@@ -168,6 +173,7 @@ impl Vector {
             public_url: self.url.clone(),
             overrides: self.overrides.clone(),
             accept_unsigned: self.accept_unsigned,
+            secrets_follow: self.secrets.is_empty(),
         }
     }
 
@@ -220,11 +226,17 @@ impl Vector {
         let (method, headers, body) = (self.method()?, self.header_map()?, self.bytes()?);
         let request =
             Request { method: &method, headers: &headers, query: &self.query, body: &body, now: self.clock() };
-        if let Some(reply) = rules.handshake(&request) {
+        // A source that has a secret takes no other, unless its operator says so.
+        let taken = |challenge: &Challenge| challenge.store.is_none() || self.secrets.is_empty();
+        if let Some(Challenge { reply, store }) = rules.handshake(&request).filter(taken) {
+            let expected = self.reply.as_ref().and_then(|reply| reply.store.as_deref());
+            if store.as_ref().and_then(Secret::expose_text) != expected {
+                return Err(format!("another secret to store than {expected:?}"));
+            }
             return self.check_reply(&reply);
         }
         if method != Method::POST {
-            return self.check_verdict(Expect::Reject(Reject::MethodNotAllowed));
+            return self.check_verdict(Expect::Reject(rules.refusal(&request)));
         }
         let verified = match rules.verify(&request) {
             Err(reject) => return self.check_verdict(Expect::Reject(reject)),
@@ -254,7 +266,10 @@ impl Vector {
     fn check_reply(&self, reply: &Reply) -> Result<(), String> {
         self.check_verdict(Expect::Handshake)?;
         let body = String::from_utf8_lossy(&reply.body).into_owned();
-        let found = ExpectedReply { status: reply.status, content_type: reply.content_type.clone(), body };
+        let headers = reply.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+        let store = self.reply.as_ref().and_then(|reply| reply.store.clone());
+        let found =
+            ExpectedReply { status: reply.status, content_type: reply.content_type.clone(), headers, body, store };
         if self.reply.as_ref() == Some(&found) {
             Ok(())
         } else {

@@ -72,6 +72,7 @@ fn schema_and_reader_know_the_same_keys() {
         ("needs = { secrets = { nonsense = 1 } }".to_owned(), &properties["needs"]["properties"]["secrets"]),
         ("answer = { nonsense = 1 }".to_owned(), &properties["answer"]),
         ("answer = { disables = { nonsense = 1 } }".to_owned(), &properties["answer"]["properties"]["disables"]),
+        ("addresses = { nonsense = 1 }".to_owned(), &properties["addresses"]),
         ("api = { nonsense = 1 }".to_owned(), &properties["api"]),
         ("api = { rate = { nonsense = 1 } }".to_owned(), &properties["api"]["properties"]["rate"]),
         ("handshake = [{ nonsense = 1 }]".to_owned(), &properties["handshake"]["items"]),

@@ -9,5 +9,6 @@ mod lifecycle;
 mod records;
 mod reload;
 mod secrets;
+mod stored;
 mod tls;
 mod vectors;

@@ -25,7 +25,7 @@ fn verify(rules: &Rules, headers: &HeaderMap, body: &[u8]) -> Result<usize, Reje
 }
 
 fn signed(rules: &Rules, body: &[u8]) -> HeaderMap {
-    rules.sign(body, &HeaderMap::new(), Timestamp::from_second(NOW).unwrap()).unwrap()
+    rules.sign(body, &HeaderMap::new(), Timestamp::from_second(NOW).unwrap()).unwrap().headers
 }
 
 /// DocuSign sends one header for each live key: X-DocuSign-Signature-1, -2 and so on.

@@ -3,6 +3,7 @@
 
 mod batches;
 mod broker_facts;
+mod check;
 mod cloudevents_reader;
 mod compose;
 mod dashboards;
@@ -11,10 +12,12 @@ mod enrich;
 mod envelope;
 mod gateway;
 mod grammar;
+mod init;
 mod providers;
 mod reference;
 mod scan;
 mod secured;
+mod signing;
 mod support;
 mod tidy;
 mod token;

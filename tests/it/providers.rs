@@ -72,7 +72,8 @@ fn request<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Request<'a> {
 fn signed(rules: &Rules, sample: &Sample) -> (HeaderMap, Vec<u8>) {
     let filling = Filling { id: "dev_1", n: 1, uuid: "7f3a0c1d-cc78-11e3-81ab-4c9367dc0958", now: now() };
     let filled = sample.fill(&filling);
-    (rules.sign(&filled.body, &filled.headers, now()).unwrap(), filled.body)
+    let signed = rules.sign(&filled.body, &filled.headers, now()).unwrap();
+    (signed.headers, signed.body)
 }
 
 fn only_event(reading: Reading<'_>) -> Option<Facts<'_>> {
@@ -259,7 +260,7 @@ proptest! {
     ]) {
         for (provider, rules) in ALL.iter() {
             let filling = Filling { id: "1", n: 1, uuid: "1", now: now() };
-            let headers = rules.sign(&body, &provider.samples()[0].fill(&filling).headers, now()).unwrap();
+            let headers = rules.sign(&body, &provider.samples()[0].fill(&filling).headers, now()).unwrap().headers;
             let request = request(&headers, &body);
             let verified = match rules.verify(&request) {
                 // Linear's timestamp stands in the body.
@@ -297,7 +298,11 @@ fn a_faulty_file_says_file_line_key_and_what_is_allowed() {
         ("header = \"X-Sig\"", "", "x.toml:6: verify.header: is missing"),
         ("\"/type\"", "\"type\"", "x.toml:10: event.type: `type` is none of header:NAME"),
         ("type = \"/type\"", "id = \"/id\"", "x.toml:9: event.type: is missing"),
-        ("where", "place", "x.toml:5: needs.secrets.place: unknown field `place`, expected `min` or `where`"),
+        (
+            "where",
+            "place",
+            "x.toml:5: needs.secrets.place: unknown field `place`, expected one of `min`, `where`, `looks_like`, `not`, `known`, `others`",
+        ),
         ("[needs]\nsecrets = { min = 1, where = \"there\" }", "", "x.toml:1: needs.secrets: is missing"),
         ("[event]", "signed = \"{method}\"\n[event]", "x.toml:9: verify.signed: leaves {body} out"),
         (
@@ -397,7 +402,8 @@ fn unsigned_challenges_are_answered_without_looking_at_the_body() {
     let rules = rules(&provider);
     let headers = HeaderMap::new();
     let get = |method: &Method, query: &str| {
-        rules.handshake(&Request { method, headers: &headers, query, body: b"", now: now() })
+        let request = Request { method, headers: &headers, query, body: b"", now: now() };
+        rules.handshake(&request).map(|challenge| challenge.reply)
     };
     let reply = get(&Method::GET, "mode=subscribe&challenge=a%22b").unwrap();
     assert_eq!((reply.status, reply.body.as_slice()), (201, br#"{"c":"a\"b"}"#.as_slice()));
@@ -418,11 +424,31 @@ fn forms_become_objects_and_keep_their_bytes() {
     let provider = parse(&format!("body = \"form\"\n{SOUND}")).unwrap();
     let rules = rules(&provider);
     let body = b"type=message.sent&id=1";
-    let headers = rules.sign(body, &HeaderMap::new(), now()).unwrap();
+    let headers = rules.sign(body, &HeaderMap::new(), now()).unwrap().headers;
     let request = request(&headers, body);
     let facts = only_event(rules.read(&rules.verify(&request).unwrap(), &request).unwrap()).unwrap();
     assert_eq!(facts.providertype, "message.sent");
     assert_eq!(facts.data.text(), Some(&br#"{"type":"message.sent","id":"1"}"#[..]));
+}
+
+#[test]
+fn the_json_of_a_form_is_the_data_and_the_form_rides_along() {
+    for (provider, body) in
+        [("github", &b"payload=%7B%22action%22%3A%22opened%22%7D&x=1"[..]), ("slack", b"command=%2Fx&trigger_id=1.2")]
+    {
+        let provider = CATALOGUE.get(provider).unwrap();
+        let rules = rules(provider);
+        let headers = rules.sign(body, &HeaderMap::new(), now()).unwrap();
+        let request = request(&headers.headers, body);
+        let facts = only_event(rules.read(&rules.verify(&request).unwrap(), &request).unwrap()).unwrap();
+        let json: &[u8] = if provider.name() == "github" {
+            br#"{"action":"opened"}"#
+        } else {
+            br#"{"command":"/x","trigger_id":"1.2"}"#
+        };
+        let Data::Derived { json: found, body: kept } = &facts.data else { panic!("{:?}", facts.data) };
+        assert_eq!((&**found, *kept), (json, body));
+    }
 }
 
 #[test]
@@ -432,7 +458,7 @@ fn bytes_are_carried_unread() {
     let rules = rules(&parse(&text).unwrap());
     let mut headers = HeaderMap::new();
     headers.insert("x-kind", HeaderValue::from_static("a.b"));
-    let headers = rules.sign(b"<x/>", &headers, now()).unwrap();
+    let headers = rules.sign(b"<x/>", &headers, now()).unwrap().headers;
     let request = request(&headers, b"<x/>");
     let facts = only_event(rules.read(&rules.verify(&request).unwrap(), &request).unwrap()).unwrap();
     assert_eq!(facts.providertype, "a.b");

@@ -125,9 +125,9 @@ def meta(File, Scheme):
 
     reply = dict(status=200, content_type="text/plain", body="1158201444")
     challenge("the challenge", "handshake", "hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=meatyhamhock", reply=reply)
-    challenge("the challenge with another verify token", "method_not_allowed",
+    challenge("the challenge with another verify token", "handshake_refused",
               "hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=other")
-    challenge("the challenge without a verify token", "method_not_allowed", "hub.mode=subscribe&hub.challenge=1158201444")
+    challenge("the challenge without a verify token", "handshake_refused", "hub.mode=subscribe&hub.challenge=1158201444")
     return file
 
 
@@ -216,7 +216,7 @@ def braintree(File, Scheme):
     answer = hmac.new(key(secrets[0]), challenge.encode(), "sha1").hexdigest()
     file.add("the challenge", "handshake", [], b"", [secrets[0]], method="GET", query=f"bt_challenge={challenge}",
              reply=dict(status=200, content_type="text/plain", body=f"integration_public_key|{answer}"))
-    file.add("a challenge that is a text to sign", "method_not_allowed", [], b"", [secrets[0]], method="GET",
+    file.add("a challenge that is a text to sign", "handshake_refused", [], b"", [secrets[0]], method="GET",
              query="bt_challenge=" + "A" * 129)
     sample = ("bt_signature=integration_public_key%7C514236ba147d2a94a9bc480bca09357dde808a65&bt_payload=PG5vdGlmaWNhdGlvbj4KICAgIDx0aW1lc3RhbXAgdHlwZT0i"
               "ZGF0ZXRpbWUiPjIwMjYtMTEtMjFUMDA6MjU6MjZaPC90aW1lc3RhbXA%2BCiAgICA8a2luZD5zdWJzY3JpcHRpb25fd2VudF9wYXN0X2R1ZTwva2luZD4KICAgIAogICAgPHN1Ympl"
@@ -277,6 +277,7 @@ def square(File, Scheme):
     return file
 
 
+ALLOWED = dict(reply=dict(status=200, headers={"webhook-allowed-origin": "eventemitter.example.com", "webhook-allowed-rate": "*", "allow": "POST"}))
 PREFLIGHT = [("WebHook-Request-Origin", "eventemitter.example.com"), ("WebHook-Request-Rate", "120")]
 
 
@@ -294,7 +295,7 @@ def event_grid(File, Scheme):
         reply = dict(reply=dict(status=200, content_type="application/json", body='{"validationResponse":"512d38b6-c7b8"}'))
         file.add(name, expect, kind("SubscriptionValidation"), validation, ["fake-token-live"], query="code=" + token,
                  **(reply if expect == "handshake" else {}))
-    file.add("the OPTIONS request", "handshake", PREFLIGHT, b"", ["fake-token-live"], method="OPTIONS", reply=dict(status=200))
+    file.add("the OPTIONS request", "handshake", PREFLIGHT, b"", ["fake-token-live"], method="OPTIONS", **ALLOWED)
     cloud = b'{"specversion":"1.0","id":"c1","source":"/s","type":"a.b","time":"2026-01-02T03:04:05Z"}'
     file.add("one event in the CloudEvents schema", "ok", JSON, cloud, ["fake-token-live"], query="code=fake-token-live", id="c1", type="a.b",
              time="2026-01-02T03:04:05Z", tenant="/s")
@@ -313,10 +314,23 @@ def cloudevents(File, Scheme):
     binary = [("ce-specversion", "1.0"), ("ce-id", "c3"), ("ce-source", "/s"), ("ce-type", "a.c"), ("ce-time", "2026-01-02T03:04:05Z")]
     file.add("binary mode", "ok", JSON + binary + bearer(live[0]), b'{"t":21.50}', live, id="/s#c3", type="a.c", time="2026-01-02T03:04:05Z", tenant="/s")
     file.add("binary mode without data", "ok", binary + bearer(live[0]), b"", live, id="/s#c3", type="a.c", time="2026-01-02T03:04:05Z", tenant="/s")
+    coded = [(name, dict([("ce-id", '"c%20\\"3\\""'), ("ce-source", "/s%E2%82%AC")]).get(name, value)) for name, value in binary]
+    file.add("binary mode, percent-encoded and quoted", "ok", JSON + coded + bearer(live[0]), b"1", live, id='/s\u20ac#c "3"', type="a.c",
+             time="2026-01-02T03:04:05Z", tenant="/s\u20ac", source="made by hand after cloudevents/spec bindings/http-protocol-binding.md 3.1.3.2")
+    file.add("a header that is no UTF-8 once decoded names nothing", "ok", JSON + binary[:1] + [("ce-id", "%ff")] + bearer(live[0]), b"1", live, type="unknown")
+    kind = lambda kind: [("Content-Type", kind)] + bearer(live[0])
+    for media in ("application/cloudevents+json; charset=utf-8", "Application/JSON"):
+        file.add(f"sent as {media}", "ok", kind(media), structured, live, **event)
+    file.add("a batch, sent as one", "ok", kind("application/cloudevents-batch+json"), batch, live, events=[event, {**event, "id": "/s#c2"}])
+    file.add("an empty batch", "ok", kind("application/cloudevents-batch+json"), b"[]", live, events=[])
+    for media in ("application/cloudevents+avro", "text/plain", "application/xml"):
+        file.add(f"sent as {media}", "unsupported_media_type", kind(media), structured, live)
+    file.add("another type without the token", "token_missing", [("Content-Type", "text/plain")], structured, live)
+    file.add("OPTIONS without an origin", "method_not_allowed", [], b"", live, method="OPTIONS")
     file.add("the token in the query", "ok", JSON, structured, live, query="access_token=fake-token-live", **event)
     file.add("another token in the query", "token_mismatch", JSON + bearer(live[0]), structured, live, query="access_token=x")
     file.add("the token without its prefix", "token_mismatch", JSON + [("Authorization", live[0])], structured, live)
-    file.add("the OPTIONS request", "handshake", PREFLIGHT, b"", live, method="OPTIONS", reply=dict(status=200),
+    file.add("the OPTIONS request", "handshake", PREFLIGHT, b"", live, method="OPTIONS", **ALLOWED,
              source="published: cloudevents/spec http-webhook.md section 4")
     return file
 
@@ -348,7 +362,7 @@ def x(File, Scheme):
     reply = dict(status=200, content_type="application/json", body='{"response_token":"sha256=+Xs9N1BqjR4bXeTKYIWkwKDNu7HQJYpp4O0c4u0VlgI="}')
     crc("the challenge", "handshake", "abc", reply=reply, source="made by Python hmac, as the Account Activity API's CRC says")
     for name, word in [("an event", body.decode()), ("a number", "123"), ("a word of JSON", "true"), ("long", "a" * 129), ("empty", "")]:
-        crc(f"a challenge that is {name} is not signed", "method_not_allowed", word)
+        crc(f"a challenge that is {name} is not signed", "handshake_refused" if word else "method_not_allowed", word)
     return file
 
 
@@ -390,8 +404,11 @@ def youtube(File, Scheme):
             file.add(f"signed with {hash}", "ok", **prefixed(body, "hub-secret", SAME), secrets=["hub-secret"], **event)
             file.add(f"signed with {hash} and another secret", "signature_mismatch", **prefixed(body, "x", SAME), secrets=["hub-secret"])
     quoted = urllib.parse.quote(topic, safe="")
-    for name, expect, query in [("the challenge", "handshake", f"hub.mode=subscribe&hub.topic={quoted}&hub.challenge=1234567&hub.lease_seconds=432000"),
-                                ("the challenge for another topic", "method_not_allowed", "hub.mode=subscribe&hub.topic=x&hub.challenge=1234567")]:
+    for name, expect, query in [("unsubscribing, for the topic", "handshake", f"hub.mode=unsubscribe&hub.topic={quoted}&hub.challenge=1234567"),
+                                ("unsubscribing, for another topic", "handshake_refused", "hub.mode=unsubscribe&hub.topic=x&hub.challenge=1234567"),
+                                ("a GET without a challenge", "method_not_allowed", ""),
+                                ("the challenge", "handshake", f"hub.mode=subscribe&hub.topic={quoted}&hub.challenge=1234567&hub.lease_seconds=432000"),
+                                ("the challenge for another topic", "handshake_refused", "hub.mode=subscribe&hub.topic=x&hub.challenge=1234567")]:
         reply = dict(reply=dict(status=200, content_type="text/plain", body="1234567"))
         file.add(name, expect, [], b"", ["hub-secret"], method="GET", query=query, **(reply if expect == "handshake" else {}))
     return file

@@ -163,10 +163,12 @@ class Provider:
             expect = EXPECTED.get(known["id"], mismatch if not known["valid"] else "ok" if readable else "unreadable")
             more = {key: known[key] for key in ("now", "method", "query") if key in known}
             facts = self.facts(body, headers) if expect == "ok" else {}
-            self.file.add(f"known answer: {known['case']}", expect, headers, body, [known["secret"]], source=known["source"],
+            self.file.add(f"known answer: {known['case']}", expect, headers, body, [known["secret"]] if known["secret"] else [], source=known["source"],
                           **{**more, **facts, **REPLIES.get(known["id"], {})})
         return self
 
+
+ASANA = "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81"
 
 # Verdicts of known answers other than: valid and JSON, an event; valid and not, unreadable; else a mismatch.
 EXPECTED = {
@@ -177,14 +179,16 @@ EXPECTED = {
     "dropbox-03": "handshake",
     "twitch-03": "handshake",
     "zoom-03": "handshake",
+    "asana-03": "handshake",
     "okta-03": "handshake",
 }
 REPLIES = {
+    "asana-03": dict(reply=dict(status=200, headers={"x-hook-secret": ASANA}, store=ASANA)),
     "okta-03": dict(method="GET", reply=dict(status=200, content_type="application/json", body='{"verification":"abc"}')),
     "zoom-03": dict(reply=dict(status=200, content_type="application/json", body='{"plainToken":"qgg8vlvZRS6UYooatFL8Aw",'
                     '"encryptedToken":"b17f0320a1322a509340a1a835b3d9edbc491f0b0790ed2d20d0604d39dfe922"}')),
     "woocommerce-04": dict(reply=dict(status=200)),
-    "dropbox-03": dict(reply=dict(status=200, content_type="text/plain", body="abc 123")),
+    "dropbox-03": dict(reply=dict(status=200, content_type="text/plain", headers={"x-content-type-options": "nosniff"}, body="abc 123")),
     "twitch-03": dict(reply=dict(status=200, content_type="text/plain", body="pogchamp-kappa-360noscope-vohiyo")),
 }
 # Answers for another way of signing than the provider's file is for.
@@ -454,10 +458,17 @@ def work():
     simple("pagerduty", prefixed("v1=", "X-PagerDuty-Signature", several=lambda ts, sigs: ",".join(f"v1={sig}" for sig in sigs)), lambda j, h: dict(
         id=at(j, "/event/id"), type=at(j, "/event/event_type"), time=at(j, "/event/occurred_at"), subject=at(j, "/event/data/id")),
         '{"event":{"id":"01FAKE","event_type":"incident.resolved","occurred_at":"2026-01-02T03:04:05.678Z","data":{"id":"PGR0VU2"}}}')
-    simple("box", Scheme("BOX-SIGNATURE-PRIMARY", lambda body, ts, _: body + str(ts).encode(), encoding="base64",
+    box = simple("box", Scheme("BOX-SIGNATURE-PRIMARY", lambda body, ts, _: body + str(ts).encode(), encoding="base64",
                          ts_header="BOX-DELIVERY-TIMESTAMP", **clock("rfc3339", 600)), lambda j, h: dict(
         id=at(j, "/id"), type=at(j, "/trigger"), time=at(j, "/created_at"), subject=at(j, "/source/id"), tenant=at(j, "/created_by/id")),
         '{"type":"webhook_event","id":"0f4eb4ec","created_at":"2016-07-11T10:10:33-07:00","trigger":"FILE.UPLOADED","source":{"id":"73835521473"}}')
+    value = lambda secret: box.scheme.sig(secret, box.body, NOW, [])
+    for name, expect, first_key, second_key in [
+        ("both keys sign, the first one is ours", "ok", FAKE[0], FAKE[2]), ("both keys sign, the second one is ours", "ok", FAKE[2], FAKE[0]),
+        ("both keys sign, none is ours", "signature_mismatch", FAKE[2], FAKE[1]), ("the second key alone", "ok", None, FAKE[0])]:
+        signed = [(header, value(key)) for header, key in (("BOX-SIGNATURE-PRIMARY", first_key), ("BOX-SIGNATURE-SECONDARY", second_key)) if key]
+        headers = [JSON, ("BOX-DELIVERY-TIMESTAMP", rfc3339(NOW)), *signed]
+        box.file.add(name, expect, headers, box.body, [FAKE[0]], now=NOW, **(box.facts(box.body, headers) if expect == "ok" else {}))
     simple("launchdarkly", bare("X-LD-Signature"), lambda j, h: dict(
         id=at(j, "/_id"), type=joined(".", at(j, "/kind"), at(j, "/accesses/0/action")) or at(j, "/kind"), time=millis(at(j, "/date")),
         subject=first(j, "/target/_links/canonical/href", "/name"), tenant=at(j, "/_accountId")),
@@ -513,7 +524,7 @@ def machines():
     twitch = simple("twitch", Scheme(
         "Twitch-Eventsub-Message-Signature", lambda body, ts, headers: (headers["Twitch-Eventsub-Message-Id"] + str(ts)).encode() + body,
         value=lambda ts, sig: f"sha256={sig}", ts_header="Twitch-Eventsub-Message-Timestamp", **clock("rfc3339", 600)), lambda j, h: dict(
-        id=h("twitch-eventsub-message-id"), type=at(j, "/subscription/type"), time=h("twitch-eventsub-message-timestamp"),
+        id=h("twitch-eventsub-message-id"), type=at(j, "/subscription/type") if j and "event" in j else joined("", "revoked.", at(j, "/subscription/type")), time=h("twitch-eventsub-message-timestamp"),
         subject=first(j, "/event/broadcaster_user_id", "/event/to_broadcaster_user_id", "/event/user_id", "/event/id")),
         '{"subscription":{"id":"f1c2","type":"channel.follow","version":"2"},"event":{"user_id":"1234","broadcaster_user_id":"12826"}}',
         [("Twitch-Eventsub-Message-Id", "e76c6bd4-55c9"), ("Twitch-Eventsub-Message-Type", "notification")])
@@ -521,6 +532,9 @@ def machines():
     twitch.ok("a challenge", '{"challenge":"pogchamp-fake","subscription":{"id":"f1c2"}}', base("webhook_callback_verification"), "handshake",
               reply=dict(status=200, content_type="text/plain", body="pogchamp-fake"))
     twitch.ok("a revocation", '{"subscription":{"type":"channel.follow","status":"authorization_revoked"}}', base("revocation"))
+    twitch.ok("a revocation that calls itself a notification", '{"subscription":{"type":"channel.follow","status":"user_removed"}}', base("notification"))
+    twitch.ok("a notification that calls itself a challenge", '{"subscription":{"type":"channel.follow"},"event":{"user_id":"1"}}',
+              base("webhook_callback_verification"))
     twitch.file.add("a challenge with a bad signature", "signature_mismatch", twitch.scheme.headers(base("webhook_callback_verification"), NOW, "sha256=" + "0" * 64),
                     b'{"challenge":"pogchamp-fake"}', [FAKE[0]], now=NOW)
     twitch.file.add("id missing", "signed_header_missing", twitch.scheme.headers([], NOW, "sha256=" + "0" * 64), b"{}", [FAKE[0]], now=NOW)
@@ -554,10 +568,39 @@ def batches():
         id=at(e, "/uuid"), type=at(e, "/eventType"), time=at(e, "/published"), subject=first(e, "/target/0/id", "/actor/id"), tenant=at(j, "/source"))),
         '{"source":"https://fake.okta.com/x","data":{"events":[{"uuid":"u-1","published":"2026-01-02T03:04:05.678Z","eventType":"user.lifecycle.create",'
         '"target":[{"id":"00u2"}]},{"uuid":"u-2","published":"2026-01-02T03:04:06Z","eventType":"user.session.end","actor":{"id":"00u3"}}]}}').token("Authorization")
-    Provider("auth0", each(lambda j: j, lambda e, j: dict(
+    auth0 = Provider("auth0", each(lambda j: j, lambda e, j: dict(
         id=at(e, "/log_id"), type=at(e, "/data/type"), time=at(e, "/data/date"), subject=at(e, "/data/user_id"), tenant=at(e, "/data/tenant_name"))),
         '[{"log_id":"900201","data":{"date":"2026-01-02T03:04:05.678Z","type":"ss","user_id":"auth0|1"}},{"log_id":"900202","data":'
         '{"date":"2026-01-02T03:04:06.678Z","type":"f","tenant_name":"t"}}]').token("Authorization")
+    entry = lambda n: (dict(id=n, type="s"), json.dumps({"log_id": n, "data": {"type": "s"}}, separators=(",", ":")))
+    (one, first_line), (two, second_line) = entry("900301"), entry("900302")
+    key = [JSON, ("Authorization", FAKE[0])]
+    for name, body, events in [("two lines", f"{first_line}\n{second_line}\n", [one, two]), ("lines ended by CR and LF, and an empty one",
+                                f"{first_line}\r\n\r\n{second_line}\r\n", [one, two]), ("one line", first_line + "\n", [one]), ("a single object", first_line, [one])]:
+        facts = events[0] if len(events) == 1 else dict(events=events)
+        auth0.file.add(name, "ok", key, body.encode(), [FAKE[0]], **facts)
+    for name, body in [("the second line cut short", f"{first_line}\n{second_line[:-1]}"), ("two values in one line", f"{first_line} {second_line}"),
+                       ("a line that is no JSON", f"{first_line}\nHello\n")]:
+        auth0.file.add(name, "unreadable", key, body.encode(), [FAKE[0]])
+    updates = ("message", "edited_message", "channel_post", "callback_query", "poll", "my_chat_member", "chat_boost")
+
+    def update(j, h):
+        kind = next((name for name in updates if isinstance(j, dict) and name in j), None)
+        of = lambda pointer: at(j, f"/{kind}{pointer}")
+        return dict(id=at(j, "/update_id"), type=kind, time=seconds(of("/date") or of("/boost/add_date")),
+                    subject=of("/chat/id") or of("/message/chat/id") or of("/from/id") or (of("/id") if kind == "poll" else None))
+
+    telegram = Provider("telegram", update, '{"update_id":10000,"message":{"message_id":1,"date":1699999990,"chat":{"id":1111111},"text":"hello"}}',
+                        secrets=("tg_fake_Live-1", "tg_fake_Old-1", "tg_fake_Foreign-1")).token("X-Telegram-Bot-Api-Secret-Token")
+    for name, body in [
+        ("an edited message", '{"update_id":10001,"edited_message":{"date":1699999990,"edit_date":1699999995,"chat":{"id":-100}}}'),
+        ("a button", '{"update_id":10002,"callback_query":{"id":"4382","from":{"id":7},"message":{"chat":{"id":-100}},"data":"x"}}'),
+        ("a button under an inline message", '{"update_id":10003,"callback_query":{"id":"4382","from":{"id":7}}}'),
+        ("a poll", '{"update_id":10004,"poll":{"id":"5","question":"?"}}'),
+        ("a boost", '{"update_id":10005,"chat_boost":{"chat":{"id":-100},"boost":{"add_date":1699999990}}}'),
+        ("a member that nobody knows yet", '{"update_id":10006,"brand_new":{"date":1}}')]:
+        headers = [JSON, ("X-Telegram-Bot-Api-Secret-Token", "tg_fake_Live-1")]
+        telegram.file.add(name, "ok", headers, text(body), ["tg_fake_Live-1"], **telegram.facts(text(body), headers))
     simple("xero", bare("x-xero-signature", encoding="base64"), each(lambda j: j["events"], lambda e, j: dict(
         id=hashed(*(at(e, "/" + name) for name in ("tenantId", "resourceId", "eventCategory", "eventType", "eventDateUtc"))),
         type=joined(".", at(e, "/eventCategory"), at(e, "/eventType")), time=utc(at(e, "/eventDateUtc")), subject=at(e, "/resourceId"), tenant=at(e, "/tenantId"))),
@@ -583,6 +626,30 @@ def batches():
         '{"items":[{"webhookId":"w","source":"channel.message","serial":"a7:1","timestamp":1562124922426,"name":"channel.message","data":{"channelId":"c"}},'
         '{"webhookId":"w","source":"channel.presence","serial":"a7:2","timestamp":1562124922427,"name":"presence.enter","data":{"channelId":"c"}}]}',
         [("X-Ably-Key", "appId.keyId")])
+    asana = simple("asana", bare("X-Hook-Signature"), each(lambda j: j["events"], lambda e, j: dict(
+        id=hashed(*(at(e, "/" + name) for name in ("resource/gid", "action", "created_at", "change/field", "user/gid", "parent/gid"))),
+        type=joined(".", at(e, "/resource/resource_type"), at(e, "/action")), time=at(e, "/created_at"), subject=at(e, "/resource/gid"))),
+        '{"events":[{"user":{"gid":"1"},"created_at":"2026-01-02T03:04:05.678Z","action":"changed","resource":{"gid":"1337","resource_type":"task"},'
+        '"change":{"field":"name"}},{"created_at":"2026-01-02T03:04:06Z","action":"added","resource":{"gid":"1338","resource_type":"story"}}]}')
+    asana.ok("a heartbeat: no events", '{"events":[]}')
+    hand = lambda name, expect, headers, secrets=(), **more: asana.file.add(name, expect, [JSON, *headers], b"{}", list(secrets), **more)
+    hand("a secret is handed over", "handshake", [("X-Hook-Secret", "fake-hook-secret-1")],
+         reply=dict(status=200, headers={"x-hook-secret": "fake-hook-secret-1"}, store="fake-hook-secret-1"))
+    hand("another secret, where there is one", "signature_missing", [("X-Hook-Secret", "fake-hook-secret-2")], [FAKE[0]])
+    hand("a secret that is too short", "signature_missing", [("X-Hook-Secret", "fake")])
+    hand("a secret that is too long", "signature_missing", [("X-Hook-Secret", "f" * 257)])
+    hand("a secret with a space in it", "signature_missing", [("X-Hook-Secret", "fake hook secret")])
+    hand("two secrets", "signature_missing", [("X-Hook-Secret", "fake-hook-secret-1")] * 2)
+    hand("a secret beside a signature", "signature_mismatch", [("X-Hook-Secret", "fake-hook-secret-1"), ("X-Hook-Signature", "0" * 64)])
+    hand("an event before the handshake", "signature_mismatch", [("X-Hook-Signature", "0" * 64)])
+    token = b'{"verification_token":"secret_fakeTokenOfNotion1"}'
+    notion = FILES["notion"]
+    notion.add("the token is handed over", "handshake", [JSON], token, [], reply=dict(status=200, store="secret_fakeTokenOfNotion1"))
+    notion.add("another token, where there is one", "signature_missing", [JSON], token, [FAKE[0]])
+    notion.add("a token beside a signature", "signature_mismatch", [JSON, ("X-Notion-Signature", "sha256=" + "0" * 64)], token, [])
+    for name, body in [("a token that is no text", b'{"verification_token":{}}'), ("a token in a body that is too long", token[:-1] + b" " * 4096 + b"}"),
+                       ("a token in what is no JSON", token + b"x"), ("a token of a few letters", b'{"verification_token":"fake"}')]:
+        notion.add(name, "signature_missing", [JSON], body, [])
     pusher.ok("an empty batch", '{"time_ms":1,"events":[]}')
 
 
@@ -596,4 +663,4 @@ def files():
 
 
 # Known answers that wait for their provider's file.
-LATER = {"asana", "telegram"}
+LATER = set()

@@ -1,12 +1,14 @@
 //! Handshakes and challenges: a request of a known form gets a reply of a known form, and no event.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
 use super::source::{Input, Source, SourceSpec, reply};
-use crate::event::Pointer;
+use crate::config::Secret;
+use crate::event::{Pointer, Wanted, scan};
 use crate::provider::error::Fault;
 use crate::provider::verify::header_name;
 
@@ -22,6 +24,21 @@ pub struct Reply {
     /// The body.
     pub body: Vec<u8>,
 }
+
+/// A handshake that comes without a signature, and what must be done before it is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// What to answer.
+    pub reply: Reply,
+    /// The secret that the provider hands over: durable before the reply leaves, and taken only where the operator says so.
+    pub store: Option<Secret>,
+}
+
+/// The largest body in which a secret that is handed over is looked for, in bytes.
+const MAX_HANDED: usize = 4_096;
+
+/// How long such a secret may be, in bytes.
+const SECRET_LENGTH: RangeInclusive<usize> = 8..=256;
 
 /// `[[handshake]]` as written.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +56,8 @@ pub(crate) struct HandshakeSpec {
     /// Places at which nothing may stand.
     #[serde(default)]
     absent: Vec<SourceSpec>,
+    /// Where the secret stands that the provider hands over in this request.
+    store: Option<SourceSpec>,
     reply: ReplySpec,
 }
 
@@ -70,6 +89,9 @@ pub(crate) struct Handshake {
     /// Each place and the text that must stand there; any, where there is none.
     present: Vec<(Source<usize>, Option<Source<usize>>)>,
     absent: Vec<Source<usize>>,
+    store: Option<Source<usize>>,
+    /// What is looked up in the body of an unsigned request; the slots of a signed one are those of the event's scan.
+    wanted: Wanted,
     status: u16,
     content_type: Option<String>,
     headers: Vec<(String, Source<usize>)>,
@@ -88,7 +110,8 @@ impl HandshakeSpec {
         }
         parts.extend(self.absent.iter().map(|place| format!("no `{}`", place.text)));
         let body = if self.reply.body.is_empty() { "no body".to_owned() } else { format!("`{}`", self.reply.body) };
-        format!("{} ({signed}) → {} and {body}", parts.join(", "), self.reply.status)
+        let store = self.store.as_ref().map(|place| format!("; the secret in `{}` is stored first", place.text));
+        format!("{} ({signed}) → {} and {body}{}", parts.join(", "), self.reply.status, store.unwrap_or_default())
     }
 
     /// The parameters of the source that the rule names.
@@ -105,10 +128,13 @@ impl HandshakeSpec {
         if !(200..300).contains(&reply.status) {
             return Err(Fault::new("status", "must be from 200 to 299").within("reply"));
         }
-        let mut pointed = false;
+        let mut own: Vec<Pointer> = Vec::new();
         let mut seen = |pointer: &Pointer| {
-            pointed = true;
-            slot(pointer)
+            if self.signed {
+                return slot(pointer);
+            }
+            own.push(pointer.clone());
+            own.len() - 1
         };
         let mut text = |key: &str, template: &str| {
             let parts = self::reply(template).map_err(|problem| Fault::new(key, problem))?;
@@ -134,13 +160,29 @@ impl HandshakeSpec {
         }
         let present = present.into_iter().map(|(place, value)| (place.source.map(&mut seen), value)).collect();
         let absent = self.absent.iter().map(|place| place.source.map(&mut seen)).collect();
-        if pointed && !self.signed {
+        let store = self.store.as_ref().map(|place| place.source.map(&mut seen));
+        if self.signed && store.is_some() {
+            return Err(Fault::new("store", "needs signed = false: what is signed has its secret already"));
+        }
+        if !own.is_empty() && store.is_none() {
             return Err(Fault::new("signed", "a body that is not verified is not read: use header: and query: only"));
         }
         let method = self.method.as_deref().map(|method| method.parse()).transpose();
         let method = method.map_err(|_| Fault::new("method", "is not an HTTP method"))?;
         let (status, content_type) = (reply.status, reply.content_type.clone());
-        Ok(Handshake { signed: self.signed, method, present, absent, status, content_type, headers, body })
+        let wanted = Wanted::new(&own);
+        Ok(Handshake {
+            signed: self.signed,
+            method,
+            present,
+            absent,
+            store,
+            wanted,
+            status,
+            content_type,
+            headers,
+            body,
+        })
     }
 }
 
@@ -150,6 +192,34 @@ impl Handshake {
         self.body.bind(params);
         self.headers.iter_mut().for_each(|(_, value)| value.bind(params));
         self.present.iter_mut().filter_map(|(_, value)| value.as_mut()).for_each(|value| value.bind(params));
+    }
+
+    /// Does the provider hand a secret over in it?
+    pub(crate) fn stores(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// The same for a request that is not verified. Its body is looked at for the secret alone, bounded.
+    pub(crate) fn challenge(&self, method: &http::Method, input: Input<'_, '_>) -> Option<Challenge> {
+        let found = match self.wanted.slots() {
+            0 => None,
+            _ if input.body.len() > MAX_HANDED => return None,
+            _ => Some(scan(input.body, &self.wanted).ok()?),
+        };
+        let input = Input { found: found.as_ref(), body: b"", ..input };
+        let reply = self.reply(method, input)?;
+        let Some(place) = &self.store else {
+            return Some(Challenge { reply, store: None });
+        };
+        let secret = place.text(input)?;
+        let fits = SECRET_LENGTH.contains(&secret.len()) && secret.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| Challenge { reply, store: Some(Secret::new(secret.into_owned().into_bytes())) })
+    }
+
+    /// Does the first place of the rule hold anything? Then the request asks for this handshake.
+    pub(crate) fn is_asked_for(&self, method: &http::Method, input: Input<'_, '_>) -> bool {
+        let first = self.present.first().map(|(place, _)| place);
+        self.method.as_ref().is_none_or(|expected| expected == method) && first.is_some_and(|place| place.there(input))
     }
 
     /// The reply, if this request is such a handshake. A part of the reply that the request does not hold: it is not.

@@ -7,11 +7,11 @@ mod source;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::event::{Data, Flaw, Found, Pointer, Unreadable, Wanted, scan};
+use crate::event::{Data, Flaw, Found, MAX_ITEMS, Pointer, Unreadable, Wanted, scan};
 
 pub use facts::Facts;
 pub(crate) use facts::{FactsSpec, ItemData, Places};
-pub use handshake::Reply;
+pub use handshake::{Challenge, Reply};
 pub(crate) use handshake::{Handshake, HandshakeSpec};
 pub(crate) use source::{Input, Source, join};
 
@@ -35,6 +35,10 @@ const MAX_COPIED: usize = 32 << 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
     kind: BodyKind,
+    /// The field whose JSON counts, where the body is a form.
+    form_field: Option<String>,
+    /// May a body hold one JSON value a line?
+    lines: bool,
     content_type: String,
     /// One for each alternative of `[[verify]]`.
     layouts: Vec<Layout>,
@@ -59,7 +63,13 @@ impl Reader {
         if spec.body == BodyKind::Bytes && layouts.iter().any(|layout| layout.wanted.slots() > 0) {
             return Err(Fault::new("body", "bytes have no fields: pointers need json or form"));
         }
-        Ok(Reader { kind: spec.body, content_type: spec.content_type.clone(), layouts })
+        for (key, given) in [("form_field", spec.form_field.is_some()), ("lines", spec.lines)] {
+            if given && spec.body != BodyKind::Json {
+                return Err(Fault::new(key, "has a meaning only with body = \"json\""));
+            }
+        }
+        let (form_field, lines) = (spec.form_field.clone(), spec.lines);
+        Ok(Reader { kind: spec.body, form_field, lines, content_type: spec.content_type.clone(), layouts })
     }
 
     /// With one source's parameters.
@@ -68,11 +78,24 @@ impl Reader {
     }
 
     /// Handshakes that come without a signature.
-    pub(crate) fn unsigned_handshake(&self, request: &Request<'_>, checks: &[Check]) -> Option<Reply> {
-        let Request { method, headers, query, .. } = *request;
-        let input = Input { found: None, headers, query, body: b"", checks };
+    pub(crate) fn unsigned_handshake(&self, request: &Request<'_>, checks: &[Check]) -> Option<Challenge> {
+        let Request { method, headers, query, body, .. } = *request;
+        let input = Input { found: None, headers, query, body, checks };
         let mut unsigned = self.layouts.first()?.handshakes.iter().filter(|handshake| !handshake.signed);
-        unsigned.find_map(|handshake| handshake.reply(method, input))
+        unsigned.find_map(|handshake| handshake.challenge(method, input))
+    }
+
+    /// Does the provider hand its secret over in a handshake?
+    pub(crate) fn stores_secrets(&self) -> bool {
+        self.layouts.first().is_some_and(|layout| layout.handshakes.iter().any(Handshake::stores))
+    }
+
+    /// Is this a request for a handshake of that kind, whether it gets its reply or not?
+    pub(crate) fn asks_for_handshake(&self, request: &Request<'_>) -> bool {
+        let Request { method, headers, query, .. } = *request;
+        let input = Input { found: None, headers, query, body: b"", checks: &[] };
+        let rules = self.layouts.first().map(|layout| layout.handshakes.as_slice()).unwrap_or_default();
+        rules.iter().any(|handshake| !handshake.signed && handshake.is_asked_for(method, input))
     }
 
     /// The facts as the alternative says that verified the request.
@@ -82,24 +105,19 @@ impl Reader {
         request: &Request<'a>,
         checks: &[Check],
     ) -> Result<Reading<'a>, Unreadable> {
-        let data = match self.kind {
-            BodyKind::Json => Data::json(request.body),
-            BodyKind::Form => Data::form(request.body)?,
-            BodyKind::Bytes => self.bytes(request.body),
+        let data = match (self.kind, &self.form_field) {
+            (BodyKind::Json, Some(field)) => Data::json_or_form(request.body, field)?,
+            (BodyKind::Json, None) => Data::json(request.body),
+            (BodyKind::Form, _) => Data::form(request.body)?,
+            (BodyKind::Bytes, _) => self.bytes(request.body),
         };
         let Some(layout) = self.layouts.get(alternative).or(self.layouts.first()) else {
             return Ok(Reading::Events(Vec::new()));
         };
-        let reading = |json, data| layout.found(Some(&scan(json, &layout.wanted)?), request, checks, data);
-        match data {
-            Data::Json(json) => reading(json, data),
-            Data::Derived { json: Cow::Borrowed(json), .. } => reading(json, data),
-            Data::Derived { json: Cow::Owned(ref json), .. } => {
-                let found = scan(json, &layout.wanted)?;
-                let reading = layout.found(Some(&found), request, checks, Data::None)?.detached();
-                Ok(Reading::with_data(reading, data))
-            }
-            Data::Bytes { .. } | Data::None => layout.found(None, request, checks, data),
+        match layout.whole(request, checks, data) {
+            // Something stands after the first value: then there may be one a line.
+            Err(Unreadable { flaw: Flaw::Trailing, .. }) if self.lines => layout.lines(request, checks),
+            reading => reading,
         }
     }
 
@@ -137,6 +155,42 @@ impl Layout {
         let handshakes = handshakes.collect::<Result<_, _>>()?;
         let wanted = Wanted::splitting(&pointers, &split);
         Ok(Layout { wanted, places, item_data: facts.data.unwrap_or_default(), handshakes })
+    }
+
+    fn whole<'a>(&self, request: &Request<'a>, checks: &[Check], data: Data<'a>) -> Result<Reading<'a>, Unreadable> {
+        let reading = |json, data| self.found(Some(&scan(json, &self.wanted)?), request, checks, data);
+        match data {
+            Data::Json(json) => reading(json, data),
+            Data::Derived { json: Cow::Borrowed(json), .. } => reading(json, data),
+            Data::Derived { json: Cow::Owned(ref json), .. } => {
+                let found = scan(json, &self.wanted)?;
+                let reading = self.found(Some(&found), request, checks, Data::None)?.detached();
+                Ok(Reading::with_data(reading, data))
+            }
+            Data::Bytes { .. } | Data::None => self.found(None, request, checks, data),
+        }
+    }
+
+    /// One JSON value a line, each as if it had come alone: all of them can be read, or none counts.
+    fn lines<'a>(&self, request: &Request<'a>, checks: &[Check]) -> Result<Reading<'a>, Unreadable> {
+        let mut events = Vec::new();
+        let mut start = 0;
+        for line in request.body.split(|&byte| byte == b'\n') {
+            let offset = start;
+            start += line.len() + 1;
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let alone = Request { body: line, ..*request };
+            let flawed = |flaw: Unreadable| Unreadable { offset: offset + flaw.offset, ..flaw };
+            if let Reading::Events(found) = self.whole(&alone, checks, Data::Json(line)).map_err(flawed)? {
+                events.extend(found);
+            }
+            if events.len() > MAX_ITEMS {
+                return Err(Unreadable { flaw: Flaw::TooManyItems, offset });
+            }
+        }
+        Ok(Reading::Events(events))
     }
 
     fn found<'a>(

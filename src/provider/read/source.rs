@@ -21,12 +21,16 @@ const MAX_CHALLENGE: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source<P> {
     Header(HeaderName),
+    /// A header whose value is percent-encoded, as those of CloudEvents are.
+    Decoded(HeaderName),
     Query(String),
     Pointer(P),
     /// Part of a join.
     Literal(String),
     /// All parts one after the other; absent when one of them is.
     Join(Vec<Source<P>>),
+    /// The first place, where something stands at the second.
+    If(Box<Source<P>>, Box<Source<P>>),
     /// SHA-256 over the parts that exist, each marked off; absent when none does.
     Hash(Vec<Source<P>>),
     /// The whole body, as a part of a hash: for providers whose equal bodies are one event.
@@ -54,6 +58,8 @@ impl<P> Source<P> {
     pub(crate) fn map<Q>(&self, pointer: &mut dyn FnMut(&P) -> Q) -> Source<Q> {
         match self {
             Source::Header(name) => Source::Header(name.clone()),
+            Source::Decoded(name) => Source::Decoded(name.clone()),
+            Source::If(place, there) => Source::If(Box::new(place.map(pointer)), Box::new(there.map(pointer))),
             Source::Query(name) => Source::Query(name.clone()),
             Source::Pointer(at) => Source::Pointer(pointer(at)),
             Source::Literal(text) => Source::Literal(text.clone()),
@@ -89,6 +95,7 @@ impl<P> Source<P> {
             Source::Pointer(pointer) => vec![pointer],
             Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::pointers).collect(),
             Source::Keyed(_, part) => part.pointers(),
+            Source::If(place, there) => [place.pointers(), there.pointers()].concat(),
             _ => Vec::new(),
         }
     }
@@ -96,7 +103,8 @@ impl<P> Source<P> {
     /// Every header that has a say in this value.
     pub(crate) fn headers(&self) -> Vec<&HeaderName> {
         match self {
-            Source::Header(name) => vec![name],
+            Source::Header(name) | Source::Decoded(name) => vec![name],
+            Source::If(place, there) => [place.headers(), there.headers()].concat(),
             Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::headers).collect(),
             Source::Keyed(_, part) => part.headers(),
             Source::Query(_) | Source::Pointer(_) | Source::Literal(_) | Source::Body | Source::Config(_) => Vec::new(),
@@ -117,6 +125,9 @@ impl Source<usize> {
     pub(crate) fn text<'a>(&self, input: Input<'a, '_>) -> Option<Cow<'a, str>> {
         match self {
             Source::Header(name) => header(input.headers, name),
+            Source::Decoded(name) => decoded(input.headers, name),
+            Source::If(place, there) if there.there(input) => place.text(input),
+            Source::If(..) => None,
             Source::Query(name) => query(input.query, name),
             Source::Pointer(slot) => input.found?.text(*slot),
             Source::Literal(text) => Some(Cow::Owned(text.clone())),
@@ -134,6 +145,27 @@ impl Source<usize> {
 /// A header sent twice says nothing: which of them was meant?
 fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
     std::str::from_utf8(only(headers, name)?.as_bytes()).ok().map(|text| Cow::Borrowed(text.trim()))
+}
+
+/// CloudEvents' HTTP binding, 3.1.3.2: quotes are taken off, then percent-encoded bytes become UTF-8.
+fn decoded<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
+    let value = header(headers, name)?;
+    let unquoted = match value.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(quoted) => Cow::Owned(unescaped(quoted)),
+        None => value,
+    };
+    let text = percent_encoding::percent_decode(unquoted.as_bytes()).decode_utf8().ok()?;
+    Some(Cow::Owned(text.into_owned()))
+}
+
+/// A quoted string without the backslashes that protect its characters.
+fn unescaped(quoted: &str) -> String {
+    let mut chars = quoted.chars();
+    std::iter::from_fn(|| match chars.next() {
+        Some('\\') => chars.next(),
+        other => other,
+    })
+    .collect()
 }
 
 fn query<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
@@ -205,17 +237,24 @@ impl TryFrom<String> for SourceSpec {
     type Error = String;
 
     fn try_from(text: String) -> Result<SourceSpec, String> {
-        let source = if let Some(parts) = text.strip_prefix("hash:") {
-            let part = |part: &str| if part == "body" { Ok(Source::Body) } else { place(part) };
-            Source::Hash(parts.split(',').map(|text| part(text.trim())).collect::<Result<_, _>>()?)
-        } else if let Some(text) = text.strip_prefix("text:").filter(|text| !text.is_empty()) {
-            Source::Literal(text.to_owned())
-        } else if text.contains(['{', '}']) {
-            Source::Join(join(&text)?)
-        } else {
-            place(&text)?
-        };
+        let source = written(&text)?;
         Ok(SourceSpec { source, text })
+    }
+}
+
+/// A source, perhaps with its condition: `PLACE if PLACE`.
+fn written(text: &str) -> Result<Source<Pointer>, String> {
+    if let Some((source, there)) = text.split_once(" if ") {
+        return Ok(Source::If(Box::new(written(source)?), Box::new(place(there)?)));
+    }
+    if let Some(parts) = text.strip_prefix("hash:") {
+        let part = |part: &str| if part == "body" { Ok(Source::Body) } else { place(part) };
+        return Ok(Source::Hash(parts.split(',').map(|text| part(text.trim())).collect::<Result<_, _>>()?));
+    }
+    match text.strip_prefix("text:").filter(|text| !text.is_empty()) {
+        Some(text) => Ok(Source::Literal(text.to_owned())),
+        None if text.contains(['{', '}']) => join(text).map(Source::Join),
+        None => place(text),
     }
 }
 
@@ -253,6 +292,9 @@ fn place(text: &str) -> Result<Source<Pointer>, String> {
     if let Some(name) = text.strip_prefix("header:") {
         return header_name(name).map(Source::Header);
     }
+    if let Some(name) = text.strip_prefix("percent:") {
+        return header_name(name).map(Source::Decoded);
+    }
     if let Some(name) = text.strip_prefix("query:").filter(|name| !name.is_empty()) {
         return Ok(Source::Query(name.to_owned()));
     }
@@ -260,7 +302,7 @@ fn place(text: &str) -> Result<Source<Pointer>, String> {
         return text.parse().map(Source::Pointer).map_err(|error: crate::event::PointerError| error.to_string());
     }
     Err(format!(
-        "`{text}` is none of header:NAME, query:NAME, /a/json/pointer, hash:PLACE,PLACE, text:WORDS and a text with {{PLACE}} in it"
+        "`{text}` is none of header:NAME, percent:NAME, query:NAME, /a/json/pointer, hash:PLACE,PLACE, text:WORDS and a text with {{PLACE}} in it, each perhaps with ` if PLACE` behind it"
     ))
 }
 
@@ -285,6 +327,7 @@ mod tests {
         let found = scan(body.as_bytes(), &Wanted::new(&pointers)).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("x-event", HeaderValue::from_static("push"));
+        headers.insert("ce-id", HeaderValue::from_static(r#""a%20\"%E2%82%AC""#));
         headers.append("x-twice", HeaderValue::from_static("a"));
         headers.append("x-twice", HeaderValue::from_static("b"));
         let query = "a=b%20c&a=d";
@@ -298,14 +341,25 @@ mod tests {
         assert_eq!(read("/id", body).as_deref(), Some("e1"));
         assert_eq!(read("/n", body).as_deref(), Some("10.50"));
         assert_eq!(read("header:X-Event", body).as_deref(), Some("push"));
+        assert_eq!(read("percent:ce-id", body).as_deref(), Some("a \"€"));
+        assert_eq!(read("text:told if /action", body).as_deref(), Some("told"));
+        assert_eq!(read("{/id}.{/action} if /no", body).as_deref(), Some("e1.opened"), "null stands there");
         assert_eq!(read("query:a", body).as_deref(), Some("b c"));
         assert_eq!(read("text:a b", body).as_deref(), Some("a b"));
         assert_eq!(read("hash:body", body).unwrap().len(), 32);
         assert_ne!(read("hash:body", "{}"), read("hash:body", "{} "));
         assert_eq!(read("{header:X-Event}.{/action}", body).as_deref(), Some("push.opened"));
-        for absent in
-            ["/no", "/empty", "/other", "header:X-Other", "header:X-Twice", "query:b", "{/id}.{/no}", "hash:/no,/other"]
-        {
+        for absent in [
+            "/no",
+            "/empty",
+            "/other",
+            "/id if /other",
+            "header:X-Other",
+            "header:X-Twice",
+            "query:b",
+            "{/id}.{/no}",
+            "hash:/no,/other",
+        ] {
             assert_eq!(read(absent, body), None, "{absent}");
         }
     }
@@ -334,7 +388,8 @@ mod tests {
 
     #[test]
     fn what_is_no_place_is_refused() {
-        for text in ["", "id", "header:", "header:a b", "query:", "{id}", "{/id", "hash:", "hash:id", "/~2"] {
+        for text in ["", "id", "header:", "header:a b", "query:", "{id}", "{/id", "hash:", "hash:id", "/~2", "/a if b"]
+        {
             assert!(SourceSpec::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

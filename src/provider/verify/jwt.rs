@@ -2,11 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::mac::{Hash, Keyed, Tag};
+use super::outgoing::Signed;
 use super::secret::SecretForm;
 use super::template::only;
 use super::{Passed, Request};
@@ -104,10 +105,10 @@ impl Jwt {
         if bool::from(same) { Ok(()) } else { Err(Reject::SignatureMismatch) }
     }
 
-    /// The headers with the token that the provider would make of this body.
-    pub(crate) fn sign(&self, body: &[u8], mut headers: HeaderMap) -> Result<HeaderMap, SignError> {
+    /// The request with the token that the provider would make of its body.
+    pub(crate) fn sign(&self, mut out: Signed) -> Result<Signed, SignError> {
         let key = self.keys.first().ok_or(SignError::NoSecret)?;
-        let hash = hex::encode(Sha256::digest(body));
+        let hash = hex::encode(Sha256::digest(&out.body));
         let mut claims = serde_json::json!({ (self.plan.body_claim.as_str()): hash });
         if let Some(issuer) = &self.plan.issuer {
             claims["iss"] = issuer.as_str().into();
@@ -116,8 +117,10 @@ impl Jwt {
         let signed = format!("{}.{}", part(r#"{"alg":"HS256","typ":"JWT"}"#), part(&claims.to_string()));
         let tag = key.tag(|sink| sink(signed.as_bytes()));
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag.bytes()));
-        headers.insert(&self.plan.header, HeaderValue::try_from(token).map_err(|_| SignError::NotAHeaderValue)?);
-        Ok(headers)
+        let mut value = HeaderValue::try_from(token).map_err(|_| SignError::NotAHeaderValue)?;
+        value.set_sensitive(true);
+        out.headers.insert(&self.plan.header, value);
+        Ok(out)
     }
 }
 

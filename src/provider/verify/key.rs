@@ -46,7 +46,43 @@ pub(crate) enum Claimed {
 /// Hands the signed text, part by part, to a sink; it is given the secret for the parts that hold it.
 pub(crate) type Feed<'a> = &'a dyn Fn(&[u8], &mut dyn FnMut(&[u8]));
 
+/// The key pairs that schemes want. The public half is what a source holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyKind {
+    /// RFC 8032; the public key is 32 bytes.
+    Ed25519,
+    /// ECDSA over P-256 with SHA-256; the public key is a SubjectPublicKeyInfo.
+    EcdsaP256,
+}
+
+impl KeyKind {
+    /// As schemes spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            KeyKind::Ed25519 => "ed25519",
+            KeyKind::EcdsaP256 => "ecdsa-p256",
+        }
+    }
+
+    /// The public key as providers hand it out, from the raw one: 32 bytes, or a point.
+    pub(crate) fn handed_out(self, raw: &[u8]) -> Vec<u8> {
+        match self {
+            KeyKind::Ed25519 => raw.to_vec(),
+            KeyKind::EcdsaP256 => [&P256_SPKI, raw].concat(),
+        }
+    }
+}
+
 impl Algorithm {
+    /// The key pair that it takes.
+    pub(crate) const fn key_kind(self) -> Option<KeyKind> {
+        match self {
+            Algorithm::Hmac(_) | Algorithm::Digest(_) => None,
+            Algorithm::Ed25519 => Some(KeyKind::Ed25519),
+            Algorithm::EcdsaP256 => Some(KeyKind::EcdsaP256),
+        }
+    }
+
     /// Does whoever can verify also know how to sign?
     pub(crate) const fn is_shared(self) -> bool {
         matches!(self, Algorithm::Hmac(_) | Algorithm::Digest(_))

@@ -6,6 +6,7 @@ mod format;
 mod jwt;
 mod key;
 mod mac;
+mod outgoing;
 mod picked;
 mod place;
 mod plan;
@@ -23,10 +24,19 @@ use jiff::Timestamp;
 use crate::event::Verification;
 
 pub(crate) use encoding::Encoding;
-pub(crate) use plan::{Check, Keys, Plan};
+pub(crate) use format::Parsed;
+pub(crate) use key::Algorithm;
+pub use key::KeyKind;
+pub(crate) use mac::Hash;
+pub use outgoing::{Signed, Signer};
+pub use plan::Coverage;
+pub(crate) use plan::{Check, Keys, Plan, Proof};
+pub(crate) use secret::SecretForm;
+pub(crate) use signature::{ClockPlace, SignaturePlan};
 pub(crate) use spec::VerifySpec;
 pub(crate) use template::{header_name, only};
-pub(crate) use timestamp::TimeFormat;
+pub(crate) use timestamp::{TimeFormat, Window};
+pub(crate) use token::Carried;
 
 /// A request as it arrived, with the time at which it did. Nothing here reads a clock.
 #[derive(Debug, Clone, Copy)]
@@ -74,4 +84,10 @@ impl Verified {
 pub(crate) struct Passed {
     pub(crate) secret: usize,
     pub(crate) signed_at: Option<Timestamp>,
+}
+
+/// A key as it is, for tests that sign what no source would.
+#[cfg(test)]
+pub(crate) fn test_key(algorithm: Algorithm, bytes: &[u8]) -> key::Key {
+    key::Key::new(algorithm, bytes).unwrap_or_else(|problem| unreachable!("{problem}"))
 }

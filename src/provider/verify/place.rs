@@ -19,8 +19,8 @@ const MAX_NUMBERED: usize = 16;
 #[serde(try_from = "String")]
 pub(crate) enum Place {
     Header(HeaderName),
-    /// `NAME-1` and so on, as many as there are.
-    Numbered(Vec<HeaderName>),
+    /// `NAME-1` and so on, as many as there are; or several headers each of which may carry it.
+    Several(Vec<HeaderName>),
     Query(String),
     Form(String),
     /// With its slot in the scan once compiled.
@@ -47,13 +47,16 @@ impl TryFrom<String> for Place {
 }
 
 impl Place {
-    /// A header, or with `*` at its end a numbered family of them.
+    /// A header, several with commas between them, or with `*` at its end a numbered family of them.
     pub(crate) fn header(name: &str) -> Result<Place, String> {
+        if name.contains(',') {
+            return name.split(',').map(|name| header_name(name.trim())).collect::<Result<_, _>>().map(Place::Several);
+        }
         match name.strip_suffix('*') {
             None => header_name(name).map(Place::Header),
             Some(family) => {
                 let names = (1..=MAX_NUMBERED).map(|number| header_name(&format!("{family}{number}")));
-                names.collect::<Result<_, _>>().map(Place::Numbered)
+                names.collect::<Result<_, _>>().map(Place::Several)
             }
         }
     }
@@ -68,7 +71,7 @@ impl Place {
         match self {
             Place::Json(pointer, slot) => *slot = picks.slot(pointer),
             Place::Form(_) => picks.form(),
-            Place::Header(_) | Place::Numbered(_) | Place::Query(_) => {}
+            Place::Header(_) | Place::Several(_) | Place::Query(_) => {}
         }
     }
 
@@ -83,7 +86,7 @@ impl Place {
         let all = |name: &HeaderName| request.headers.get_all(name).iter().map(text);
         Ok(match self {
             Place::Header(name) => all(name).collect::<Result<_, _>>()?,
-            Place::Numbered(names) => names.iter().flat_map(all).collect::<Result<_, _>>()?,
+            Place::Several(names) => names.iter().flat_map(all).collect::<Result<_, _>>()?,
             Place::Query(name) => query(request.query, name).collect(),
             Place::Form(name) => picked.form(name).map(|value| Cow::Borrowed(value.as_ref())).collect(),
             Place::Json(_, slot) => item.or(picked.found()).and_then(|found| found.text(*slot)).into_iter().collect(),
@@ -106,21 +109,25 @@ impl Place {
     pub(crate) fn headers(&self) -> &[HeaderName] {
         match self {
             Place::Header(name) => std::slice::from_ref(name),
-            Place::Numbered(names) => names,
+            Place::Several(names) => names,
             Place::Query(_) | Place::Form(_) | Place::Json(..) => &[],
         }
     }
 
-    /// Where a signer of ours writes; `None` when that is not a header.
-    pub(crate) fn written(&self) -> Option<&HeaderName> {
-        self.headers().first()
+    /// Is there a value, in the body or in the first item of its batch?
+    pub(crate) fn stands_in(&self, found: &Found<'_>) -> bool {
+        let Place::Json(_, slot) = self else { return false };
+        found.raw(*slot).is_some() || found.item(0).is_some_and(|(_, item)| item.raw(*slot).is_some())
     }
 
     /// For the docs.
     pub(crate) fn describe(&self) -> String {
         match self {
             Place::Header(name) => name.to_string(),
-            Place::Numbered(names) => names.first().map(|name| format!("{name}, -2 …")).unwrap_or_default(),
+            Place::Several(names) => match names.as_slice() {
+                [first, ..] if first.as_str().ends_with("-1") => format!("{first}, -2 …"),
+                names => names.iter().map(HeaderName::as_str).collect::<Vec<_>>().join(", "),
+            },
             Place::Query(name) => format!("query:{name}"),
             Place::Form(name) => format!("form:{name}"),
             Place::Json(pointer, _) => pointer.to_string(),

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use jiff::Timestamp;
 
 use super::jwt::{Jwt, JwtPlan};
+use super::key::KeyKind;
+use super::outgoing::{Signed, Signer};
+use super::place::Place;
+use super::secret::SecretForm;
 use super::signature::{Signature, SignaturePlan};
 use super::token::{Token, TokenPlan};
 use super::when::When;
@@ -31,6 +35,19 @@ pub(crate) enum Proof {
     Jwt(Box<JwtPlan>),
     Token(Box<TokenPlan>),
     None,
+}
+
+/// What a proof says about a request, the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Coverage {
+    /// Every byte of the body is the provider's.
+    Body,
+    /// Some of it is; the rest may be somebody's who has seen another request.
+    Part,
+    /// Whoever sent it knows the secret, which travels with each request.
+    Sender,
+    /// Nothing.
+    Nothing,
 }
 
 /// What of a source's settings a scheme needs.
@@ -127,6 +144,39 @@ impl Plan {
         }
     }
 
+    /// The kind of key pair that signs, where the source holds the public half of one, and how that half is written.
+    pub(crate) fn key_pair(&self) -> Option<(KeyKind, SecretForm)> {
+        match &self.proof {
+            Proof::Signature(plan) => plan.algorithm.key_kind().map(|kind| (kind, plan.secret)),
+            Proof::Jwt(_) | Proof::Token(_) | Proof::None => None,
+        }
+    }
+
+    /// Where several ways are open to a signer of ours the one with the lowest number is taken: a proof inside the body
+    /// where the body has its place, then one in a header, then the others.
+    pub(crate) fn rank(&self, body: &[u8]) -> u8 {
+        let (at, picks, hashed) = match &self.proof {
+            Proof::Signature(plan) => (&plan.at, &plan.picks, plan.body_hash.is_some()),
+            Proof::Token(plan) => (&plan.at, &plan.picks, false),
+            Proof::Jwt(_) | Proof::None => return 1,
+        };
+        match at {
+            Place::Json(..) if picks.read(body).found().is_some_and(|found| at.stands_in(found)) => 0,
+            Place::Header(_) | Place::Several(_) if !hashed => 1,
+            _ => 2,
+        }
+    }
+
+    /// What the proof covers of a request.
+    pub(crate) fn coverage(&self) -> Coverage {
+        match &self.proof {
+            Proof::Signature(plan) if plan.is_partial() => Coverage::Part,
+            Proof::Signature(_) | Proof::Jwt(_) => Coverage::Body,
+            Proof::Token(_) => Coverage::Sender,
+            Proof::None => Coverage::Nothing,
+        }
+    }
+
     /// Does a forged request cost a public-key operation?
     pub(crate) fn is_costly(&self) -> bool {
         matches!(&self.proof, Proof::Signature(plan) if !plan.algorithm.is_shared())
@@ -151,12 +201,12 @@ impl Check {
         }
     }
 
-    pub(crate) fn sign(&self, body: &[u8], headers: HeaderMap, now: Timestamp) -> Result<HeaderMap, SignError> {
+    pub(crate) fn sign(&self, out: Signed, now: Timestamp, signer: Option<&Signer>) -> Result<Signed, SignError> {
         match self {
-            Check::Signature(signature) => signature.sign(body, headers, now),
-            Check::Jwt(jwt) => jwt.sign(body, headers),
-            Check::Token(token) => token.sign(headers),
-            Check::None => Ok(headers),
+            Check::Signature(signature) => signature.sign(out, now, signer),
+            Check::Jwt(jwt) => jwt.sign(out),
+            Check::Token(token) => token.sign(out),
+            Check::None => Ok(out),
         }
     }
 

@@ -27,12 +27,18 @@ pub(crate) enum SecretForm {
     HtmlUnescape,
     /// The SHA-1 of the characters (Braintree).
     Sha1,
+    /// The key itself, byte for byte: what a diagnosis tries. No file can say it.
+    #[serde(skip)]
+    Exact,
 }
 
 impl SecretForm {
     /// The key bytes, or what is wrong with the secret, in words that do not contain it.
     pub(crate) fn decode(self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, &'static str> {
         let bytes = secret.expose();
+        if self == SecretForm::Exact {
+            return Ok(Zeroizing::new(bytes.to_vec()));
+        }
         if bytes.is_empty() {
             return Err("is empty");
         }
@@ -40,7 +46,7 @@ impl SecretForm {
             return Err("begins or ends with a space or a line break; remove it");
         }
         let key = match self {
-            SecretForm::Plain => bytes.to_vec(),
+            SecretForm::Plain | SecretForm::Exact => bytes.to_vec(),
             SecretForm::Base64 => STANDARD.decode(bytes).map_err(|_| "is not base64, which this provider hands out")?,
             SecretForm::Hex => hex::decode(bytes).map_err(|_| "is not hexadecimal, which this provider hands out")?,
             SecretForm::Whsec => STANDARD
@@ -52,10 +58,20 @@ impl SecretForm {
         if key.is_empty() { Err("holds no key") } else { Ok(Zeroizing::new(key)) }
     }
 
+    /// How a provider would hand out these key bytes; `None` where no text stands for them.
+    pub(crate) fn encode(self, key: &[u8]) -> Option<String> {
+        match self {
+            SecretForm::Base64 => Some(STANDARD.encode(key)),
+            SecretForm::Hex => Some(hex::encode(key)),
+            SecretForm::Whsec => Some(format!("whsec_{}", STANDARD.encode(key))),
+            SecretForm::Plain | SecretForm::Exact | SecretForm::HtmlUnescape | SecretForm::Sha1 => None,
+        }
+    }
+
     /// For the docs.
     pub(crate) const fn describe(self) -> &'static str {
         match self {
-            SecretForm::Plain => "used as it stands",
+            SecretForm::Plain | SecretForm::Exact => "used as it stands",
             SecretForm::Base64 => "decoded as base64",
             SecretForm::Hex => "decoded as hexadecimal",
             SecretForm::Whsec => "decoded as base64 after `whsec_`",

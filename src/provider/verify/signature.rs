@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, Method};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -11,7 +11,8 @@ use subtle::ConstantTimeEq;
 use super::address::UrlForm;
 use super::encoding::Encoding;
 use super::format::{Format, Parsed};
-use super::key::{Algorithm, Claimed, Key};
+use super::key::{Algorithm, Claimed, Feed, Key};
+use super::outgoing::{Signed, Signer};
 use super::picked::{Picked, Picks};
 use super::place::Place;
 use super::secret::SecretForm;
@@ -140,31 +141,53 @@ impl Signature {
         self.keys.iter().position(accepts)
     }
 
-    /// The headers with timestamp and signature added, as the provider would send them, under the first secret.
-    pub(crate) fn sign(&self, body: &[u8], mut headers: HeaderMap, now: Timestamp) -> Result<HeaderMap, SignError> {
+    /// The request with timestamp and signature in their places, as the provider would send it: under the first secret,
+    /// or with the private key that the caller brings.
+    pub(crate) fn sign(&self, mut out: Signed, now: Timestamp, signer: Option<&Signer>) -> Result<Signed, SignError> {
         let plan = &self.plan;
-        let key = self.keys.first().ok_or(SignError::NoSecret)?;
-        let header = plan.at.written().filter(|_| plan.body_hash.is_none()).ok_or(SignError::InTheBody)?;
         let timestamp = plan.clock.as_ref().map_or(String::new(), |clock| clock.format.write(now));
-        match plan.clock.as_ref().map(|clock| &clock.place) {
-            Some(ClockPlace::Own(place)) => {
-                let own = place.written().ok_or(SignError::InTheBody)?;
-                headers.insert(own, header_value(&timestamp)?);
-            }
-            Some(ClockPlace::Format | ClockPlace::Inside(..)) | None => {}
+        if let Some(Clock { place: ClockPlace::Own(place), .. }) = &plan.clock {
+            out.put(place, &plan.picks, &timestamp)?;
         }
-        if let Some(absent) = plan.signed.headers().find(|name| only(&headers, name).is_none()) {
+        if let Some(place) = &plan.body_hash {
+            let hash = hex::encode(Sha256::digest(&out.body));
+            out.put(place, &plan.picks, &hash)?;
+        }
+        if let Some(absent) = plan.signed.headers().find(|name| only(&out.headers, name).is_none()) {
             return Err(SignError::HeaderMissing(absent.as_str().to_owned()));
         }
-        let picked = plan.picks.read(body);
-        let request = Request { method: &Method::POST, headers: &headers, query: "", body, now };
-        let message =
-            Message { request: &request, timestamp: &timestamp, url: &self.public_url, picked: &picked, item: None };
-        let tag = key.tag(&|secret, sink| plan.signed.feed(&message, secret, sink)).ok_or(SignError::NoPrivateKey)?;
-        let value = header_value(&plan.format.write(&timestamp, &plan.encoding.encode(tag.bytes())))?;
-        let header = header.clone();
-        headers.insert(header, value);
-        Ok(headers)
+        let signature = |out: &Signed, item: Option<&Found<'_>>| {
+            let Signed { headers, query, body } = out;
+            let picked = plan.picks.read(body);
+            let request = Request { method: &Method::POST, headers, query, body, now };
+            let urls = plan.url.variants(&self.public_url, query);
+            let url = urls.first().map_or("", AsRef::as_ref);
+            let message = Message { request: &request, timestamp: &timestamp, url, picked: &picked, item };
+            let feed = |secret: &[u8], sink: &mut dyn FnMut(&[u8])| plan.signed.feed(&message, secret, sink);
+            let encoded = self.made(&feed, signer)?;
+            Ok(plan.format.write(&timestamp, &encoded))
+        };
+        if plan.picks.has_each() {
+            let whole = out.clone();
+            out.put_each(&plan.at, &plan.picks, |item| signature(&whole, Some(item)))?;
+        } else {
+            let value = signature(&out, None)?;
+            out.put(&plan.at, &plan.picks, &value)?;
+        }
+        Ok(out)
+    }
+
+    /// The encoded signature of a text.
+    fn made(&self, feed: Feed<'_>, signer: Option<&Signer>) -> Result<String, SignError> {
+        let encoding = self.plan.encoding;
+        if self.plan.algorithm.is_shared() {
+            let key = self.keys.first().ok_or(SignError::NoSecret)?;
+            return key.tag(feed).map(|tag| encoding.encode(tag.bytes())).ok_or(SignError::NoPrivateKey);
+        }
+        let mut message = Vec::new();
+        feed(b"", &mut |bytes| message.extend_from_slice(bytes));
+        let signature = signer.and_then(|sign| sign(&message)).ok_or(SignError::NoPrivateKey)?;
+        Ok(encoding.encode(&signature))
     }
 
     /// What the first secret makes of a text: how some providers want their challenges answered.
@@ -172,10 +195,6 @@ impl Signature {
         let tag = self.keys.first()?.tag(&|_, sink| sink(text.as_bytes()))?;
         matches!(self.plan.algorithm, Algorithm::Hmac(_)).then(|| encoding.encode(tag.bytes()))
     }
-}
-
-fn header_value(text: &str) -> Result<HeaderValue, SignError> {
-    HeaderValue::from_str(text).map_err(|_| SignError::NotAHeaderValue)
 }
 
 impl Clock {

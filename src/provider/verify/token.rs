@@ -3,11 +3,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::format::{Format, Parsed};
+use super::outgoing::Signed;
 use super::picked::{Picked, Picks};
 use super::place::Place;
 use super::secret::SecretForm;
@@ -78,14 +78,17 @@ impl Token {
         Ok(Passed { secret, signed_at: None })
     }
 
-    /// The headers with the token added.
-    pub(crate) fn sign(&self, mut headers: HeaderMap) -> Result<HeaderMap, SignError> {
+    /// The request with the token in its place, or in each item of a batch.
+    pub(crate) fn sign(&self, mut out: Signed) -> Result<Signed, SignError> {
         let secret = self.first.as_ref().ok_or(SignError::NoSecret)?;
-        let header = self.plan.at.written().ok_or(SignError::InTheBody)?;
-        let mut value = self.plan.carried.write(secret).ok_or(SignError::NotAHeaderValue)?;
-        value.set_sensitive(true);
-        headers.insert(header, value);
-        Ok(headers)
+        let value = self.plan.carried.write(secret).ok_or(SignError::NotAHeaderValue)?;
+        let (at, picks) = (&self.plan.at, &self.plan.picks);
+        if picks.has_each() {
+            out.put_each(at, picks, |_| Ok(value.clone()))?;
+        } else {
+            out.put(at, picks, &value)?;
+        }
+        Ok(out)
     }
 }
 
@@ -109,11 +112,10 @@ impl Carried {
         }
     }
 
-    fn write(&self, secret: &Secret) -> Option<HeaderValue> {
-        let text = match self {
-            Carried::Verbatim(format) => format.write("", std::str::from_utf8(secret.expose()).ok()?),
-            Carried::Basic => format!("Basic {}", STANDARD.encode(secret.expose())),
-        };
-        HeaderValue::from_str(&text).ok()
+    fn write(&self, secret: &Secret) -> Option<String> {
+        match self {
+            Carried::Verbatim(format) => Some(format.write("", std::str::from_utf8(secret.expose()).ok()?)),
+            Carried::Basic => Some(format!("Basic {}", STANDARD.encode(secret.expose()))),
+        }
     }
 }

@@ -290,3 +290,32 @@ pub(super) fn split(request: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
     let end = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
     (request[..end].to_vec(), request[end..].to_vec())
 }
+
+/// `allow = ["provider"]`: the addresses that its file publishes, beside networks of the operator's own.
+#[test]
+fn a_providers_published_addresses_may_send() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = "name = \"acme\"\ntitle = \"Acme\"\ndocs = \"https://acme.example\"\n\
+                [needs]\nsecrets = { min = 1, where = \"the moon\" }\n[verify]\nscheme = \"hmac-sha256\"\nheader = \"X-Signature\"\n\
+                [event]\nid = \"/id\"\ntype = \"/type\"\n\
+                [addresses]\nranges = [\"192.0.2.0/28\", \"198.51.100.7\", \"2001:db8:1::/48\"]\nsource = \"https://acme.example/ips\"\ndate = \"2026-11-21\"\n";
+    std::fs::write(directory.path().join("acme.toml"), file).unwrap();
+    let table = "[sources.acme]\nsecrets = [\"env:HOOKSTREAM_TEST_SECRET\"]\nallow = [\"provider\", \"10.1.0.0/16\"]\n";
+    let serve = setup()
+        .set("providers_dir", directory.path().display().to_string())
+        .set("gateway.trusted_proxies", vec!["127.0.0.0/8"])
+        .table(table)
+        .on_stand_in();
+    let deliver = |from: &str| {
+        let headers = [("X-Signature", signature(BODY)), ("X-Forwarded-For", from.to_owned())];
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        post(serve.public, "/webhooks/acme", &headers, BODY)
+    };
+    for allowed in ["192.0.2.15", "198.51.100.7", "2001:db8:1:2::3", "10.1.2.3", "::ffff:192.0.2.1"] {
+        assert_eq!(deliver(allowed).status, 200, "{allowed}");
+    }
+    for other in ["192.0.2.16", "198.51.100.8", "2001:db8:2::1", "10.2.0.1", "192.0.2.1, 6.6.6.6"] {
+        assert_refused(&deliver(other), 403, "forbidden");
+    }
+    assert_counted(&serve, "acme", "address_not_allowed", 5);
+}

@@ -101,7 +101,7 @@ fn a_wrong_configuration_ends_with_78_and_one_message() {
         (base().table("[sources.stripe\n"), &["hookstream.toml", "line 6"]),
         (
             base().table("[sources.strype]\nsecrets = [\"env:X\"]\n"),
-            &["[sources.strype]", "strype", "known are ", "generic, github"],
+            &["[sources.strype]", "strype", "did you mean `stripe`"],
         ),
         (stripe(r#"secrets = ["env:HOOKSTREAM_NOT_THERE"]"#), &["[sources.stripe]", "HOOKSTREAM_NOT_THERE"]),
         (stripe(r#"secrets = ["file:/not/there"]"#), &["[sources.stripe]", "/not/there"]),

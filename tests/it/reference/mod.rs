@@ -4,6 +4,7 @@
 mod cli;
 mod config;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -52,8 +53,19 @@ fn reject_reasons() {
 
 #[test]
 fn providers() {
-    let page = docs::providers_page(&Catalogue::embedded().unwrap());
-    compare("docs/reference/providers.md", &(WRITTEN.to_owned() + &page));
+    let catalogue = Catalogue::embedded().unwrap();
+    compare("docs/reference/providers.md", &(WRITTEN.to_owned() + &docs::index_page(&catalogue)));
+    let mut pages = BTreeSet::new();
+    for provider in catalogue.iter() {
+        let page = format!("{}.md", provider.name());
+        compare(&format!("docs/reference/providers/{page}"), &(WRITTEN.to_owned() + &docs::provider_page(provider)));
+        pages.insert(page);
+    }
+    // A page of a provider that is gone would stay for ever.
+    for entry in std::fs::read_dir(root().join("docs/reference/providers")).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        assert!(pages.contains(&name), "docs/reference/providers/{name} is no provider's");
+    }
 }
 
 fn root() -> PathBuf {

@@ -153,6 +153,14 @@ pub(crate) fn exchange(to: SocketAddr, bytes: impl AsRef<[u8]>) -> Answer {
     wire.answer().expect("an answer")
 }
 
+/// The same where perhaps nobody listens any more.
+#[allow(dead_code, reason = "tests/faults asks processes that may be gone")]
+pub(crate) fn try_get(to: SocketAddr, path: &str) -> Option<Answer> {
+    let mut wire = Wire::try_connect(to)?;
+    wire.send(request("GET", path, &[("Connection", "close")], b""));
+    wire.answer()
+}
+
 pub(crate) fn get(to: SocketAddr, path: &str) -> Answer {
     exchange(to, request("GET", path, &[("Connection", "close")], b""))
 }

@@ -5,6 +5,7 @@ pub(crate) mod api;
 pub(crate) mod child;
 pub(crate) mod http;
 pub(crate) mod kafka;
+pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod serve;
 pub(crate) mod skip;

@@ -34,6 +34,7 @@ pub(crate) struct Setup {
     prefix: String,
     arguments: Vec<String>,
     binary: PathBuf,
+    shell: Option<&'static str>,
 }
 
 impl Setup {
@@ -49,6 +50,7 @@ impl Setup {
             prefix: prefix.clone(),
             arguments: Vec::new(),
             binary: env!("CARGO_BIN_EXE_hookstream").into(),
+            shell: None,
         };
         setup
             .set("gateway.listen", "127.0.0.1:0")
@@ -68,8 +70,7 @@ impl Setup {
 
     /// A `generic` source that signs with [`SECRET`] and has its id at `/id`, with further lines of its table.
     pub(crate) fn source(self, name: &str, more: &str) -> Setup {
-        let secret = format!("provider = \"generic\"\nsecrets = [\"env:{SECRET_VARIABLE}\"]\n");
-        self.table(&format!("[sources.{name}]\n{secret}event = {{ id = \"/id\", subject = \"/subject\" }}\n{more}\n"))
+        self.table(&source_table(name, &format!("event = {{ id = \"/id\", subject = \"/subject\" }}\n{more}")))
     }
 
     /// Tables as they stand in the file.
@@ -93,6 +94,13 @@ impl Setup {
     #[allow(dead_code, reason = "benches/load compares builds")]
     pub(crate) fn binary(mut self, binary: &Path) -> Setup {
         binary.clone_into(&mut self.binary);
+        self
+    }
+
+    /// What bash does before it becomes the program: limits, another stdout.
+    #[allow(dead_code, reason = "tests/faults limits it")]
+    pub(crate) fn shell(mut self, before: &'static str) -> Setup {
+        self.shell = Some(before);
         self
     }
 
@@ -126,7 +134,14 @@ impl Setup {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("create a directory");
         let file = directory.path().join("hookstream.toml");
         std::fs::write(&file, self.text()).expect("write the configuration");
-        let mut command = Command::new(&self.binary);
+        let mut command = match self.shell {
+            None => Command::new(&self.binary),
+            Some(before) => {
+                let mut bash = Command::new("bash");
+                bash.args(["-c", &format!("{before}\nexec \"$@\""), "bash"]).arg(&self.binary);
+                bash
+            }
+        };
         command.arg("--config").arg(file).args(["--log-format", "json"]).args(&self.arguments).arg("serve");
         command.envs(&self.environment).env_remove("RUST_LOG");
         let log = directory.path().join("log");
@@ -162,6 +177,11 @@ impl Setup {
         setup.topics().iter().for_each(|topic| kafka.create_topic(topic, 2).expect("create a topic"));
         setup.ready()
     }
+}
+
+/// A `generic` source that signs with [`SECRET`]; its events have no id but what `more` says.
+pub(crate) fn source_table(name: &str, more: &str) -> String {
+    format!("[sources.{name}]\nprovider = \"generic\"\nsecrets = [\"env:{SECRET_VARIABLE}\"]\n{more}\n")
 }
 
 /// A configuration for the stand-in; see [`Setup::on_stand_in`].
@@ -304,7 +324,7 @@ pub(crate) fn signature_with(secret: &str, body: &[u8]) -> String {
 pub(crate) struct Metrics(BTreeMap<String, f64>);
 
 impl Metrics {
-    fn parse(text: &str) -> Metrics {
+    pub(crate) fn parse(text: &str) -> Metrics {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let pair = |line: &str| {
             let (series, value) = line.rsplit_once(' ').expect("a sample");

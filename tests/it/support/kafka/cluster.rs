@@ -9,15 +9,17 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, ClientContext};
 
 use super::jars::Jars;
 use super::node::Node;
-use super::settings::{Ports, create_certificate, scram_arguments, server_properties};
+use super::settings::{Listener, Ports, create_certificate, scram_arguments, server_properties};
 
 /// Any 16 bytes in URL-safe base64; it tells our nodes from somebody else's on a port.
 const CLUSTER_ID: &str = "aG9va3N0cmVhbS10ZXN0cw";
@@ -31,7 +33,8 @@ pub(crate) struct Cluster {
     nodes: Vec<Node>,
     jars: Option<Jars>,
     directory: PathBuf,
-    secured: bool,
+    listener: Listener,
+    ports: Vec<Ports>,
     _janitor: Option<ChildStdin>,
 }
 
@@ -44,17 +47,18 @@ impl Cluster {
             nodes: Vec::new(),
             jars: None,
             directory: PathBuf::new(),
-            secured: false,
+            listener: Listener::Plain,
+            ports: Vec::new(),
             _janitor: None,
         }
     }
 
     /// Start `count` nodes. The error is a reason to skip; a cluster that does not start panics.
-    pub(super) fn start(count: usize, secured: bool) -> Result<Cluster, String> {
+    pub(super) fn start(count: usize, listener: Listener) -> Result<Cluster, String> {
         let jars = Jars::fetch()?;
         let mut last_log = String::new();
         for _ in 0..5 {
-            match Cluster::try_start(&jars, count, secured) {
+            match Cluster::try_start(&jars, count, listener) {
                 Ok(cluster) => return Ok(Cluster { jars: Some(jars), ..cluster }),
                 Err(log) if log.contains("Address already in use") => last_log = log,
                 Err(log) => {
@@ -68,13 +72,14 @@ impl Cluster {
     }
 
     /// One try; the error is the log of the node that ended or of the first one when time ran out.
-    fn try_start(jars: &Jars, count: usize, secured: bool) -> Result<Cluster, String> {
+    fn try_start(jars: &Jars, count: usize, listener: Listener) -> Result<Cluster, String> {
         let directory = tempfile::Builder::new()
             .prefix("kafka-")
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("create the cluster's directory")
             .keep();
         let janitor = remove_at_end(&directory);
+        let secured = listener == Listener::Secured;
         let ports: Vec<_> = (0..count).map(|_| Ports::pick()).collect();
         let nodes: Vec<_> = (0..count).map(|index| Node::new(directory.join(format!("node-{}", index + 1)))).collect();
         let mut formats = Vec::new();
@@ -85,7 +90,7 @@ impl Cluster {
                 create_certificate(&node.directory);
             }
             let properties = node.directory.join("server.properties");
-            fs::write(&properties, server_properties(index, &ports, &node.directory, secured))
+            fs::write(&properties, server_properties(index, &ports, &node.directory, listener))
                 .expect("write server.properties");
             let mut format = jars.java();
             format.args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config"]).arg(properties);
@@ -104,11 +109,12 @@ impl Cluster {
             ports.iter().map(|ports| format!("127.0.0.1:{}", port(ports))).collect::<Vec<_>>().join(",")
         };
         let bootstrap = list(|ports| ports.client);
-        let internal = if secured { list(|ports| ports.internal) } else { bootstrap.clone() };
+        let internal = if listener == Listener::Plain { bootstrap.clone() } else { list(|ports| ports.internal) };
         for node in &nodes {
             node.start(&jars.java());
         }
-        let cluster = Cluster { bootstrap, internal, nodes, jars: None, directory, secured, _janitor: Some(janitor) };
+        let janitor = Some(janitor);
+        let cluster = Cluster { bootstrap, internal, nodes, jars: None, directory, listener, ports, _janitor: janitor };
         cluster.await_ready(count)?;
         Ok(cluster)
     }
@@ -148,6 +154,29 @@ impl Cluster {
         node.start(&self.jars.as_ref().expect("our own cluster").java());
     }
 
+    /// The same, with a limit on what any of its files may grow to, in bytes.
+    pub(crate) fn restart_with_largest_file(&self, node: &Node, largest: u64) {
+        node.start_with_largest_file(&self.jars.as_ref().expect("our own cluster").java(), largest);
+    }
+
+    /// Write to a topic that lives on this node alone, until the node is gone.
+    pub(crate) fn fill(&self, node: usize) {
+        let name = self.unique("filler");
+        let on = [node as i32 + 1];
+        let replicas: [&[i32]; 1] = [&on];
+        self.create_topic_named(&NewTopic::new(&name, 1, TopicReplication::Variable(&replicas)));
+        let mut config = self.admin_config();
+        config.set("message.timeout.ms", "2000").set("compression.type", "none");
+        let producer: BaseProducer = config.create().expect("a producer");
+        let payload = vec![b'x'; 900_000];
+        let deadline = Instant::now() + START_LIMIT;
+        while !self.nodes[node].has_exited() {
+            assert!(Instant::now() < deadline, "it takes all the same");
+            let _ = producer.send(BaseRecord::<(), [u8]>::to(&name).payload(&payload));
+            producer.poll(Duration::from_millis(20));
+        }
+    }
+
     /// What a client of this cluster must set, without credentials.
     pub(crate) fn client(&self) -> ClientConfig {
         client_of(&self.bootstrap)
@@ -155,7 +184,7 @@ impl Cluster {
 
     /// The same for one of the secured cluster's users: names and values as for `[kafka.properties]`.
     pub(crate) fn properties_as(&self, user: &str) -> Vec<(&'static str, String)> {
-        assert!(self.secured, "only the secured cluster has users");
+        assert!(self.listener == Listener::Secured, "only the secured cluster has users");
         vec![
             ("security.protocol", "SASL_SSL".to_owned()),
             ("ssl.ca.location", self.nodes[0].directory.join("ca.pem").display().to_string()),
@@ -260,6 +289,55 @@ impl Cluster {
         &self.internal
     }
 
+    /// Whether all nodes are there and every partition of every topic has a leader and all its replicas in sync.
+    pub(crate) fn is_whole(&self) -> bool {
+        let client: BaseConsumer = self.admin_config().create().expect("create a client");
+        let Ok(metadata) = client.fetch_metadata(None, Duration::from_secs(2)) else { return false };
+        let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        metadata.brokers().len() == self.nodes.len()
+            && partitions.all(|partition| partition.leader() > 0 && partition.isr().len() == partition.replicas().len())
+    }
+
+    /// Whether every partition of this topic acknowledges a record on all replicas that must have it.
+    pub(crate) fn takes_records(&self, topic: &str) -> bool {
+        let mut config = self.admin_config();
+        config.set("acks", "all").set("message.timeout.ms", "3000");
+        let producer: BaseProducer<Acknowledged> =
+            config.create_with_context(Acknowledged::default()).expect("a producer");
+        let partitions = self.partition_count(topic);
+        for partition in 0..partitions {
+            let record = BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(b"");
+            if producer.send(record).is_err() {
+                return false;
+            }
+        }
+        let _ = producer.flush(Duration::from_secs(4));
+        producer.context().0.load(Ordering::Relaxed) == partitions as u32
+    }
+
+    /// Which node leads this partition, as an index of [`Cluster::nodes`].
+    pub(crate) fn leader(&self, topic: &str, partition: i32) -> Option<usize> {
+        let client: BaseConsumer = self.admin_config().create().expect("create a client");
+        let metadata = client.fetch_metadata(Some(topic), Duration::from_secs(10)).ok()?;
+        let partition = metadata.topics().first()?.partitions().iter().find(|other| other.id() == partition)?;
+        usize::try_from(partition.leader() - 1).ok()
+    }
+
+    /// Where a proxy for each node listens, and where it forwards to.
+    pub(crate) fn proxied(&self) -> Vec<(u16, u16)> {
+        self.ports.iter().map(|ports| (ports.client, ports.behind)).collect()
+    }
+
+    /// Run one of Kafka's own tools against the cluster and return what it prints.
+    pub(crate) fn tool(&self, class: &str, arguments: &[&str]) -> String {
+        let mut java = self.jars.as_ref().expect("our own cluster").java();
+        java.args([class, "--bootstrap-server", &self.internal]).args(arguments).stdin(Stdio::null());
+        let output = java.output().expect("run java");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{class} {arguments:?}: {said}");
+        said
+    }
+
     /// The version of our own nodes.
     pub(crate) fn version(&self) -> Option<&'static str> {
         self.jars.as_ref().map(|jars| jars.version)
@@ -268,6 +346,20 @@ impl Cluster {
     /// A place for the test's files, removed with the cluster's.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
+    }
+}
+
+/// Counts the records that were acknowledged.
+#[derive(Default)]
+struct Acknowledged(AtomicU32);
+
+impl ClientContext for Acknowledged {}
+
+impl ProducerContext for Acknowledged {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        self.0.fetch_add(u32::from(result.is_ok()), Ordering::Relaxed);
     }
 }
 

@@ -16,6 +16,8 @@ use std::sync::OnceLock;
 pub(crate) use cluster::{Cluster, block_on};
 pub(crate) use outage::Outage;
 pub(crate) use records::{Isolation, PATIENCE, Seen, await_that};
+use settings::Listener;
+pub(crate) use settings::free_port;
 
 use super::skip::skip;
 
@@ -27,26 +29,32 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
     static ONE: Shared = OnceLock::new();
     or_skip(ONE.get_or_init(|| match std::env::var("HOOKSTREAM_TEST_KAFKA") {
         Ok(bootstrap) => Ok(Cluster::external(bootstrap)),
-        Err(_) => Cluster::start(1, false),
+        Err(_) => Cluster::start(1, Listener::Plain),
     }))
 }
 
 /// Three nodes, for tests that kill, freeze or lose them. Always our own.
 pub(crate) fn three_nodes() -> Option<&'static Cluster> {
     static THREE: Shared = OnceLock::new();
-    or_skip(THREE.get_or_init(|| Cluster::start(3, false)))
+    or_skip(THREE.get_or_init(|| Cluster::start(3, Listener::Plain)))
+}
+
+/// Three nodes whose clients must come through proxies, see [`Cluster::proxied`]. Always our own.
+pub(crate) fn proxied() -> Option<&'static Cluster> {
+    static PROXIED: Shared = OnceLock::new();
+    or_skip(PROXIED.get_or_init(|| Cluster::start(3, Listener::Proxied)))
 }
 
 /// One node for a test that freezes it: no other test uses it. Always our own.
 pub(crate) fn freezable() -> Option<&'static Cluster> {
     static FREEZABLE: Shared = OnceLock::new();
-    or_skip(FREEZABLE.get_or_init(|| Cluster::start(1, false)))
+    or_skip(FREEZABLE.get_or_init(|| Cluster::start(1, Listener::Plain)))
 }
 
 /// One node behind SASL_SSL with ACLs and no rights for anybody, see [`Cluster::client_as`]. Always our own.
 pub(crate) fn secured() -> Option<&'static Cluster> {
     static SECURED: Shared = OnceLock::new();
-    or_skip(SECURED.get_or_init(|| Cluster::start(1, true)))
+    or_skip(SECURED.get_or_init(|| Cluster::start(1, Listener::Secured)))
 }
 
 fn or_skip(cluster: &'static Result<Cluster, String>) -> Option<&'static Cluster> {

@@ -24,7 +24,21 @@ impl Node {
     pub(super) fn start(&self, java: &Command) {
         let mut broker = Command::new(java.get_program());
         broker.args(java.get_args()).arg("kafka.Kafka").arg(self.directory.join("server.properties"));
-        *self.running.lock().unwrap() = Some(Child::start(&broker, &self.log_file()));
+        self.run(&broker);
+    }
+
+    /// The same, with a limit on what any of its files may grow to, in bytes.
+    pub(super) fn start_with_largest_file(&self, java: &Command, largest: u64) {
+        let mut broker = Command::new("sh");
+        // In blocks of 512 bytes; the signal that comes first is not for the JVM, which then sees a failed write.
+        broker.args(["-c", r#"trap '' XFSZ; ulimit -f "$0"; exec "$@""#, &(largest / 512).to_string()]);
+        broker.arg(java.get_program()).args(java.get_args());
+        broker.arg("kafka.Kafka").arg(self.directory.join("server.properties"));
+        self.run(&broker);
+    }
+
+    fn run(&self, broker: &Command) {
+        *self.running.lock().unwrap() = Some(Child::start(broker, &self.log_file()));
     }
 
     fn log_file(&self) -> PathBuf {
@@ -41,7 +55,7 @@ impl Node {
     }
 
     /// Whether the JVM has ended by itself.
-    pub(super) fn has_exited(&self) -> bool {
+    pub(crate) fn has_exited(&self) -> bool {
         self.running.lock().unwrap().as_mut().is_none_or(Child::has_exited)
     }
 

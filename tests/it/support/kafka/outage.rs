@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::cluster::Cluster;
+use super::settings::Listener;
 use super::{Shared, or_skip};
 
 static ONE: Shared = Shared::new();
@@ -19,7 +20,7 @@ impl Outage {
     /// Wait for the turn. `None`: no Kafka on this machine, the test should return.
     pub(crate) fn begin() -> Option<Outage> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let kafka = or_skip(ONE.get_or_init(|| Cluster::start(1, false)))?;
+        let kafka = or_skip(ONE.get_or_init(|| Cluster::start(1, Listener::Plain)))?;
         Some(Outage { kafka, _turn: turn })
     }
 

@@ -10,24 +10,37 @@ use std::sync::atomic::{AtomicU16, Ordering};
 /// The users of the secured cluster (SCRAM-SHA-512); the password is the name and `-secret`.
 pub(crate) const USERS: [&str; 4] = ["hookstream-serve", "hookstream-enrich", "hookstream-topics", "nobody"];
 
-/// The ports of one node. `internal` is the plaintext listener of the secured cluster.
+/// How clients reach a cluster.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listener {
+    /// In the clear.
+    Plain,
+    /// SASL_SSL, users and ACLs.
+    Secured,
+    /// In the clear, through whatever stands on the advertised port and forwards to [`Ports::behind`].
+    Proxied,
+}
+
+/// The ports of one node. `client` is what clients are told; `internal` is a plaintext listener for the nodes and the test
+/// itself, of the secured and the proxied cluster; `behind` is where a proxied node listens for what comes through `client`.
 #[derive(Clone, Copy)]
 pub(super) struct Ports {
     pub(super) client: u16,
     pub(super) controller: u16,
     pub(super) internal: u16,
+    pub(super) behind: u16,
 }
 
 impl Ports {
-    /// Three ports that are free now. Another process may take one before Kafka binds it: then Kafka
+    /// Ports that are free now. Another process may take one before Kafka binds it: then Kafka
     /// exits and the cluster is started again with others.
     pub(super) fn pick() -> Ports {
-        Ports { client: free_port(), controller: free_port(), internal: free_port() }
+        Ports { client: free_port(), controller: free_port(), internal: free_port(), behind: free_port() }
     }
 }
 
 /// Below the range from which the kernel gives ports to outgoing connections, so that a killed node finds its port again.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = (std::process::id() % 1_100) as u16 * 10;
     loop {
@@ -39,8 +52,8 @@ fn free_port() -> u16 {
 }
 
 /// `server.properties` of node `index` (from 0) of a cluster with these ports.
-pub(super) fn server_properties(index: usize, ports: &[Ports], directory: &Path, secured: bool) -> String {
-    let Ports { client, controller, internal } = ports[index];
+pub(super) fn server_properties(index: usize, ports: &[Ports], directory: &Path, listener: Listener) -> String {
+    let Ports { client, controller, internal, behind } = ports[index];
     let replication = ports.len().min(3);
     let in_sync = replication.div_ceil(2);
     let mut voters = String::new();
@@ -72,8 +85,8 @@ num.io.threads=4
         id = index + 1,
         data = directory.join("data").display(),
     );
-    let listeners = if secured {
-        format!(
+    let listeners = match listener {
+        Listener::Secured => format!(
             "listeners=SASL_SSL://127.0.0.1:{client},INTERNAL://127.0.0.1:{internal},CONTROLLER://127.0.0.1:{controller}
 listener.security.protocol.map=SASL_SSL:SASL_SSL,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=INTERNAL
@@ -86,13 +99,19 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
 ",
             keystore = keystore(directory).display(),
-        )
-    } else {
-        format!(
+        ),
+        Listener::Plain => format!(
             "listeners=PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 "
-        )
+        ),
+        Listener::Proxied => format!(
+            "listeners=PLAINTEXT://127.0.0.1:{behind},INTERNAL://127.0.0.1:{internal},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{client},INTERNAL://127.0.0.1:{internal}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=INTERNAL
+"
+        ),
     };
     text.push_str(&listeners);
     text

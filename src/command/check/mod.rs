@@ -1,17 +1,21 @@
 //! `check`: everything that can be found wrong before a webhook is lost over it.
 
+mod files;
+mod source;
+
 use std::process::ExitCode;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Failure, Output, Row};
 use crate::cli::Check;
-use crate::config::{Config, SourceConfig};
-use crate::dev;
+use crate::config::Config;
 use crate::http::Identity;
 use crate::kafka::admin::Admin;
 use crate::kafka::topics::{self, Difference, State};
+use crate::provider::starter::EXAMPLE_HOST;
 
 /// How a row of the table ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +53,17 @@ impl Finding {
 
 pub(super) async fn run(config: &Config, arguments: &Check) -> Result<ExitCode, Failure> {
     let mut findings = vec![Finding::new(config.path.display().to_string(), Verdict::Ok, "read, every key known")];
+    files::check(config, &mut findings);
+    gateway(config, &mut findings);
     if config.sources.is_empty() {
-        findings.push(Finding::new("sources", Verdict::Wrong, "none; add a [sources.NAME]"));
+        findings.push(Finding::new("sources", Verdict::Wrong, "none; `hookstream init PROVIDER …` writes some"));
     }
     check_listener(config, &mut findings);
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     for source in config.sources.values() {
-        check_source(source, &mut findings);
+        source::check(source, today, &mut findings);
     }
+    source::shared_secrets(config, &mut findings);
     if !arguments.offline {
         check_kafka(config, &mut findings).await;
     }
@@ -92,49 +100,15 @@ fn check_listener(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
-fn check_source(source: &SourceConfig, findings: &mut Vec<Finding>) {
-    let what = format!("source {}", source.name);
-    let mut note = |verdict, detail: &str| findings.push(Finding::new(what.clone(), verdict, detail));
-    match source.bind() {
-        Err(error) => note(Verdict::Wrong, &error),
-        Ok(rules) => {
-            note(Verdict::Ok, &format!("{} at {}, into {}", source.provider.title(), source.path, source.raw_topic));
-            if !rules.has_id() {
-                note(
-                    Verdict::Note,
-                    "no id: each delivery is an event of its own and nothing is deduplicated; event.id turns it on",
-                );
-            }
-        }
-    }
-    if source.accept_unsigned {
-        note(Verdict::Note, "accept_unsigned: whoever reaches the path can write to the topic");
-    }
-    if source.secrets().is_ok_and(|secrets| dev::knows_one_of(&secrets)) {
-        note(Verdict::Wrong, "a secret of `hookstream dev` is used; everybody knows it, and `serve` refuses it");
-    }
-    if source.key == crate::config::KeyBy::Subject {
-        note(
-            Verdict::Note,
-            "key = \"subject\": hot objects make hot partitions, and the subject must be the same in every copy",
-        );
-    }
-    if !source.provider.answer().redelivers {
-        note(
-            Verdict::Note,
-            "the provider does not send again by itself: what is answered 503 is lost unless it is redelivered by hand",
-        );
-    }
-    let unsigned = source.provider.unsigned_facts();
-    if !unsigned.is_empty() {
-        note(Verdict::Note, &format!("not covered by the signature: {}", unsigned.join(", ")));
-    }
-    match (source.provider.api().is_some(), source.credentials(None)) {
-        (_, Err(error)) => note(Verdict::Wrong, &error),
-        (true, Ok(credentials)) if credentials.is_empty() && source.tenants().next().is_none() => {
-            note(Verdict::Note, "no credentials: events pass the enricher without their records");
-        }
+fn gateway(config: &Config, findings: &mut Vec<Finding>) {
+    let mut note = |detail: &str| findings.push(Finding::new("gateway", Verdict::Note, detail));
+    match &config.gateway.public_url {
+        Some(url) if url.contains(EXAMPLE_HOST) => note("public_url is still the example; providers must reach yours"),
+        Some(url) if url.starts_with("http://") => note("public_url is http; most providers call nothing but https"),
         _ => {}
+    }
+    if config.gateway.trusted_proxies.is_empty() && config.sources.values().any(|source| !source.allow.is_empty()) {
+        note("allow is used without trusted_proxies: behind a proxy every request has the address of the proxy");
     }
 }
 

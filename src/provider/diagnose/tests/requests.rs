@@ -1,0 +1,231 @@
+//! Requests that were changed on their way, came late, or were never this provider's.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderName, HeaderValue};
+
+use super::super::{Cause, Certainty};
+use super::{JSON, PLAIN, Scene, binding};
+use crate::provider::verify::{Algorithm, Encoding, Hash, test_key};
+use crate::provider::{Binding, Reject};
+
+#[test]
+fn the_body_was_rewritten() {
+    let value: serde_json::Value = serde_json::from_str(JSON).unwrap();
+    for (provider, key) in PLAIN {
+        // What reaches us; signed was JSON as it stands above.
+        for received in [
+            format!("{JSON}\n"),
+            JSON.replace(",", ", ").replace("\":", "\": "),
+            format!("\u{feff}{JSON}"),
+            JSON.replace("\\u00e9", "é"),
+        ] {
+            Scene::new(provider, key, &[key]).body(&received).proves(Cause::BodyRewritten, "written anew");
+        }
+        Scene::new(provider, key, &[key]).body(STANDARD.encode(JSON)).proves(Cause::BodyRewritten, "base64");
+        Scene::new(provider, key, &[key]).body(JSON.replace('/', "\\/")).proves(Cause::BodyRewritten, "anew");
+        let pretty = serde_json::to_string_pretty(&value).unwrap();
+        assert!(!Scene::new(provider, key, &[key]).body(pretty).diagnosis().is_explained(), "its numbers have changed");
+    }
+    let key = STANDARD.encode("24 bytes that are fake..");
+    Scene::new("standard-webhooks", &key, &[&key])
+        .body(format!("{JSON}\r\n"))
+        .proves(Cause::BodyRewritten, "without a carriage return");
+}
+
+#[test]
+fn the_body_arrived_damaged() {
+    for (body, what) in [("", "empty"), (&JSON[..30], "breaks off"), ("{\"a\":\"\u{fffd}\"}", "U+FFFD")] {
+        let scene = Scene::new("stripe", "whsec_a", &["whsec_a"]).body(body);
+        scene.finds(Certainty::Likely, Cause::BodyCut, what);
+    }
+    let scene = Scene::new("github", "fake", &["fake"]).body("{\"a\":1}").header("content-length", "99");
+    scene.finds(Certainty::Likely, Cause::BodyCut, "Content-Length");
+}
+
+#[test]
+fn the_provider_calls_another_url() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let at = |url: &str| Binding { public_url: Some(url.to_owned()), ..binding(&[key]) };
+    let there = "https://hooks.example.com/webhooks/it";
+    for configured in [
+        "http://hooks.example.com/webhooks/it",
+        "https://old.example.com/webhooks/it",
+        "https://hooks.example.com/webhooks/it/",
+        "https://hooks.example.com/api/webhooks/it",
+        "https://10.0.0.1:8080/webhooks/it",
+    ] {
+        let scene = Scene::by("twilio", &at(there), at(configured));
+        scene.proves(Cause::UrlDiffers, &format!("public_url = \"{there}\""));
+        let scene = Scene::by("hubspot", &at(there), at(configured));
+        scene.proves(Cause::UrlDiffers, configured);
+    }
+    let mut scene = Scene::by("twilio", &at(there), at(there));
+    scene.query = "added=1".to_owned();
+    scene.proves(Cause::UrlDiffers, "without its query");
+    let scene = Scene::by("twilio", &at("https://edge.example.com/api/webhooks/it"), at(there));
+    scene
+        .header("x-forwarded-host", "edge.example.com")
+        .header("x-forwarded-prefix", "/api")
+        .proves(Cause::UrlDiffers, "https://edge.example.com/api/webhooks/it");
+}
+
+#[test]
+fn the_clocks_are_apart() {
+    let key = STANDARD.encode("24 bytes that are fake..");
+    for (provider, key) in [PLAIN[0], PLAIN[3], PLAIN[4], ("standard-webhooks", key.as_str())] {
+        Scene::new(provider, key, &[key]).later(372).proves(Cause::ClockOff, "372 s behind this machine's clock");
+        Scene::new(provider, key, &[key]).later(-400).proves(Cause::ClockOff, "400 s ahead of this machine's clock");
+        let mut scene = Scene::new(provider, key, &[key]).later(86_400);
+        scene.captured = true;
+        scene.proves(Cause::ClockOff, "--at TIME");
+    }
+    let scene = Scene::new("stripe", "whsec_a", &["\"whsec_a\""]).later(900);
+    // Both are said.
+    scene.proves(Cause::SecretStray, "900 s behind");
+}
+
+#[test]
+fn milliseconds_are_read_as_seconds() {
+    let signer = |format: &str| {
+        let mut verify = toml::toml! {
+            header = "X-Slack-Signature"
+            format = "v0={signature}"
+            signed = "v0:{timestamp}:{body}"
+            timestamp_header = "X-Slack-Request-Timestamp"
+        };
+        verify.insert("timestamp_format".to_owned(), format.into());
+        let overrides = toml::Table::from_iter([("verify".to_owned(), verify.into())]);
+        Binding { overrides, ..binding(&["fake"]) }
+    };
+    let scene = Scene::by("generic", &signer("unix_ms"), binding(&["fake"]));
+    Scene { provider: "slack", ..scene }.proves(Cause::TimestampForm, "milliseconds since 1970");
+    let scene = Scene::by("generic", &signer("rfc3339"), binding(&["fake"]));
+    Scene { provider: "slack", ..scene }.proves(Cause::TimestampForm, "RFC 3339");
+    let scene = Scene::by("generic", &signer("unix"), signer("unix_ms"));
+    scene.proves(Cause::TimestampForm, "timestamp_format = \"unix\"");
+    let scene = Scene::by("generic", &signer("unix_ms"), binding(&["0f0f"]));
+    Scene { provider: "slack", ..scene }.finds(Certainty::Likely, Cause::TimestampForm, "milliseconds");
+}
+
+#[test]
+fn it_is_another_providers_request() {
+    let scene = Scene::new("github", "theirs", &["mine"]).header("x-github-event", "push");
+    Scene { provider: "stripe", ..scene }.finds(Certainty::Likely, Cause::OtherProvider, "which GitHub sends");
+    let scene = Scene::new("github", "theirs", &["mine"]);
+    Scene { provider: "stripe", ..scene }.finds(Certainty::Likely, Cause::OtherProvider, "GitHub or Meta");
+    let scene = Scene::new("github", "theirs", &["mine"]).beside("code", "github", "theirs");
+    Scene { provider: "stripe", ..scene }.proves(Cause::OtherProvider, "set the webhook's URL to /webhooks/other");
+    let scene = Scene::new("shopify", "one", &["one"]);
+    Scene { provider: "slack", ..scene }.proves(Cause::OtherProvider, "provider = \"shopify\"");
+    let key = STANDARD.encode("24 bytes that are fake..");
+    let scene = Scene::new("svix", &key, &[&key]);
+    Scene { provider: "stripe", ..scene }.proves(Cause::OtherProvider, "or \"svix\" in");
+}
+
+#[test]
+fn the_signature_is_missing_or_malformed() {
+    for (provider, header) in
+        [("stripe", "stripe-signature"), ("github", "x-hub-signature-256"), ("slack", "x-slack-signature")]
+    {
+        Scene::new(provider, "fake", &["fake"]).without(header).proves(Cause::SignatureMissing, header);
+    }
+    let scene = Scene::new("stripe", "fake", &["fake"]);
+    let cut = scene.value("stripe-signature")[..60].to_owned();
+    scene.header("stripe-signature", &cut).proves(Cause::SignatureForm, "it was cut");
+    let scene = Scene::new("github", "fake", &["fake"]);
+    let bare = scene.value("x-hub-signature-256")[7..].to_owned();
+    scene.header("x-hub-signature-256", &bare).proves(Cause::SignatureForm, "before it stands nothing");
+    Scene::new("github", "fake", &["fake"])
+        .header("x-hub-signature-256", "")
+        .proves(Cause::SignatureForm, "it is empty");
+    let scene = Scene::new("slack", "fake", &["fake"]);
+    let other = scene.value("x-slack-signature").replace("v0=", "v1=");
+    scene.header("x-slack-signature", &other).proves(Cause::SignatureForm, "`v1=`");
+    let scene = Scene::new("stripe", "fake", &["fake"]);
+    let other = scene.value("stripe-signature").replace("v1=", "v0=");
+    scene.header("stripe-signature", &other).proves(Cause::SignatureForm, "`v0=`");
+    let scene = Scene::new("stripe", "fake", &["another"]);
+    let other = scene.value("stripe-signature").replace("v1=", "v0=");
+    scene.header("stripe-signature", &other).proves(Cause::SignatureForm, "`v0=`");
+}
+
+#[test]
+fn encoding_algorithm_and_header_are_others() {
+    let signer = |verify: toml::Table| {
+        let overrides = toml::Table::from_iter([("verify".to_owned(), verify.into())]);
+        Binding { overrides, ..binding(&["fake"]) }
+    };
+    let base64 = signer(toml::toml! { encoding = "base64" });
+    Scene::by("generic", &base64, binding(&["fake"])).proves(Cause::SignatureForm, "encoding = \"base64\"");
+    let sha1 = signer(toml::toml! { scheme = "hmac-sha1" });
+    Scene::by("generic", &sha1, binding(&["fake"])).proves(Cause::OtherScheme, "SHA-1");
+    let sha512 = signer(toml::toml! { scheme = "hmac-sha512" });
+    Scene::by("generic", &sha512, binding(&["fake"])).proves(Cause::OtherScheme, "hmac-sha512");
+    let header = signer(toml::toml! { header = "X-Mine" });
+    Scene::by("generic", &header, binding(&["fake"])).proves(Cause::OtherScheme, "header = \"x-mine\"");
+    // GitHub's older header, the newer one dropped.
+    let old = signer(toml::toml! {
+        header = "X-Hub-Signature"
+        format = "sha1={signature}"
+        scheme = "hmac-sha1"
+    });
+    let scene = Scene::by("generic", &old, binding(&["fake"]));
+    Scene { provider: "github", ..scene }.proves(Cause::OtherScheme, "`x-hub-signature`");
+}
+
+#[test]
+fn a_version_is_judged_by_another() {
+    let scene = Scene::new("hubspot", "fake", &["fake"]);
+    let v3 = scene.value("x-hubspot-signature-v3").to_owned();
+    let scene = scene
+        .without("x-hubspot-signature-v3")
+        .header("x-hubspot-signature-version", "v2")
+        .header("x-hubspot-signature", &v3);
+    assert!(!scene.diagnosis().findings.is_empty());
+    // Version 1 under the name of version 2.
+    let digest = test_key(Algorithm::Digest(Hash::Sha256), b"fake");
+    let tag = digest.tag(&|secret, sink| {
+        sink(secret);
+        sink(JSON.as_bytes());
+    });
+    let v1 = Encoding::Hex.encode(tag.unwrap().bytes());
+    let scene = Scene::new("hubspot", "fake", &["fake"]).without("x-hubspot-signature-v3");
+    let scene = scene.header("x-hubspot-signature-version", "v2").header("x-hubspot-signature", &v1);
+    scene.proves(Cause::OtherScheme, "another of HubSpot's ways");
+}
+
+#[test]
+fn signed_headers_and_timestamps_are_missing() {
+    let key = STANDARD.encode("24 bytes that are fake..");
+    Scene::new("standard-webhooks", &key, &[&key]).without("webhook-id").proves(Cause::HeaderMissing, "`webhook-id`");
+    Scene::new("slack", "fake", &["fake"])
+        .without("x-slack-request-timestamp")
+        .proves(Cause::HeaderMissing, "x-slack-request-timestamp");
+}
+
+#[test]
+fn nothing_is_wrong_or_nothing_explains_it() {
+    Scene::new("stripe", "whsec_a", &["whsec_a"]).proves(Cause::Verifies, "delivered again");
+    let diagnosis = Scene::new("stripe", "whsec_a", &["whsec_b"]).diagnosis();
+    assert_eq!(diagnosis.verdict, Err(Reject::SignatureMismatch));
+    let [only] = &diagnosis.findings[..] else { panic!("{diagnosis:#?}") };
+    assert_eq!((only.cause, only.certainty), (Cause::Unexplained, Certainty::Possible));
+    assert!(only.evidence.contains("7 requests") && only.advice.contains("stripe listen"), "{only:?}");
+    assert!(diagnosis.tried > 50 && !diagnosis.is_explained());
+}
+
+#[test]
+fn the_work_is_bounded() {
+    let long = format!("{{\"a\":\"{}\"}}", "é".repeat(400_000));
+    let scene = Scene::new("github", "fake", &["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]).body(long);
+    let diagnosis = scene.diagnosis();
+    assert!(diagnosis.cut_short && diagnosis.tried < 400, "{}", diagnosis.tried);
+    let mut scene = Scene::new("stripe", "whsec_a", &["whsec_b"]);
+    for number in 0..2_000 {
+        scene
+            .headers
+            .append(HeaderName::from_static("x-many"), HeaderValue::from_str(&format!("v1={number:064}")).unwrap());
+    }
+    assert!(scene.diagnosis().tried < 8_001);
+}

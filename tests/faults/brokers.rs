@@ -1,0 +1,132 @@
+//! Brokers are killed, frozen, and change their minds: R2 to R5, R7.
+
+use std::time::{Duration, Instant};
+
+use crate::rig::{Dice, Rig, Scale, Trial, say};
+use crate::support::kafka::await_that;
+
+/// How a broker goes and comes back.
+#[derive(Clone, Copy)]
+enum Away {
+    Killed,
+    Frozen,
+}
+
+impl Away {
+    fn take(self, rig: &Rig, broker: usize) {
+        match self {
+            Away::Killed => rig.kill(broker),
+            Away::Frozen => rig.freeze(broker),
+        }
+    }
+
+    fn give_back(self, rig: &Rig, broker: usize) {
+        match self {
+            Away::Killed => rig.restart(broker),
+            Away::Frozen => rig.thaw(broker),
+        }
+    }
+}
+
+#[test]
+fn r2_one_broker_after_the_other() {
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r2");
+    trial.ready();
+    let load = trial.load(200);
+    let mut dice = Dice::new(Scale::of("r2").seed());
+    for cycle in 0..trial.scale().cycles(3) {
+        let broker = match cycle % 3 {
+            0 => rig.kafka.leader(&trial.orders(), 0).expect("a leader"),
+            1 => rig.controller(),
+            _ => dice.below(rig.brokers()),
+        };
+        let away = if dice.below(2) == 0 { Away::Killed } else { Away::Frozen };
+        let before = load.acknowledged();
+        await_that("events are acknowledged", || load.acknowledged() > before + 50);
+        away.take(&rig, broker);
+        std::thread::park_timeout(dice.between(Duration::from_secs(1), Duration::from_secs(8)));
+        let before = load.acknowledged();
+        await_that("two brokers of three go on", || load.acknowledged() > before + 50);
+        away.give_back(&rig, broker);
+        rig.await_whole();
+    }
+    trial.assert_kept(load);
+}
+
+#[test]
+fn r3_below_the_minimum_in_sync() {
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r3");
+    trial.ready();
+    let load = trial.load(100);
+    await_that("events are acknowledged", || load.acknowledged() > 50);
+    rig.kill(0);
+    rig.kill(1);
+    await_that("everything is refused", || {
+        let before = load.acknowledged();
+        std::thread::park_timeout(Duration::from_millis(500));
+        load.acknowledged() == before && load.refused() > 0
+    });
+    std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(3)));
+    rig.restart(0);
+    rig.restart(1);
+    rig.await_whole();
+    trial.assert_recovers(&load, Instant::now());
+    trial.assert_kept(load);
+}
+
+#[test]
+fn r4_one_then_two_frozen() {
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r4");
+    trial.ready();
+    let load = trial.load(100);
+    for frozen in [&[0][..], &[1, 2]] {
+        await_that("events are acknowledged", || load.acknowledged() > 50);
+        frozen.iter().for_each(|broker| rig.freeze(*broker));
+        std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(10)));
+        frozen.iter().for_each(|broker| rig.thaw(*broker));
+        rig.await_whole();
+        trial.assert_recovers(&load, Instant::now());
+    }
+    trial.assert_kept(load);
+}
+
+#[test]
+fn r5_the_whole_cluster_is_away() {
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r5");
+    let all = 0..rig.brokers();
+    all.clone().for_each(|broker| rig.kill(broker));
+    trial.start();
+    let load = trial.load(100);
+    await_that("events are refused", || load.refused() > 50);
+    assert!(!trial.serve().is_ready(), "it has never seen its topics");
+    all.clone().for_each(|broker| rig.restart(broker));
+    rig.await_whole();
+    trial.assert_recovers(&load, Instant::now());
+    all.clone().for_each(|broker| rig.kill(broker));
+    await_that("all partitions are known to be away", || {
+        trial.metrics().sum("hookstream_kafka_breakers_open", &[]) == 12.0
+    });
+    assert!(trial.serve().is_ready(), "Kafka is shared: readiness is not bound to it");
+    let [before, quick_before] = answered(&trial);
+    std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(5)));
+    let [every, quick] = answered(&trial);
+    // One request a partition is the probe, and waits for Kafka as long as it may.
+    let share = (quick - quick_before) / (every - before);
+    say(&format!("while Kafka was known to be away, {:.1} % of the answers took under 5 ms", share * 100.0));
+    assert!(share > 0.85, "what cannot work is said at once");
+    all.for_each(|broker| rig.restart(broker));
+    rig.await_whole();
+    trial.assert_recovers(&load, Instant::now());
+    trial.assert_kept(load);
+}
+
+/// How many requests were answered so far, and how many of them within five milliseconds.
+fn answered(trial: &Trial<'_>) -> [f64; 2] {
+    let family = "hookstream_gateway_request_duration_seconds";
+    let metrics = trial.metrics();
+    [metrics.sum(&format!("{family}_count"), &[]), metrics.sum(&format!("{family}_bucket"), &[("le", "0.005")])]
+}

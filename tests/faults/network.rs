@@ -1,0 +1,60 @@
+//! The network between the gateway and the brokers: R6.
+
+use std::time::{Duration, Instant};
+
+use crate::rig::{Fault, Load, Rig, Trial};
+use crate::support::kafka::await_that;
+
+const PRODUCE: i16 = 0;
+
+/// Each fault on the way to the leader of a partition, then on all ways, and the way back.
+#[test]
+fn r6_partitions_storms_and_delays() {
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r6");
+    trial.ready();
+    let load = trial.load(150);
+    let moment = trial.scale().lasting(Duration::from_secs(3));
+    for fault in [
+        Fault::Blackhole,
+        Fault::AnswersLost,
+        Fault::Hold(PRODUCE),
+        Fault::Reset,
+        Fault::Latency(Duration::from_millis(200)),
+        Fault::Loss { per_mille: 50, stall: Duration::from_millis(250) },
+    ] {
+        let leader = rig.kafka.leader(&trial.orders(), 0).expect("a leader");
+        goes_on(&load);
+        rig.path(leader, fault);
+        std::thread::park_timeout(moment);
+        rig.paths(Fault::None);
+        trial.assert_recovers(&load, Instant::now());
+        rig.paths(fault);
+        std::thread::park_timeout(moment);
+        rig.paths(Fault::None);
+        trial.assert_recovers(&load, Instant::now());
+    }
+    trial.assert_kept(load);
+}
+
+/// Slower than the patience of the breaker, and slower than the deadline.
+#[test]
+fn r6_slower_than_the_deadline() {
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r6-slow");
+    trial.ready();
+    let load = trial.load(50);
+    for latency in [500, 3_000] {
+        goes_on(&load);
+        rig.paths(Fault::Latency(Duration::from_millis(latency)));
+        std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(5)));
+        rig.paths(Fault::None);
+        trial.assert_recovers(&load, Instant::now());
+    }
+    trial.assert_kept(load);
+}
+
+fn goes_on(load: &Load) {
+    let before = load.acknowledged();
+    await_that("events are acknowledged", || load.acknowledged() > before + 20);
+}

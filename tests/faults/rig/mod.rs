@@ -1,0 +1,114 @@
+//! The rig of a row: three brokers behind proxies, a gateway that can be killed, an open loop of senders with their ledger,
+//! and the judge at the end.
+
+mod checker;
+mod dice;
+mod ledger;
+mod load;
+mod proxy;
+mod scale;
+mod trial;
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+pub(crate) use checker::{Stored, judge, stored};
+pub(crate) use dice::Dice;
+pub(crate) use ledger::{Event, Ledger, Told};
+pub(crate) use load::Load;
+pub(crate) use proxy::{Fault, Proxy};
+pub(crate) use scale::Scale;
+pub(crate) use trial::{PARTITIONS, Trial, say};
+
+use crate::support::kafka::{Cluster, await_that, proxied};
+
+static TURN: Mutex<()> = Mutex::new(());
+static PROXIES: OnceLock<Vec<Proxy>> = OnceLock::new();
+
+/// The cluster, for one row at a time. However a row ends, the cluster is whole for the next.
+pub(crate) struct Rig {
+    pub(crate) kafka: &'static Cluster,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Rig {
+    /// Wait for the turn. `None`: no Kafka on this machine, the test should return.
+    pub(crate) fn begin() -> Option<Rig> {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let kafka = proxied()?;
+        PROXIES.get_or_init(|| kafka.proxied().into_iter().map(|(port, behind)| Proxy::start(port, behind)).collect());
+        Some(Rig { kafka, _turn: turn })
+    }
+
+    pub(crate) fn brokers(&self) -> usize {
+        self.kafka.nodes().len()
+    }
+
+    /// What the way to this broker does from now on.
+    pub(crate) fn path(&self, broker: usize, fault: Fault) {
+        PROXIES.get().expect("the rig has begun")[broker].set(fault);
+    }
+
+    /// The same for all of them.
+    pub(crate) fn paths(&self, fault: Fault) {
+        (0..self.brokers()).for_each(|broker| self.path(broker, fault));
+    }
+
+    pub(crate) fn kill(&self, broker: usize) {
+        self.kafka.nodes()[broker].kill();
+    }
+
+    /// Start what was killed, and await that the cluster is whole.
+    pub(crate) fn restart(&self, broker: usize) {
+        self.kafka.restart(&self.kafka.nodes()[broker]);
+    }
+
+    /// The same, with a limit on what any of its files may grow to, in bytes.
+    pub(crate) fn restart_with_largest_file(&self, broker: usize, largest: u64) {
+        self.kafka.restart_with_largest_file(&self.kafka.nodes()[broker], largest);
+    }
+
+    /// Write to a topic that lives on this broker alone until it takes no more.
+    pub(crate) fn fill(&self, broker: usize) {
+        self.kafka.fill(broker);
+    }
+
+    pub(crate) fn freeze(&self, broker: usize) {
+        self.kafka.nodes()[broker].freeze();
+    }
+
+    pub(crate) fn thaw(&self, broker: usize) {
+        self.kafka.nodes()[broker].thaw();
+    }
+
+    /// The broker that leads the metadata quorum.
+    pub(crate) fn controller(&self) -> usize {
+        let said = self.kafka.tool("org.apache.kafka.tools.MetadataQuorumCommand", &["describe", "--status"]);
+        let line = said.lines().find_map(|line| line.strip_prefix("LeaderId:")).expect("a leader");
+        line.trim().parse::<usize>().expect("a node") - 1
+    }
+
+    /// The cluster takes records again, and every partition of every topic has all its replicas in sync. In that order:
+    /// a broker that has lost its controllers goes on telling the metadata of better days.
+    pub(crate) fn await_whole(&self) {
+        static TOPIC: OnceLock<String> = OnceLock::new();
+        let topic = TOPIC.get_or_init(|| self.kafka.create_topic("whole", 6));
+        await_that("records are acknowledged", || self.kafka.takes_records(topic));
+        await_that("the cluster is whole", || self.kafka.is_whole());
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.paths(Fault::None);
+        for (index, node) in self.kafka.nodes().iter().enumerate() {
+            if node.has_exited() {
+                self.restart(index);
+            } else {
+                node.thaw();
+            }
+        }
+        if !std::thread::panicking() {
+            self.await_whole();
+        }
+    }
+}
