@@ -3,6 +3,7 @@
 mod check;
 mod enrich;
 mod init;
+mod man;
 mod output;
 mod providers;
 mod reload;
@@ -20,6 +21,7 @@ use crate::cli::{Cli, Command};
 use crate::config::{self, Config, ConfigError, LogFormat};
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging::{self, Logging};
+pub use man::page as man_page;
 pub use output::{Output, Row, print, visible};
 pub(crate) use send::{Sender, client, reachable};
 pub(crate) use serve::Operators;
@@ -72,9 +74,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| error.to_string())?;
-            output::print_bytes(&page)?;
+            output::print_bytes(man::page().map_err(|error| error.to_string())?.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Init(arguments) => return init::run(arguments),

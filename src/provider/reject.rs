@@ -12,7 +12,7 @@ pub enum Reject {
     SignatureMalformed,
     /// The signature was made with another secret or over other bytes.
     SignatureMismatch,
-    /// A header whose value is part of the signed text is absent or stands there twice.
+    /// A header whose value is part of the signed text is absent or empty, or stands there twice.
     SignedHeaderMissing,
     /// The scheme signs a timestamp and the request has none.
     TimestampMissing,
@@ -149,7 +149,7 @@ impl Reject {
                 "The signature has the right form and does not match under any live secret: another secret, or a proxy changed the body."
             }
             Reject::SignedHeaderMissing => {
-                "A header whose value is part of the signed text is absent or was sent more than once."
+                "A header whose value is part of the signed text is absent, empty or was sent more than once."
             }
             Reject::TimestampMissing => "The scheme signs a timestamp and the request carries none.",
             Reject::TimestampMalformed => {

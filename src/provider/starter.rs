@@ -25,7 +25,9 @@ pub struct Variable {
 
 /// The variables that must be set before a provider's source works.
 pub fn variables(provider: &Provider) -> Vec<Variable> {
-    let Some(need) = &provider.needs().secrets else { return Vec::new() };
+    let Some(need) = provider.needs().secrets.as_ref().filter(|_| !provider.stores_secrets()) else {
+        return Vec::new();
+    };
     let base = if provider.key_kind().is_some() { "PUBLIC_KEY" } else { "WEBHOOK_SECRET" };
     let number = |n: usize| if n == 0 { String::new() } else { format!("_{}", n + 1) };
     let one = |n| Variable { name: format!("{}{}", variable(provider, base), number(n)), place: need.place.clone() };
@@ -71,6 +73,11 @@ fn heading(provider: &Provider) -> String {
 fn needed(text: &mut String, provider: &Provider) {
     let needs = provider.needs();
     match &needs.secrets {
+        Some(_) if provider.stores_secrets() => {
+            let says = "The provider hands the secret over in a handshake and it is kept here: a path that outlives the process.";
+            comment(text, "", says);
+            let _ = writeln!(text, "secrets_file = {}", quoted(&format!("{}.secrets", provider.name())));
+        }
         Some(need) => {
             comment(text, "", &format!("The secret: {}", need.place));
             let names = variables(provider).into_iter().map(|variable| quoted(&format!("env:{}", variable.name)));

@@ -47,7 +47,7 @@ pub(super) fn check(source: &SourceConfig, today: Date, findings: &mut Vec<Findi
     }
     let unverified = source.provider.unverified().len();
     if unverified > 0 {
-        let facts = if unverified == 1 { "fact".to_owned() } else { format!("{unverified} facts") };
+        let facts = if unverified == 1 { "1 fact".to_owned() } else { format!("{unverified} facts") };
         let detail = format!("{facts} of its file without a source; `hookstream providers {}`", source.provider.name());
         note(Verdict::Note, &detail);
     }

@@ -12,7 +12,8 @@ pub(crate) enum UrlForm {
     /// As configured.
     #[default]
     Exact,
-    /// As configured, without its port, and with the scheme's own port (twilio-node, `validateRequest`).
+    /// As configured, without its port, with the scheme's own port, and each of these escaped as WHATWG's URLs are
+    /// (twilio-node, `validateRequest`; its last resort, the query as Node's old `querystring` wrote it, is left out).
     Ports,
     /// As configured, and with the percent-encodings undone that HubSpot decodes before it signs.
     Decoded,
@@ -42,7 +43,11 @@ impl UrlForm {
         let full = if query.is_empty() { Cow::Borrowed(base) } else { Cow::Owned(format!("{base}?{query}")) };
         let others = match self {
             UrlForm::Exact => Vec::new(),
-            UrlForm::Ports => ports(&full),
+            UrlForm::Ports => escaped(&full).into_iter().fold(ports(&full), |mut forms, escaped| {
+                forms.extend(ports(&escaped));
+                forms.push(escaped);
+                forms
+            }),
             UrlForm::Decoded => vec![decoded(&full)],
         };
         let mut variants = vec![full];
@@ -58,7 +63,7 @@ impl UrlForm {
     pub(crate) const fn describe(self) -> &'static str {
         match self {
             UrlForm::Exact => "",
-            UrlForm::Ports => ", with and without its port",
+            UrlForm::Ports => ", with and without its port, verbatim or escaped",
             UrlForm::Decoded => ", verbatim or percent-decoded",
         }
     }
@@ -81,6 +86,11 @@ fn ports(url: &str) -> Vec<String> {
     }
 }
 
+/// As every browser and Node write it: `'` in a query as `%27`, a space as `%20`, the host in lower case.
+fn escaped(url: &str) -> Option<String> {
+    url::Url::parse(url).ok().map(String::from)
+}
+
 fn decoded(url: &str) -> String {
     let mut out = url.to_owned();
     for (from, to) in DECODED {
@@ -101,11 +111,15 @@ mod tests {
 
     #[test]
     fn twilio_signs_with_or_without_the_port() {
+        assert!(
+            variants(UrlForm::Ports, "https://x.example/p", "q=it's")
+                .contains(&"https://x.example/p?q=it%27s".to_owned())
+        );
         let found = variants(UrlForm::Ports, "https://a:b@x.example/p", "q=1");
         assert_eq!(found, ["https://a:b@x.example/p?q=1", "https://a:b@x.example:443/p?q=1"]);
         assert_eq!(
             variants(UrlForm::Ports, "http://x.example:1234", ""),
-            ["http://x.example:1234", "http://x.example"]
+            ["http://x.example:1234", "http://x.example", "http://x.example/", "http://x.example:1234/"]
         );
         assert_eq!(variants(UrlForm::Ports, "http://[::1]/p", ""), ["http://[::1]/p", "http://[::1]:80/p"]);
         assert_eq!(variants(UrlForm::Ports, "https://[::1]:8443/p", ""), ["https://[::1]:8443/p", "https://[::1]/p"]);
@@ -122,7 +136,7 @@ mod tests {
         #[test]
         fn no_query_panics(query in ".{0,60}", base in "https?://[a-z@:\\[\\]0-9]{0,12}/?") {
             for form in [UrlForm::Exact, UrlForm::Ports, UrlForm::Decoded] {
-                prop_assert!((1..=2).contains(&form.variants(&base, &query).len()));
+                prop_assert!((1..=4).contains(&form.variants(&base, &query).len()));
             }
         }
     }

@@ -302,7 +302,7 @@ impl SignaturePlan {
 impl Clock {
     fn check(&self, text: &str, now: Timestamp) -> Result<Timestamp, Reject> {
         let signed_at = self.format.parse(text).ok_or(Reject::TimestampMalformed)?;
-        self.window.check(signed_at, now)?;
+        self.window.check(signed_at, self.format.rounded(now))?;
         Ok(signed_at)
     }
 }

@@ -123,10 +123,11 @@ impl Template {
         Template { parts: self.parts.iter().map(bound).collect(), text: self.text.clone() }
     }
 
-    /// Is every signed header and parameter there, once? Two of a name would leave open which of them was signed.
+    /// Is every signed header and parameter there, once, and a header not empty? Two of a name would leave open which of
+    /// them was signed.
     pub(crate) fn check(&self, headers: &HeaderMap, query: &str) -> Result<(), Reject> {
         let there = |part: &Part| match part {
-            Part::Header(name) => only(headers, name).is_some(),
+            Part::Header(name) => only(headers, name).is_some_and(|value| !value.is_empty()),
             Part::Query(name) => place::query(query, name).count() == 1,
             _ => true,
         };
@@ -264,6 +265,8 @@ mod tests {
         let signed = "v0:{header:Webhook-Id}.{timestamp}.{body}";
         assert_eq!(template(signed).check(&headers, ""), Ok(()));
         assert_eq!(fed(signed, &headers, "", b"{}"), "v0:msg_1.17.{}");
+        headers.insert("webhook-id", HeaderValue::from_static(""));
+        assert_eq!(template(signed).check(&headers, ""), Err(Reject::SignedHeaderMissing));
         headers.append("webhook-id", HeaderValue::from_static("msg_2"));
         assert_eq!(template(signed).check(&headers, ""), Err(Reject::SignedHeaderMissing));
     }

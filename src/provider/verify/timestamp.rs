@@ -45,6 +45,15 @@ impl TimeFormat {
         }
     }
 
+    /// The clock as this format tells it. Seconds are compared with whole seconds, as the senders' own libraries do:
+    /// what was signed 300 s ago stays in time until that second is over.
+    pub(crate) fn rounded(self, now: Timestamp) -> Timestamp {
+        match self {
+            TimeFormat::Unix => Timestamp::from_second(now.as_second()).unwrap_or(now),
+            TimeFormat::UnixMs | TimeFormat::Rfc3339 | TimeFormat::Rfc1123 => now,
+        }
+    }
+
     /// As a provider would write `time`.
     pub(crate) fn write(self, time: Timestamp) -> String {
         match self {
@@ -129,6 +138,15 @@ mod tests {
             assert_eq!(TimeFormat::Unix.parse(text), None, "{text}");
             assert_eq!(TimeFormat::UnixMs.parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn seconds_last_until_they_are_over() {
+        let now = Timestamp::from_millisecond(1_700_000_000_999).unwrap();
+        let signed_at = TimeFormat::Unix.parse("1699999700").unwrap();
+        let window = Window { past: SignedDuration::from_secs(300), future: SignedDuration::from_secs(300) };
+        assert_eq!(window.check(signed_at, TimeFormat::Unix.rounded(now)), Ok(()));
+        assert_eq!(window.check(signed_at, TimeFormat::UnixMs.rounded(now)), Err(Reject::TimestampTooOld));
     }
 
     #[test]
