@@ -271,6 +271,17 @@ pub enum KeyBy {
     Subject,
 }
 
+/// What becomes of an event that is durable here and comes again.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Redeliveries {
+    /// It is answered and not stored again.
+    #[default]
+    Drop,
+    /// A minute after the last copy or later it is somebody's deliberate redelivery: stored again, with a run id.
+    Pass,
+}
+
 /// `[sources.NAME]`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -312,6 +323,8 @@ pub struct Source {
     pub format: Format,
     /// What keys the Kafka records.
     pub key: KeyBy,
+    /// drop, or pass: store an event again that this gateway has stored before, with a run id, so that it is enriched again. For redeliveries by hand of providers that do not retry (GitHub); retries of others would pass too.
+    pub redeliveries: Redeliveries,
     /// The raw topic, instead of the template; several sources may share one.
     pub topic: Option<String>,
     /// The largest body taken; larger ones get 413. Default 1MiB.

@@ -22,7 +22,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::provider::Catalogue;
-pub use file::{KeyBy, LogFormat};
+pub use file::{KeyBy, LogFormat, Redeliveries};
 pub use properties::Properties;
 pub use secret::Secret;
 pub use secrets_file::{Mark as SecretsMark, SecretsFile};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use super::file::{KeyBy, Source};
+use super::file::{KeyBy, Redeliveries, Source};
 use super::secrets_file::SecretsFile;
 use super::topics::{TopicsConfig, is_topic_name};
 use super::value::SecretRef;
@@ -39,6 +39,8 @@ pub struct SourceConfig {
     pub format: Format,
     /// What keys them.
     pub key: KeyBy,
+    /// Whether an event that is durable may be stored again.
+    pub redeliveries: Redeliveries,
     /// The raw topic.
     pub raw_topic: String,
     /// The largest body, in bytes.
@@ -106,6 +108,7 @@ impl SourceConfig {
             name: name.to_owned(),
             format: file.format,
             key: file.key,
+            redeliveries: file.redeliveries,
             raw_topic,
             max_body: usize::try_from(max_body).unwrap_or(DEFAULT_MAX_BODY),
             deadline,

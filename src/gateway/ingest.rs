@@ -123,10 +123,10 @@ async fn deliver(
         return Ok(Answer::Accepted(None));
     }
     let (pending, outcome) = Pending::new(items.len());
-    for Item { record, id } in items {
+    for Item { record, id, again } in items {
         let key = id.as_deref().map(Key::new);
         let claim = key.map(|key| (Arc::clone(&source.window), key));
-        match key.map_or(Entry::First, |key| source.window.enter(key, &pending)) {
+        match key.map_or(Entry::First, |key| source.window.enter(key, &pending, call.now, again)) {
             Entry::Durable => pending.known(),
             Entry::Joined => {}
             Entry::Crowded => pending.settled(Err(Unavailable::Crowded)),

@@ -14,11 +14,11 @@ use ulid::Ulid;
 
 use super::admission::{self, PerSecond};
 use super::counters::Counters;
-use super::duplicates::Window;
+use super::duplicates::{Key, Window};
 use super::inflate;
 use super::live::Live;
 use super::replays::Bodies;
-use crate::config::{Config, KeyBy, SourceConfig};
+use crate::config::{Config, KeyBy, Redeliveries, SourceConfig};
 use crate::event::{
     Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
 };
@@ -46,6 +46,7 @@ pub(super) struct Source {
     dead_letters: Arc<str>,
     format: Format,
     key: KeyBy,
+    redeliveries: Redeliveries,
     allow: Vec<IpNet>,
     rate: Option<Arc<PerSecond<()>>>,
     /// Where the id is not covered by the signature.
@@ -56,6 +57,8 @@ pub(super) struct Source {
 pub(super) struct Item {
     pub(super) record: Record,
     pub(super) id: Option<String>,
+    /// Somebody had it delivered again, and the source lets that through.
+    pub(super) again: bool,
 }
 
 impl Source {
@@ -92,6 +95,7 @@ impl Source {
             dead_letters: config.kafka.topics.dead_letter_topic().into(),
             format: source.format,
             key: source.key,
+            redeliveries: source.redeliveries,
             allow: source.allow.clone(),
             rate,
             bodies,
@@ -155,6 +159,13 @@ impl Source {
         let id = facts.id.as_deref().filter(|id| !id.is_empty()).map(|id| clean(Cow::Borrowed(id)));
         // A delivery without an id of its own gets one, and nothing is deduplicated.
         let identity = id.clone().unwrap_or_else(|| Cow::Owned(Ulid::new().to_string()));
+        let again =
+            |id: &str| self.redeliveries == Redeliveries::Pass && self.window.is_redelivery(Key::new(id), request.now);
+        // The enricher takes it for an event of its own by its run.
+        let run = id.as_deref().filter(|id| again(id)).map(|_| Ulid::new().to_string());
+        if let Some(run) = &run {
+            tracing::info!(source = &*self.name, id = &*identity, run, "a redelivery is let through");
+        }
         let key = match self.key {
             KeyBy::Id => identity.as_ref(),
             KeyBy::Subject => facts.subject.as_deref().filter(|subject| !subject.is_empty()).unwrap_or(&identity),
@@ -172,7 +183,7 @@ impl Source {
             tenant: facts.tenant.as_deref().map(Cow::Borrowed),
             origin: Origin::Webhook,
             verification: verified.kind(),
-            run: None,
+            run: run.as_deref().map(Cow::Borrowed),
             recordedtime: request.now,
             id: Cow::Borrowed(identity.as_ref()),
         };
@@ -188,7 +199,7 @@ impl Source {
             headers: encoded.headers,
             timestamp_ms: request.now.as_millisecond(),
         };
-        Item { record, id: id.map(Cow::into_owned) }
+        Item { record, id: id.map(Cow::into_owned), again: run.is_some() }
     }
 
     /// The dead letter of a verified body that cannot be read.
@@ -221,7 +232,7 @@ impl Source {
             foreign: None,
             trail: &trail,
         };
-        Item { record: letter.record(Arc::clone(&self.dead_letters)), id: None }
+        Item { record: letter.record(Arc::clone(&self.dead_letters)), id: None, again: false }
     }
 }
 

@@ -108,13 +108,7 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let graceful = GracefulShutdown::new();
     let mut stopping = phase.clone();
-    loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &places, limits.header_timeout) => accepted,
-            // A closed channel means that the owner is gone: stop as well.
-            _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => break,
-        };
-        let Some((stream, address, place)) = accepted else { continue };
+    let begin = |(stream, address, place): (TcpStream, SocketAddr, Place)| {
         let connection = Connection {
             handler: handler.clone(),
             limits: limits.clone(),
@@ -123,6 +117,17 @@ pub async fn serve(
             watcher: graceful.watcher(),
         };
         tokio::spawn(connection.run(stream, address, handshakes.clone(), place));
+    };
+    loop {
+        tokio::select! {
+            accepted = accept(&listener, &places, limits.header_timeout) => drop(accepted.map(&begin)),
+            // A closed channel means that the owner is gone: stop as well.
+            _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => break,
+        }
+    }
+    // The kernel has taken these already; with the listener they would be reset.
+    while let Ok(Some(accepted)) = timeout(Duration::ZERO, accept(&listener, &places, limits.header_timeout)).await {
+        begin(accepted);
     }
     drop(listener);
     if timeout(limits.finish, graceful.shutdown()).await.is_err() {
