@@ -13,7 +13,7 @@ use crate::kafka::print::Language;
 #[derive(Debug, Parser)]
 #[command(name = "hookstream", version, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed or `check` found something, 2 wrong usage, 78 wrong configuration."
+    after_help = "Exit codes: 0 done, 1 failed, `check` found something or `explain` nothing, 2 wrong usage, 78 wrong configuration."
 )]
 pub struct Cli {
     /// The configuration file. Default: hookstream.toml.
@@ -54,6 +54,8 @@ pub enum Command {
     Tail(Tail),
     /// Check configuration, secrets, provider files, Kafka and topics.
     Check(Check),
+    /// Say why a request was refused, and what to do.
+    Explain(Explain),
     /// List the providers, or describe one.
     Providers(Providers),
     /// The topics and access rights that hookstream needs.
@@ -202,6 +204,28 @@ pub struct Check {
     #[arg(long)]
     pub offline: bool,
     /// One JSON object per row instead of the table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The request id of a refusal, as the provider's dashboard shows it; or a file with the captured request (raw HTTP, a curl command line, HAR, an API gateway's JSON), - for stdin.
+    pub request: String,
+    /// The source that a captured request was meant for; without a configuration, the provider. Default: the one whose path it has.
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// The admin address of the running gateway; several where there are several. Default: admin.listen of the configuration.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub admin: Vec<String>,
+    /// A further secret to try on a captured request, as env:NAME or file:PATH.
+    #[arg(long, value_name = "REF")]
+    pub secret: Vec<String>,
+    /// When a captured request was received, in RFC 3339. Default: now, and its age is no fault.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// One JSON object instead of the text.
     #[arg(long)]
     pub json: bool,
 }

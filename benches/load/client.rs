@@ -80,15 +80,16 @@ impl Tally {
     }
 }
 
-/// One window of load on one address. `pid` is the process whose CPU time is taken.
-pub(crate) fn run(to: SocketAddr, path: &'static str, pid: u32, plan: Plan, numbers: &Arc<AtomicU64>) -> Sample {
+/// One window of load on one address. Each connection takes its share of the paths in turn. `pid` is the process whose CPU
+/// time is taken.
+pub(crate) fn run(to: SocketAddr, paths: &[String], pid: u32, plan: Plan, numbers: &Arc<AtomicU64>) -> Sample {
     let pace = |rate| Pace { start: Instant::now(), rate, due: Semaphore::new(0), taken: AtomicU64::new(0) };
     let shared =
         Arc::new(Shared { phase: AtomicU8::new(WARMING), numbers: Arc::clone(numbers), pace: plan.rate.map(pace) });
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| (thread, Arc::clone(&shared)))
-            .map(|(thread, shared)| scope.spawn(move || generate(to, path, thread, shared)))
+            .map(|(thread, shared)| scope.spawn(move || generate(to, paths, thread, shared)))
             .collect();
         if let Some(pace) = &shared.pace {
             scope.spawn(|| pace.run(&shared.phase));
@@ -105,12 +106,17 @@ pub(crate) fn run(to: SocketAddr, path: &'static str, pid: u32, plan: Plan, numb
     })
 }
 
-fn generate(to: SocketAddr, path: &'static str, thread: usize, shared: Arc<Shared>) -> Tally {
+fn generate(to: SocketAddr, paths: &[String], thread: usize, shared: Arc<Shared>) -> Tally {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let connections = (thread..CONNECTIONS).step_by(THREADS);
         let tasks: Vec<_> = connections
-            .map(|index| tokio::spawn(connection(to, Request::new(path, index % BODIES), Arc::clone(&shared))))
+            .map(|index| {
+                // With fewer paths than connections several connections share one.
+                let own = paths.iter().skip(index % paths.len()).step_by(CONNECTIONS);
+                let requests = own.map(|path| Request::new(path, index % BODIES)).collect();
+                tokio::spawn(connection(to, requests, Arc::clone(&shared)))
+            })
             .collect();
         let mut total = Tally::default();
         for task in tasks {
@@ -120,18 +126,18 @@ fn generate(to: SocketAddr, path: &'static str, thread: usize, shared: Arc<Share
     })
 }
 
-async fn connection(to: SocketAddr, mut request: Request, shared: Arc<Shared>) -> Tally {
+async fn connection(to: SocketAddr, mut requests: Vec<Request>, shared: Arc<Shared>) -> Tally {
     let mut stream = TcpStream::connect(to).await.expect("connect");
     stream.set_nodelay(true).expect("no delay");
     let mut answer = [0; ANSWER];
     let mut tally = Tally::default();
-    loop {
+    for turn in (0..requests.len()).cycle() {
         let due = match &shared.pace {
             None => Some(Instant::now()),
             Some(pace) => pace.next().await,
         };
         let Some(due) = due.filter(|_| shared.phase.load(Ordering::Relaxed) != ENDING) else { return tally };
-        let bytes = request.number(shared.numbers.fetch_add(1, Ordering::Relaxed));
+        let bytes = requests[turn].number(shared.numbers.fetch_add(1, Ordering::Relaxed));
         stream.write_all(bytes).await.expect("send");
         if read_answer(&mut stream, &mut answer).await {
             tally.accepted += 1;
@@ -142,6 +148,7 @@ async fn connection(to: SocketAddr, mut request: Request, shared: Arc<Shared>) -
             tally.measured.push(due.elapsed());
         }
     }
+    tally
 }
 
 /// Read one answer to its end; whether it was a 200.

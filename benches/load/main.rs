@@ -8,6 +8,7 @@ mod floor;
 mod process;
 mod report;
 mod sample;
+mod spread;
 mod subject;
 #[path = "../../tests/it/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
@@ -50,6 +51,12 @@ struct Arguments {
     /// Another hookstream binary, measured beside this one
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    /// Instead: what this many sources cost when one of them has traffic
+    #[arg(long, value_name = "COUNT")]
+    sources: Option<usize>,
+    /// Instead: what traffic over so many topics costs
+    #[arg(long, value_delimiter = ',', value_name = "COUNTS")]
+    topics: Vec<usize>,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -65,8 +72,15 @@ fn main() {
     }
     let Some(kafka) = kafka::cluster() else { return };
     let numbers = Arc::new(AtomicU64::new(0));
-    let subjects = subject::start(kafka, &arguments.only, arguments.against.as_deref(), &numbers);
     let window = Duration::from_secs_f64(arguments.seconds);
+    let saturation = Plan { rate: None, warm_up: WARM_UP, length: window };
+    if let Some(many) = arguments.sources {
+        return spread::sources(kafka, many, saturation, arguments.rounds, &numbers);
+    }
+    if !arguments.topics.is_empty() {
+        return spread::topics(kafka, &arguments.topics, saturation, arguments.rounds, &numbers);
+    }
+    let subjects = subject::start(kafka, &arguments.only, arguments.against.as_deref(), &numbers);
     let measure = |rate: Option<f64>| -> Vec<Sample> {
         let mut samples = vec![Vec::new(); subjects.len()];
         for round in 0..arguments.rounds {

@@ -20,7 +20,7 @@ use super::support::kafka::{Cluster, Isolation, await_that};
 use super::support::serve::{Serve, Setup};
 
 /// Partitions of every topic: the default of `hookstream topics apply`.
-const PARTITIONS: i32 = 6;
+pub(crate) const PARTITIONS: i32 = 6;
 
 /// Where the source listens; the floors answer everywhere.
 const PATH: &str = "/webhooks/stripe";
@@ -93,7 +93,7 @@ impl Subject {
             Name::BFree => FREE,
             Name::Hookstream | Name::Against | Name::Floor | Name::A => {
                 let before = self.means();
-                let sample = client::run(self.address, PATH, self.pid, plan, numbers);
+                let sample = client::run(self.address, &[PATH.to_owned()], self.pid, plan, numbers);
                 let own = before.zip(self.means()).map(|(before, after)| Means::own(&before, &after));
                 return Sample { own, ..sample };
             }

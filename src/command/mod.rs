@@ -2,6 +2,7 @@
 
 mod check;
 mod enrich;
+mod explain;
 mod init;
 mod man;
 mod output;
@@ -120,6 +121,10 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
             // What a client would log, the table says.
             let (config, _log) = configured(&cli, "error")?;
             check::run(&config, arguments).await
+        }
+        Command::Explain(arguments) => {
+            let (config, _log) = configured_or_default(&cli)?;
+            explain::run(&config, arguments).await
         }
         Command::Providers(arguments) => {
             let (config, _log) = configured_or_default(&cli)?;

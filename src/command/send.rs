@@ -49,6 +49,11 @@ pub(super) async fn run(config: Config, arguments: &Send, shutdown: Shutdown) ->
         ];
         output.line(&row, &WIDTHS)?;
     }
+    if arguments.tamper && refused < arguments.count {
+        let advice =
+            "accepted although its body was changed after signing: the proof of this provider does not cover it";
+        output::complain(advice);
+    }
     let expected = if arguments.tamper { arguments.count } else { 0 };
     Ok(if refused == expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::Failure;
 use super::reload::{Reloader, Scope, touches};
 use crate::cli::Serve;
-use crate::config::{Config, ConfigError, Fingerprint, SourceConfig, TlsConfig};
+use crate::config::{Config, ConfigError, Fingerprint, SecretRef, SourceConfig, TlsConfig};
 use crate::dev;
 use crate::gateway::{self, Gateway};
 use crate::http::admin;
@@ -147,7 +147,7 @@ impl Operators {
     ) -> Result<Self, String> {
         let listener = gateway::bind(config.admin.listen).await?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
-        Ok(Self::on(listener, address, config, metrics, operations))
+        Self::on(listener, address, config, metrics, operations)
     }
 
     /// Use a listener that is already bound.
@@ -157,7 +157,10 @@ impl Operators {
         config: &Config,
         metrics: &Arc<Metrics>,
         operations: Arc<dyn admin::Operations>,
-    ) -> Self {
+    ) -> Result<Self, String> {
+        let token = config.admin.token.as_ref().map(SecretRef::resolve).transpose();
+        let token = token.map_err(|error| format!("admin.token: {error}"))?;
+        let access = admin::Access::new(token.as_ref(), address.ip());
         let limits = Limits {
             max_connections: 64,
             header_timeout: config.gateway.header_timeout,
@@ -166,10 +169,10 @@ impl Operators {
         };
         let (watched, ready) = (Arc::clone(&operations), metrics.ready.clone());
         metrics.before_scrape(move || ready.set(i64::from(watched.ready().is_ok())));
-        let router = admin::router(Arc::clone(metrics), operations, config.admin.hosts.clone());
+        let router = admin::router(Arc::clone(metrics), operations, config.admin.hosts.clone(), access);
         let phase = watch::Sender::new(Phase::Serving);
         let task = tokio::spawn(crate::http::serve(listener, router, limits, None, None, phase.subscribe()));
-        Self { address, phase, task }
+        Ok(Self { address, phase, task })
     }
 
     /// Finish what was begun and stop listening.

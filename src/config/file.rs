@@ -101,16 +101,25 @@ pub struct Tls {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
-    /// Address and port of /metrics, /livez, /readyz and /status.
+    /// Address and port of /metrics, /livez, /readyz, /status and /explain.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
     /// Host names under which the admin port may be asked, beside its own address and localhost. Others get 403.
     pub hosts: Vec<String>,
+    /// What `hookstream explain` must present (as a bearer token) to ask why a request was refused. On a loopback address it may be left out; on any other, /explain is off without it.
+    pub token: Option<SecretRef>,
+    /// Bytes of refused requests in memory at most, for `hookstream explain`; each for a day at the longest. They are unverified and may hold personal data; they never leave the process. 0 keeps none.
+    pub keep_rejects: Bytes,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)), hosts: Vec::new() }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            hosts: Vec::new(),
+            token: None,
+            keep_rejects: Bytes(4 << 20),
+        }
     }
 }
 

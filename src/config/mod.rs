@@ -134,6 +134,10 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// Further host names that may be asked for.
     pub hosts: Vec<String>,
+    /// What must be presented to ask for more than health and metrics.
+    pub token: Option<SecretRef>,
+    /// Bytes of refused requests that are kept at most.
+    pub keep_rejects: usize,
 }
 
 /// `[kafka]`, checked.
@@ -258,7 +262,12 @@ impl Config {
                 failed_requests_per_second: file.gateway.failed_requests_per_second,
                 drain_delay: file.gateway.drain_delay.0,
             },
-            admin: AdminConfig { listen: file.admin.listen, hosts: file.admin.hosts },
+            admin: AdminConfig {
+                listen: file.admin.listen,
+                hosts: file.admin.hosts,
+                token: file.admin.token,
+                keep_rejects: usize::try_from(file.admin.keep_rejects.0).unwrap_or(usize::MAX),
+            },
             enrich: EnrichConfig {
                 instance: file.enrich.instance,
                 group,

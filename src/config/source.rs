@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use ipnet::IpNet;
 use url::Url;
 
@@ -155,15 +156,32 @@ impl SourceConfig {
     /// # Errors
     /// A secret that the scheme cannot use.
     pub fn bind_with(&self, secrets: Vec<Secret>) -> Result<Rules, String> {
-        let binding = Binding {
+        self.bind_as(&self.binding(secrets))
+    }
+
+    /// The same from settings that [`SourceConfig::binding`] made.
+    ///
+    /// # Errors
+    /// As [`SourceConfig::bind_with`].
+    pub fn bind_as(&self, binding: &Binding) -> Result<Rules, String> {
+        self.provider.bind(binding).map_err(|error| self.at(&error.to_string()))
+    }
+
+    /// Its settings, with these secrets.
+    pub fn binding(&self, secrets: Vec<Secret>) -> Binding {
+        Binding {
             secrets,
             params: self.params.clone(),
             public_url: self.public_url.clone(),
             overrides: self.overrides.clone(),
             accept_unsigned: self.accept_unsigned,
             secrets_follow: self.secrets_file.is_some(),
-        };
-        self.provider.bind(&binding).map_err(|error| self.at(&error.to_string()))
+        }
+    }
+
+    /// What the secrets are called in the file, such as `env:STRIPE_WEBHOOK_SECRET`, in their order.
+    pub fn secret_names(&self) -> Vec<String> {
+        self.secrets.iter().map(SecretRef::to_string).collect()
     }
 
     /// The credentials for the provider's API that hold for a tenant, fetched; empty where none are configured.
@@ -176,6 +194,30 @@ impl SourceConfig {
             .iter()
             .map(|(name, reference)| reference.resolve().map(|secret| (name.clone(), secret)).map_err(|e| self.at(&e)))
             .collect()
+    }
+
+    /// Where and with what headers the provider's API is asked whether an event is true; `None` where requests prove
+    /// themselves.
+    ///
+    /// # Errors
+    /// The credential is missing, and where to find it.
+    pub fn inquiries(&self) -> Result<Option<(Url, HeaderMap)>, String> {
+        let Some(api) = self.provider.api().filter(|_| self.provider.is_fetched()) else { return Ok(None) };
+        let credentials = self.credentials(None)?;
+        let Some(secret) = credentials.get(api.credential()) else {
+            let place = self.provider.needs().credentials.get(api.credential()).map(String::as_str).unwrap_or_default();
+            return Err(self.at(&format!(
+                "credentials.{} is missing: without it no event of {} can be confirmed (find it at: {place})",
+                api.credential(),
+                self.provider.title()
+            )));
+        };
+        let headers = api.request_headers(secret).map_err(|error| self.at(&error))?;
+        let base = match &self.api_base {
+            Some(base) => base.clone(),
+            None => api.base_url(None).map_err(|error| self.at(&error.to_string()))?,
+        };
+        Ok(Some((base, headers)))
     }
 
     /// The provider's parameters.

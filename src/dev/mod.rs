@@ -64,6 +64,10 @@ impl Operations for Everything {
             "enricher": self.enricher.status(),
         })
     }
+
+    fn explain(&self, request: &str) -> Option<Value> {
+        Operations::explain(self.gateway.as_ref(), request)
+    }
 }
 
 /// Run until told to stop.
@@ -121,7 +125,7 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
         sources: config.sources.values().map(|source| json!({ "name": source.name, "provider": source.provider.name(), "path": source.path, "topic": source.raw_topic })).collect(),
         topics: topics::desired(&config).iter().map(|topic| json!(topic.name)).collect(),
     });
-    let operators = Operators::on(admin, config.admin.listen, &config, &metrics, Arc::clone(&everything) as _);
+    let operators = Operators::on(admin, config.admin.listen, &config, &metrics, Arc::clone(&everything) as _)?;
     let mut show = Show::new(arguments, &config, &gateway, &enricher, stand_in.is_none());
     show.banner()?;
     let phase = watch::Sender::new(Phase::Serving);

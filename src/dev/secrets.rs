@@ -99,7 +99,7 @@ fn unsecured(provider: &Provider, url: &str) -> Binding {
     Binding {
         params: params(provider),
         public_url: Some(url.to_owned()),
-        accept_unsigned: provider.needs().secrets.is_none(),
+        accept_unsigned: provider.is_unsigned(),
         ..Binding::default()
     }
 }

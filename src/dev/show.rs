@@ -156,7 +156,10 @@ impl Show {
         let mut again = None;
         for source in ordered(&config).into_iter().filter_map(|name| config.sources.get(name)) {
             let url = format!("http://{}{}", config.gateway.listen, source.path);
-            for sample in source.provider.samples() {
+            // The first event, and the handshakes before it.
+            let samples = source.provider.samples();
+            let events = samples.iter().position(|sample| sample.providertype != HANDSHAKE);
+            for sample in samples.iter().take(events.map_or(samples.len(), |first| first + 1)) {
                 let sender = Sender::of(secrets::signing(source.bind()?, None)?, sample, url.clone(), client.clone());
                 number += u64::from(sample.providertype != HANDSHAKE);
                 let id = format!("dev_{number}");

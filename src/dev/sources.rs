@@ -76,7 +76,7 @@ fn source(arguments: &Dev, provider: &Provider, sandbox: &Sandbox) -> Result<Sou
         credentials,
         tenants,
         params: secrets::params(provider),
-        accept_unsigned: provider.needs().secrets.is_none(),
+        accept_unsigned: provider.is_unsigned(),
         api_base: sandbox.base(provider.name()),
         ..Source::default()
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{ACCEPT, ETAG};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
@@ -15,11 +15,9 @@ use super::account::AccountId;
 use super::answer::{Answer, Exchange, Fetched, refusal};
 use super::limits::limits;
 use crate::event::{Wanted, scan};
+use crate::http::client::{self, Client, Unread};
 use crate::kafka::Partition;
 use crate::telemetry::EnrichMetrics;
-
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// Results that wait for the owner loop; a task that has one more waits with it.
 const RESULTS: usize = 256;
@@ -69,7 +67,7 @@ pub(crate) struct Done {
 /// Starts requests on the runtime; their ends come back over one bounded channel.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
-    client: reqwest::Client,
+    client: Client,
     runtime: Handle,
     results: mpsc::Sender<Done>,
     max_record: usize,
@@ -86,17 +84,7 @@ impl Fetcher {
         max_record: usize,
         metrics: EnrichMetrics,
     ) -> Result<(Self, mpsc::Receiver<Done>), String> {
-        crate::http::client::install_crypto();
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("hookstream/", env!("CARGO_PKG_VERSION")))
-            // A redirect or a proxy from the environment could lead the credentials anywhere.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .build()
-            .map_err(|error| format!("the client for the providers' APIs: {error}"))?;
+        let client = client::client()?;
         let (results, done) = mpsc::channel(RESULTS);
         Ok((Self { client, runtime, results, max_record, metrics }, done))
     }
@@ -117,10 +105,10 @@ impl Fetcher {
     }
 }
 
-async fn fetch(client: &reqwest::Client, ask: &Ask, max_record: usize, status: &mut Option<u16>) -> Answer {
+async fn fetch(http: &Client, ask: &Ask, max_record: usize, status: &mut Option<u16>) -> Answer {
     let mut headers = HeaderMap::clone(&ask.headers);
     headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-    let response = match client.get(ask.url.clone()).headers(headers).send().await {
+    let response = match http.get(ask.url.clone()).headers(headers).send().await {
         Ok(response) => response,
         Err(_) => return Answer::Unreachable,
     };
@@ -135,24 +123,11 @@ async fn fetch(client: &reqwest::Client, ask: &Ask, max_record: usize, status: &
     }
     let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
     let etag = etag.filter(|etag| etag.len() <= LONGEST_ETAG).map(str::to_owned);
-    match body(response, max_record).await {
+    match client::read(response, max_record).await {
         Ok(record) => readable(record, etag),
-        Err(answer) => answer,
-    }
-}
-
-/// Read a body, decompressed, up to a limit. The client decompresses in small steps, so a small body that unpacks to a
-/// huge one is noticed before it is held.
-async fn body(mut response: reqwest::Response, max_record: usize) -> Result<Bytes, Answer> {
-    let mut body = BytesMut::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > max_record => return Err(Answer::TooLarge),
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body.freeze()),
-            Err(error) if error.is_decode() => return Err(Answer::Unreadable("encoding")),
-            Err(_) => return Err(Answer::Unreachable),
-        }
+        Err(Unread::TooLarge) => Answer::TooLarge,
+        Err(Unread::Encoding) => Answer::Unreadable("encoding"),
+        Err(Unread::Broken) => Answer::Unreachable,
     }
 }
 

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::account::{Account, AccountId, Accounts};
 use super::verdict::Skip;
-use crate::config::{Config, Secret, SourceConfig};
+use crate::config::{Config, SourceConfig};
 use crate::event::{Envelope, Format, Pointer, Wanted, scan};
-use crate::provider::{Api, Auth, Provider, Route, RouteError};
+use crate::provider::{Api, Provider, Route, RouteError};
 
 /// One source, compiled.
 #[derive(Debug)]
@@ -98,7 +97,7 @@ impl Source {
             let Some(api) = source.provider.api() else { return Ok(None) };
             let credentials = source.credentials(tenant)?;
             let Some(secret) = credentials.get(api.credential()) else { return Ok(None) };
-            let headers = headers(api, secret)?;
+            let headers = api.request_headers(secret)?;
             Ok(Some(accounts.open(Account::new(Arc::clone(&name), tenant, headers, api.rate()))))
         };
         let account = open(None)?;
@@ -167,32 +166,4 @@ fn skip(error: &RouteError) -> Skip {
         RouteError::ForeignHost(_) => Skip::HostNotAllowed,
         RouteError::NoTenant => Skip::UnknownTenant,
     }
-}
-
-/// Everything a request to this API carries besides its address.
-fn headers(api: &Api, secret: &Secret) -> Result<HeaderMap, String> {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-
-    let mut headers = HeaderMap::new();
-    for (name, value) in api.headers() {
-        let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a header name"))?;
-        headers.insert(
-            name,
-            HeaderValue::try_from(value).map_err(|_| "a header value of the provider file cannot be sent")?,
-        );
-    }
-    let text = secret.expose();
-    let (name, value) = match api.auth() {
-        Auth::Bearer => (http::header::AUTHORIZATION, [b"Bearer ".as_slice(), text].concat()),
-        Auth::Basic => (http::header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(text)).into_bytes()),
-        Auth::Header(name) => (name.clone(), text.to_vec()),
-    };
-    let unfit =
-        |_| format!("credential `{}` cannot be sent in a header; does it end in a line break?", api.credential());
-    let mut value = HeaderValue::from_bytes(&value).map_err(unfit)?;
-    // Keeps it out of every Debug output, ours and the client's.
-    value.set_sensitive(true);
-    headers.insert(name, value);
-    Ok(headers)
 }

@@ -110,14 +110,18 @@ impl<K: std::hash::Hash + Eq> PerSecond<K> {
     }
 }
 
+/// The address for which failures count. An IPv6 subscriber owns a /64 and could use each address once.
+pub(super) fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
 impl PerSecond<IpAddr> {
-    /// Count a failure of this address. An IPv6 subscriber owns a /64 and could use each address once.
+    /// Count a failure of this address.
     pub(super) fn failed(&self, address: IpAddr, now: Instant) -> bool {
-        let key = match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        };
-        self.count(key, IpAddr::V6(Ipv6Addr::UNSPECIFIED), now)
+        self.count(subscriber(address), IpAddr::V6(Ipv6Addr::UNSPECIFIED), now)
     }
 }
 

@@ -70,6 +70,8 @@ pub enum Unavailable {
     Busy,
     /// Too many copies of one event wait for the first.
     Crowded,
+    /// The provider's API did not say in time whether the event is true.
+    Inquiry,
     /// A secret that the provider handed over could not be stored.
     SecretsFile,
 }
@@ -84,6 +86,7 @@ impl Unavailable {
             Self::Memory => "memory",
             Self::Busy => "signatures",
             Self::Crowded => "crowded",
+            Self::Inquiry => "inquiry",
             Self::SecretsFile => "secrets_file",
         }
     }

@@ -6,15 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::response::Response;
+use bytes::Bytes;
+use http::request::Parts;
 use jiff::Timestamp;
 
 use super::Gateway;
 use super::answer::{self, Answer, Outcome, Refused};
 use super::counters::Counters;
 use super::journal::Fate;
+use super::rejects::{Evidence, Refusal};
 use super::source::Source;
 use crate::http::RequestId;
 use crate::kafka::Delivery;
+use crate::provider::Reject;
 
 /// What the body must leave of the deadline for Kafka.
 const AFTER_BODY: Duration = Duration::from_millis(1_500);
@@ -66,6 +70,8 @@ pub(super) struct Call {
     pub(super) now: Timestamp,
     /// Only where somebody watches.
     pub(super) learnt: Option<Learnt>,
+    /// The body, once it did not verify.
+    pub(super) unverified: Option<Bytes>,
     number: u64,
     ended: bool,
 }
@@ -80,7 +86,18 @@ impl Call {
         gateway.in_flight.enter(now, number);
         let arrived = Instant::now();
         let learnt = gateway.journal.is_watched().then(Learnt::default);
-        Self { gateway, id: RequestId::new(), source, address, arrived, now, learnt, number, ended: false }
+        Self {
+            gateway,
+            id: RequestId::new(),
+            source,
+            address,
+            arrived,
+            now,
+            learnt,
+            unverified: None,
+            number,
+            ended: false,
+        }
     }
 
     /// Until when the body must be there.
@@ -94,12 +111,12 @@ impl Call {
     }
 
     /// Count the request, tell whoever watches, and compose its answer.
-    pub(super) fn end(mut self, result: &Result<Answer, Refused>) -> Response {
+    pub(super) fn end(mut self, result: &Result<Answer, Refused>, parts: &Parts) -> Response {
         let outcome = match result {
             Ok(answer) => answer.outcome(),
             Err(Refused::Reject(reject)) => {
                 self.counters().metrics.reject(reject.as_str()).inc();
-                self.refused(reject.as_str());
+                self.refused(*reject, parts);
                 Outcome::Rejected
             }
             Err(Refused::Unavailable(unavailable)) => {
@@ -118,9 +135,19 @@ impl Call {
         self.source.as_ref().map_or(&self.gateway.unknown, |source| &source.counters)
     }
 
-    fn refused(&self, reason: &'static str) {
-        let source = self.source.as_ref().map(|source| &source.name);
-        self.gateway.journal.refused(self.id, self.now, source, reason);
+    fn refused(&self, reject: Reject, parts: &Parts) {
+        let (source, reason) = (self.source.as_ref().map(|source| &source.name), reject.as_str());
+        let rejects = &self.gateway.journal.rejects;
+        // What is one too many may be a flood; headers that are too large are not kept either.
+        let worth = !matches!(reject, Reject::TooManyRequests | Reject::HeadersTooLarge) && rejects.keeps();
+        rejects.add(Refusal {
+            id: self.id,
+            at: self.now,
+            source: source.cloned(),
+            reason: reject,
+            address: self.address,
+            evidence: worth.then(|| Arc::new(Evidence::new(parts, self.unverified.as_ref()))),
+        });
         tracing::info!(request_id = %self.id, source = source.map(|name| &**name), reason, address = %self.address, "refused");
     }
 

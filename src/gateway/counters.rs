@@ -28,6 +28,11 @@ impl Counters {
         self.outcomes[outcome as usize].inc();
     }
 
+    /// Requests that were verified since the start.
+    pub(super) fn verified(&self) -> u64 {
+        self.secrets.iter().map(IntCounter::get).sum()
+    }
+
     /// A request was verified with the secret at this position.
     pub(super) fn matched(&self, position: usize) {
         if let Some(secret) = self.secrets.get(position) {

@@ -28,7 +28,7 @@ impl Handler for Arc<Gateway> {
         let mut call = Call::begin(Arc::clone(self), source, address);
         let https = !sources.require_https || admission::is_https(peer, &parts.headers, &sources.trusted_proxies);
         let result = ingest(self, &mut call, &parts, body, https).await;
-        call.end(&Gateway::limited(&sources, result, address))
+        call.end(&Gateway::limited(&sources, result, address), &parts)
     }
 }
 
@@ -78,8 +78,14 @@ async fn ingest(
         rules = source.rules.now();
         verified = rules.verify(&request);
     }
-    let verified = verified?;
     drop(turn);
+    let verified = match (rules.inquiry(&request), &source.inquiries) {
+        (Some(path), Some(inquiries)) => {
+            let record = inquiries.ask(&path?, call.answer_deadline(&source)).await?;
+            rules.confirmed(&request, record.ok_or(Reject::Unconfirmed)?)
+        }
+        _ => verified.inspect_err(|_| call.unverified = Some(body.clone()))?,
+    };
     source.verified(&verified, call.now, call.arrived)?;
     let decoded = if rules.signs_decoded() { body.clone() } else { inflate(&body)? };
     let read = provider::Request { body: &decoded, ..request };

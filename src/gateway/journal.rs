@@ -1,8 +1,7 @@
-//! What just happened: totals, the latest refusals, and a live feed for whoever watches.
+//! What just happened: totals, the latest refusals (see `rejects`), and a live feed for whoever watches.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,11 +9,8 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use super::answer::Outcome;
-use crate::http::RequestId;
+use super::rejects::Rejects;
 use crate::kafka::Delivery;
-
-/// How many refusals are remembered, and shown by /status.
-const REMEMBERED: usize = 100;
 
 /// How far a watcher may fall behind before it misses something.
 const FEED: usize = 4_096;
@@ -40,34 +36,25 @@ pub struct Fate {
     pub reason: Option<&'static str>,
 }
 
-/// One refusal, as /status shows it.
-struct Refusal {
-    id: RequestId,
-    at: Timestamp,
-    source: Option<Arc<str>>,
-    reason: &'static str,
-}
-
 /// Totals, refusals and feed of one gateway.
 pub struct Journal {
     received: AtomicU64,
     ended: [AtomicU64; Outcome::ALL.len()],
-    refusals: Mutex<VecDeque<Refusal>>,
+    pub(super) rejects: Rejects,
     feed: broadcast::Sender<Fate>,
 }
 
-impl Default for Journal {
-    fn default() -> Self {
+impl Journal {
+    /// With room for so many bytes of refused requests.
+    pub(super) fn new(keep_rejects: usize) -> Self {
         Self {
             received: AtomicU64::new(0),
             ended: Default::default(),
-            refusals: Mutex::default(),
+            rejects: Rejects::new(keep_rejects),
             feed: broadcast::Sender::new(FEED),
         }
     }
-}
 
-impl Journal {
     /// Watch how requests end from now on.
     pub fn watch(&self) -> broadcast::Receiver<Fate> {
         self.feed.subscribe()
@@ -101,14 +88,6 @@ impl Journal {
         let _ = self.feed.send(fate);
     }
 
-    pub(super) fn refused(&self, id: RequestId, at: Timestamp, source: Option<&Arc<str>>, reason: &'static str) {
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        if refusals.len() == REMEMBERED {
-            refusals.pop_front();
-        }
-        refusals.push_back(Refusal { id, at, source: source.cloned(), reason });
-    }
-
     /// Counts and the latest refusals, for /status.
     pub(super) fn status(&self) -> (Value, Value) {
         let ended: u64 = Outcome::ALL.iter().map(|outcome| self.ended(*outcome)).sum();
@@ -117,15 +96,6 @@ impl Journal {
         for outcome in Outcome::ALL {
             counts[outcome.as_str()] = self.ended(outcome).into();
         }
-        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        let latest = refusals.iter().rev().map(|refusal| {
-            json!({
-                "request_id": refusal.id.to_string(),
-                "at": crate::event::rfc3339_millis(refusal.at),
-                "source": refusal.source.as_deref(),
-                "reason": refusal.reason,
-            })
-        });
-        (counts, latest.collect())
+        (counts, self.rejects.status())
     }
 }

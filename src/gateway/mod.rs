@@ -1,7 +1,7 @@
 //! `serve`: webhooks in, events durable in Kafka, an answer in time.
 //!
 //! `ingest` is the request path; `admission`, `body`, `duplicates` and `delivery` are its steps; `call` counts each
-//! request exactly once; `journal` remembers what just happened.
+//! request exactly once; `journal` remembers what just happened, `explain` says why something was refused.
 
 mod admission;
 mod answer;
@@ -10,10 +10,13 @@ mod call;
 mod counters;
 mod delivery;
 mod duplicates;
+mod explain;
 mod inflate;
 mod ingest;
+mod inquiry;
 mod journal;
 mod live;
+mod rejects;
 mod replays;
 mod run;
 mod source;
@@ -32,7 +35,7 @@ use tokio::sync::{Semaphore, SemaphorePermit as Turn};
 use crate::config::{Config, ConfigError};
 use crate::http::admin::Operations;
 use crate::kafka::Producer;
-use crate::provider::{Reject, Request, Rules};
+use crate::provider::{Catalogue, Reject, Request, Rules};
 use crate::telemetry::{GatewayMetrics, Metrics};
 use answer::Answer;
 pub use answer::{Outcome, Refused, Unavailable};
@@ -68,6 +71,8 @@ pub struct Gateway {
     draining: AtomicBool,
     /// Every topic was seen once.
     started: AtomicBool,
+    /// For `explain`: what other providers' requests look like.
+    catalogue: Catalogue,
     /// What just happened.
     pub journal: Journal,
 }
@@ -101,7 +106,8 @@ impl Gateway {
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
             started: AtomicBool::new(false),
-            journal: Journal::default(),
+            catalogue: config.catalogue.clone(),
+            journal: Journal::new(config.admin.keep_rejects),
         });
         gateway.refresh_gauges(metrics);
         Ok(gateway)
@@ -208,5 +214,9 @@ impl Operations for Gateway {
             "sources": self.sources.load().by_path.values().map(|source| source.status()).collect::<Vec<_>>(),
             "recent_rejects": refusals,
         })
+    }
+
+    fn explain(&self, request: &str) -> Option<Value> {
+        self.explain(request)
     }
 }

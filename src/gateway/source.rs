@@ -16,6 +16,7 @@ use super::admission::{self, PerSecond};
 use super::counters::Counters;
 use super::duplicates::{Key, Window};
 use super::inflate;
+use super::inquiry::Inquiries;
 use super::live::Live;
 use super::replays::Bodies;
 use crate::config::{Config, KeyBy, Redeliveries, SourceConfig};
@@ -23,6 +24,7 @@ use crate::event::{
     Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
 };
 use crate::http::RequestId;
+use crate::provider::diagnose::Suspect;
 use crate::provider::{Encoding, Facts, Provider, Reject, Reply, Request, Rules, Verified};
 use crate::telemetry::GatewayMetrics;
 
@@ -32,6 +34,8 @@ const REMEMBERED_IDS: usize = 1_000_000;
 pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) rules: Live,
+    /// Where the provider's API is asked what is true.
+    pub(super) inquiries: Option<Inquiries>,
     pub(super) counters: Counters,
     pub(super) window: Arc<Window>,
     pub(super) max_body: usize,
@@ -41,6 +45,9 @@ pub(super) struct Source {
     /// The status of the answer to a request that proves nothing, where the provider wants one without a body.
     pub(super) rejected: Option<u16>,
     provider: Arc<Provider>,
+    /// What the operator calls the secrets.
+    secret_names: Vec<String>,
+    path: String,
     attribute: String,
     topic: Arc<str>,
     dead_letters: Arc<str>,
@@ -83,6 +90,9 @@ impl Source {
         let bodies = bodies.then(|| before.and_then(|before| before.bodies.clone()).unwrap_or_default());
         Ok(Self {
             rules: Live::new(source)?,
+            inquiries: source.inquiries()?.map(|(base, headers)| Inquiries::new(base, headers)).transpose()?,
+            secret_names: source.secret_names(),
+            path: source.path.clone(),
             counters: Counters::new(metrics, &source.name, source.secret_count()),
             window,
             max_body: source.max_body,
@@ -106,6 +116,26 @@ impl Source {
     /// What operators may know of it.
     pub(super) fn status(&self) -> Value {
         json!({ "name": &*self.name, "provider": self.provider.name(), "topic": &*self.topic })
+    }
+
+    pub(super) fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// Where it takes requests.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The source as `explain` looks at it.
+    pub(super) fn suspect<'a>(&'a self, rules: &'a Rules) -> Suspect<'a> {
+        Suspect {
+            name: &self.name,
+            provider: &self.provider,
+            binding: rules.binding(),
+            secret_names: &self.secret_names,
+            path: &self.path,
+        }
     }
 
     /// What is decided before the body is read, and how it is encoded.
@@ -179,7 +209,7 @@ impl Source {
             dataschema: None,
             provider: Cow::Borrowed(self.provider.name()),
             providertype: Some(Cow::Borrowed(&facts.providertype)),
-            category: rules.category(&facts.providertype).map(Cow::Borrowed),
+            category: facts.category.map(Cow::Borrowed),
             tenant: facts.tenant.as_deref().map(Cow::Borrowed),
             origin: Origin::Webhook,
             verification: verified.kind(),

@@ -1,17 +1,23 @@
-//! The operators' listener: /metrics, /livez, /readyz, /status. Nothing secret, no token, never on the public port.
+//! The operators' listener, never on the public port: /metrics, /livez, /readyz and /status hold nothing secret and want
+//! no token; /explain says what refused requests were about, and is for those who hold the token or the machine.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
-use http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 
+use crate::config::Secret;
 use crate::telemetry::Metrics;
 
 /// What a running part tells operators about itself.
@@ -23,23 +29,71 @@ pub trait Operations: Send + Sync + 'static {
     fn ready(&self) -> Result<(), String>;
 
     /// Its state and counts.
-    fn status(&self) -> serde_json::Value;
+    fn status(&self) -> Value;
+
+    /// Why a request was refused, by its id; `None` when nothing is known of it. May take a second.
+    fn explain(&self, _request: &str) -> Option<Value> {
+        None
+    }
+}
+
+/// Who may ask for more than health, metrics and status.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Whoever reaches the listener, which is on a loopback address.
+    Open,
+    /// Who presents the token with this SHA-256.
+    Token([u8; 32]),
+    /// Nobody: the listener can be reached from elsewhere and no token is configured.
+    Off,
+}
+
+impl Access {
+    /// As design and configuration have it: a token where there is one, else only on loopback.
+    pub fn new(token: Option<&Secret>, listen: IpAddr) -> Self {
+        match token {
+            Some(token) => Self::Token(Sha256::digest(token.expose()).into()),
+            None if listen.is_loopback() => Self::Open,
+            None => Self::Off,
+        }
+    }
+
+    /// `None` when this request may ask.
+    fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
+        let Self::Token(expected) = self else {
+            let off = "off: the listener is not on a loopback address; set admin.token to switch it on";
+            return matches!(self, Self::Off).then(|| json_page(StatusCode::FORBIDDEN, &json!({ "error": off })));
+        };
+        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let digest: [u8; 32] = Sha256::digest(given.unwrap_or_default()).into();
+        if given.is_some() && bool::from(digest.ct_eq(expected)) {
+            return None;
+        }
+        let mut response =
+            json_page(StatusCode::UNAUTHORIZED, &json!({ "error": "admin.token is wanted, as a bearer token" }));
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        Some(response)
+    }
 }
 
 struct Admin {
     metrics: Arc<Metrics>,
     operations: Arc<dyn Operations>,
     hosts: Vec<String>,
+    access: Access,
+    /// One diagnosis at a time: each may take a processor for a while.
+    turn: Semaphore,
 }
 
 /// The operators' routes. `hosts` are the names under which they may be asked, beside IP addresses and localhost.
-pub fn router(metrics: Arc<Metrics>, operations: Arc<dyn Operations>, hosts: Vec<String>) -> Router {
-    let admin = Arc::new(Admin { metrics, operations, hosts });
+pub fn router(metrics: Arc<Metrics>, operations: Arc<dyn Operations>, hosts: Vec<String>, access: Access) -> Router {
+    let admin = Arc::new(Admin { metrics, operations, hosts, access, turn: Semaphore::new(1) });
     Router::new()
         .route("/metrics", get(metrics_page))
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/status", get(status))
+        .route("/explain/{request}", get(explain))
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), known_host))
         .with_state(admin)
 }
@@ -82,7 +136,27 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn status(State(admin): State<Arc<Admin>>) -> Response {
-    let mut response = Response::new(Body::from(format!("{:#}\n", admin.operations.status())));
+    json_page(StatusCode::OK, &admin.operations.status())
+}
+
+async fn explain(State(admin): State<Arc<Admin>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    if let Some(refusal) = admin.access.refusal(&headers) {
+        return refusal;
+    }
+    let Ok(_turn) = admin.turn.acquire().await else {
+        return json_page(StatusCode::SERVICE_UNAVAILABLE, &json!({ "error": "stopping" }));
+    };
+    let operations = Arc::clone(&admin.operations);
+    match tokio::task::spawn_blocking(move || operations.explain(&id)).await {
+        Ok(Some(explanation)) => json_page(StatusCode::OK, &explanation),
+        Ok(None) => json_page(StatusCode::NOT_FOUND, &json!({ "error": "no refused request has this id here" })),
+        Err(_) => json_page(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": "the diagnosis failed" })),
+    }
+}
+
+fn json_page(status: StatusCode, page: &Value) -> Response {
+    let mut response = Response::new(Body::from(format!("{page:#}\n")));
+    *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
@@ -98,7 +172,26 @@ fn text(status: StatusCode, body: &str) -> Response {
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
-    use super::{host, is_known};
+    use super::{Access, host, is_known};
+    use crate::config::Secret;
+
+    #[test]
+    fn more_than_health_wants_the_token_or_the_machine() {
+        let headers = |value: &'static str| {
+            [(http::header::AUTHORIZATION, HeaderValue::from_static(value))].into_iter().collect::<HeaderMap>()
+        };
+        let status =
+            |access: &Access, headers: &HeaderMap| access.refusal(headers).map(|response| response.status().as_u16());
+        let token = Secret::new(b"fake".to_vec());
+        let local = "127.0.0.1".parse().unwrap();
+        assert_eq!(status(&Access::new(None, local), &HeaderMap::new()), None);
+        assert_eq!(status(&Access::new(None, "0.0.0.0".parse().unwrap()), &headers("Bearer fake")), Some(403));
+        let access = Access::new(Some(&token), local);
+        assert_eq!(status(&access, &HeaderMap::new()), Some(401), "also on loopback");
+        assert_eq!(status(&access, &headers("Bearer fakes")), Some(401));
+        assert_eq!(status(&access, &headers("fake")), Some(401));
+        assert_eq!(status(&access, &headers("Bearer fake")), None);
+    }
 
     #[test]
     fn names_that_nobody_configured_are_refused() {

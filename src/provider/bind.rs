@@ -30,7 +30,11 @@ pub struct Binding {
 }
 
 pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, BindError> {
-    check_secrets(provider.needs(), binding)?;
+    if provider.is_fetched() && binding.accept_unsigned {
+        let problem = "says nothing here: each request is confirmed by the provider's API".to_owned();
+        return Err(BindError { key: "accept_unsigned".to_owned(), problem });
+    }
+    check_secrets(provider, binding)?;
     check_params(provider.needs(), &binding.params)?;
     let mut compiled = compiled(provider, &binding.overrides)?;
     compiled.reader.bind(&binding.params);
@@ -38,7 +42,7 @@ pub(crate) fn bind(provider: &Provider, binding: &Binding) -> Result<Rules, Bind
     let keys = Keys { secrets: &binding.secrets, params: &binding.params, public_url };
     let check = |plan: &Plan| if binding.accept_unsigned { Ok(Check::None) } else { plan.bind(&keys) };
     let checks = compiled.plans.iter().map(check).collect::<Result<_, _>>()?;
-    Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks))
+    Ok(Rules::new(provider.type_prefix().to_owned(), compiled, checks, binding.clone()))
 }
 
 /// The provider as one source has it: its file, with what the source sets otherwise.
@@ -46,10 +50,10 @@ pub(crate) fn compiled(provider: &Provider, overrides: &toml::Table) -> Result<C
     if overrides.is_empty() { Ok(provider.compiled.clone()) } else { overridden(provider, overrides) }
 }
 
-fn check_secrets(needs: &Needs, binding: &Binding) -> Result<(), BindError> {
+fn check_secrets(provider: &Provider, binding: &Binding) -> Result<(), BindError> {
     let fault = |problem: String| Err(BindError { key: "secrets".to_owned(), problem });
     let given = binding.secrets.len();
-    match &needs.secrets {
+    match &provider.needs().secrets {
         _ if binding.accept_unsigned && given > 0 => {
             fault("are given although accept_unsigned = true ignores them; keep one of the two".to_owned())
         }
@@ -58,6 +62,7 @@ fn check_secrets(needs: &Needs, binding: &Binding) -> Result<(), BindError> {
             fault(format!("needs at least {} (find it at: {}), or accept_unsigned = true", need.min, need.place))
         }
         None if given > 0 => fault("are given, but this provider sends nothing to check them against".to_owned()),
+        None if provider.is_fetched() => Ok(()),
         None => Err(BindError {
             key: "accept_unsigned".to_owned(),
             problem: "this provider does not sign its requests; set it to true to take them all the same".to_owned(),

@@ -1,10 +1,7 @@
 //! The small vocabulary that all providers share, so that one query covers Stripe, Razorpay and PayPal.
 
-use super::error::Fault;
-use super::glob::Globs;
-
 /// Every category with its meaning.
-pub const CATEGORIES: [(&str, &str); 25] = [
+pub const CATEGORIES: [(&str, &str); 26] = [
     ("payment.succeeded", "Money was received."),
     ("payment.failed", "A payment was tried and failed."),
     ("payment.refunded", "Money was given back, wholly or in part."),
@@ -26,23 +23,9 @@ pub const CATEGORIES: [(&str, &str); 25] = [
     ("message.delivered", "A message reached its addressee."),
     ("message.failed", "A message did not reach its addressee."),
     ("social.mentioned", "Somebody named the account in public."),
+    ("social.posted", "A post or video was published."),
     ("social.commented", "Somebody commented on a post or video."),
     ("alert.fired", "Something is wrong."),
     ("alert.resolved", "Something is right again."),
     ("device.reported", "A device sent a reading."),
 ];
-
-/// `[categories]` of a file, each checked against the vocabulary.
-pub(crate) fn compile<'a>(
-    table: impl IntoIterator<Item = (&'a String, &'a String)>,
-) -> Result<Globs<&'static str>, Fault> {
-    let entry = |(pattern, name): (&String, &String)| match CATEGORIES.iter().find(|(known, _)| known == name) {
-        Some((known, _)) => Ok((pattern.clone(), *known)),
-        None => {
-            let known: Vec<_> = CATEGORIES.iter().map(|(known, _)| *known).collect();
-            let problem = format!("unknown category `{name}`, expected one of {}", known.join(", "));
-            Err(Fault::new(pattern, problem).within("categories"))
-        }
-    };
-    table.into_iter().map(entry).collect::<Result<Vec<_>, _>>().map(Globs::new)
-}

@@ -8,15 +8,15 @@ use http::HeaderName;
 use super::addresses::Addresses;
 use super::api::Api;
 use super::bind::{self, Binding};
-use super::category;
 use super::error::{BindError, Fault, SpecError, from_toml};
 use super::glob::Globs;
+use super::meaning::{self, Meaning};
 use super::media::MediaType;
 use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
 use super::spec::{BodyKind, Disables, Encoding, Needs, SignedBody, Spec};
-use super::verify::{KeyKind, Plan, SecretForm, header_name};
+use super::verify::{Coverage, KeyKind, Plan, SecretForm, header_name};
 use crate::event::Pointer;
 
 /// The deadline of a provider that publishes none.
@@ -39,13 +39,24 @@ pub struct Provider {
 pub(crate) struct Compiled {
     pub(crate) plans: Vec<Plan>,
     pub(crate) reader: Reader,
-    pub(crate) categories: Globs<&'static str>,
+    pub(crate) categories: Globs<Meaning<Pointer>>,
     pub(crate) kept_headers: Vec<HeaderName>,
     pub(crate) api: Option<Api>,
     pub(crate) unsigned_facts: Vec<&'static str>,
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) signed_body: SignedBody,
     pub(crate) media_types: Vec<MediaType>,
+}
+
+/// What one pattern of event types means under a condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping<'a> {
+    /// The types, where `*` stands for any run of characters.
+    pub pattern: &'a str,
+    /// What must hold beside the type, in words; empty where the type says it all.
+    pub when: String,
+    /// None: such events have no category.
+    pub category: Option<&'static str>,
 }
 
 /// How a provider waits for an answer.
@@ -145,6 +156,11 @@ impl Provider {
         self.compiled.reader.stores_secrets()
     }
 
+    /// Is the truth of its requests what its API says?
+    pub fn is_fetched(&self) -> bool {
+        self.compiled.plans.iter().any(Plan::is_fetched)
+    }
+
     /// The pull side, if hookstream knows it.
     pub fn api(&self) -> Option<&Api> {
         self.compiled.api.as_ref()
@@ -190,14 +206,17 @@ impl Provider {
         self.compiled.plans.iter().map(Plan::scheme).collect()
     }
 
-    /// The category of one of its event types.
-    pub fn category(&self, providertype: &str) -> Option<&'static str> {
-        self.compiled.categories.get(providertype).copied()
-    }
-
-    /// All category patterns, the most specific first.
-    pub fn categories(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        self.compiled.categories.iter().map(|(pattern, category)| (pattern, *category))
+    /// Every mapping of `[categories]`, the most specific pattern first, the cases of one in their order.
+    pub fn categories(&self) -> impl Iterator<Item = Mapping<'_>> {
+        let cases = |(pattern, meaning)| {
+            let meaning: &Meaning<Pointer> = meaning;
+            meaning.cases().iter().map(move |case| Mapping {
+                pattern,
+                when: case.conditions(),
+                category: case.category,
+            })
+        };
+        self.compiled.categories.iter().flat_map(cases)
     }
 
     /// The facts that rest on headers which the scheme does not sign: whoever holds one signed body chooses them. Such
@@ -215,6 +234,11 @@ impl Provider {
     pub fn subjects(&self) -> Vec<String> {
         let texts = self.spec.event.texts();
         texts.into_iter().find(|(fact, _)| *fact == "subject").map(|(_, places)| places).unwrap_or_default()
+    }
+
+    /// Does nothing at all prove its requests? A source must then say that it takes them all the same.
+    pub fn is_unsigned(&self) -> bool {
+        self.compiled.plans.iter().all(|plan| plan.coverage() == Coverage::Nothing)
     }
 
     /// The key pair whose public half a source holds, for schemes without a shared secret.
@@ -258,6 +282,13 @@ impl Compiled {
         if plans.iter().any(|plan| plan.needs_secret()) && spec.needs.secrets.is_none() {
             return Err(Fault::new("secrets", "is missing: the scheme cannot do without").within("needs"));
         }
+        let asks = plans.iter().any(Plan::is_fetched);
+        if asks && api.as_ref().is_none_or(Api::needs_tenant) {
+            return Err(Fault::new(
+                "api",
+                "is missing, or needs a tenant: scheme fetched asks it before it knows anything",
+            ));
+        }
         if spec.answer.status.is_some_and(|status| !(200..300).contains(&status)) {
             return Err(Fault::new("status", "must be from 200 to 299").within("answer"));
         }
@@ -278,9 +309,10 @@ impl Compiled {
         for key in &spec.overridable {
             check_overridable(key, spec)?;
         }
+        let categories = meaning::compile(&spec.categories)?;
         Ok(Compiled {
-            reader: Reader::compile(spec)?,
-            categories: category::compile(&spec.categories)?,
+            reader: Reader::compile(spec, &categories)?,
+            categories,
             kept_headers: kept_headers(spec, &plans)?,
             unsigned_facts: unsigned_facts(spec, &plans),
             encodings: spec.encodings.clone(),

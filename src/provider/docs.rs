@@ -65,9 +65,13 @@ pub fn provider_page(provider: &Provider) -> String {
     for (name, value) in rows(provider) {
         let _ = writeln!(text, "| {name} | {} |", value.replace('|', "\\|"));
     }
-    table(&mut text, "Categories", provider.categories());
+    let categories = provider.categories().map(|mapping| {
+        let when = if mapping.when.is_empty() { String::new() } else { format!(" when {}", mapping.when) };
+        (mapping.pattern, format!("{}{when}", mapping.category.unwrap_or("none")))
+    });
+    table(&mut text, "Categories", categories);
     if let Some(api) = provider.api() {
-        table(&mut text, "Full records", api.routes().map(|(pattern, route)| (pattern, route.as_str())));
+        table(&mut text, "Full records", api.routes().map(|(pattern, route)| (pattern, route.as_str().to_owned())));
     }
     if let Some(addresses) = provider.addresses() {
         let _ = write!(
@@ -119,7 +123,7 @@ pub fn provider_json(provider: &Provider) -> Value {
             "disables": disables,
         },
         "records": records,
-        "categories": provider.categories().map(|(pattern, name)| (pattern.to_owned(), json!(name))).collect::<serde_json::Map<_, _>>(),
+        "categories": provider.categories().map(|mapping| json!({"types": mapping.pattern, "when": mapping.when, "category": mapping.category})).collect::<Vec<_>>(),
         "addresses": addresses,
         "samples": provider.samples().iter().map(|sample| sample.providertype.as_str()).collect::<Vec<_>>(),
         "can_be_set": provider.overridable(),
@@ -232,12 +236,13 @@ fn list(text: &mut String, title: &str, items: &[String]) {
     }
 }
 
-fn table<'a, 'b>(text: &mut String, title: &str, entries: impl Iterator<Item = (&'a str, &'b str)>) {
+fn table<'a>(text: &mut String, title: &str, entries: impl Iterator<Item = (&'a str, String)>) {
     let mut entries: Vec<_> = entries.collect();
     if entries.is_empty() {
         return;
     }
-    entries.sort_unstable();
+    // By pattern alone: the cases of one stay in their order.
+    entries.sort_by_key(|(pattern, _)| *pattern);
     let _ = write!(text, "\n## {title}\n\n| event type | |\n| --- | --- |\n");
     for (pattern, value) in entries {
         let _ = writeln!(text, "| `{pattern}` | `{value}` |");

@@ -20,6 +20,11 @@ impl<T> Globs<T> {
         self.entries.iter().find(|(pattern, _)| matches(pattern, name)).map(|(_, value)| value)
     }
 
+    /// The same patterns with other values.
+    pub(crate) fn map<U>(&self, mut value: impl FnMut(&T) -> U) -> Globs<U> {
+        Globs { entries: self.entries.iter().map(|(pattern, old)| (pattern.clone(), value(old))).collect() }
+    }
+
     /// All patterns with their values, most specific first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.entries.iter().map(|(pattern, value)| (pattern.as_str(), value))

@@ -42,6 +42,8 @@ pub enum Reject {
     BodyTooLarge,
     /// The body is compressed and cannot be decompressed.
     BodyUndecodable,
+    /// The request names no record that the provider's API knows.
+    Unconfirmed,
     /// A challenge by GET or OPTIONS that does not fit: another topic, another verify token.
     HandshakeRefused,
     /// The body is of a media type that the provider file does not name.
@@ -56,7 +58,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, in the order of the docs.
-    pub const ALL: [Reject; 23] = [
+    pub const ALL: [Reject; 24] = [
         Reject::SignatureMissing,
         Reject::SignatureMalformed,
         Reject::SignatureMismatch,
@@ -75,6 +77,7 @@ impl Reject {
         Reject::BodyTimeout,
         Reject::BodyTooLarge,
         Reject::BodyUndecodable,
+        Reject::Unconfirmed,
         Reject::HandshakeRefused,
         Reject::UnsupportedMediaType,
         Reject::UnsupportedEncoding,
@@ -103,6 +106,7 @@ impl Reject {
             Reject::BodyTimeout => "body_timeout",
             Reject::BodyTooLarge => "body_too_large",
             Reject::BodyUndecodable => "body_undecodable",
+            Reject::Unconfirmed => "unconfirmed",
             Reject::HandshakeRefused => "handshake_refused",
             Reject::UnsupportedMediaType => "unsupported_media_type",
             Reject::UnsupportedEncoding => "unsupported_encoding",
@@ -123,7 +127,8 @@ impl Reject {
             | Reject::TimestampTooOld
             | Reject::TimestampInFuture
             | Reject::TokenMissing
-            | Reject::TokenMismatch => 401,
+            | Reject::TokenMismatch
+            | Reject::Unconfirmed => 401,
             Reject::AddressNotAllowed | Reject::HttpsRequired => 403,
             Reject::UnknownSource | Reject::HandshakeRefused => 404,
             Reject::MethodNotAllowed => 405,
@@ -178,6 +183,9 @@ impl Reject {
             }
             Reject::BodyUndecodable => {
                 "The body says that it is compressed and is not: cut off, followed by something else, or of another form."
+            }
+            Reject::Unconfirmed => {
+                "Nobody signs these requests: the provider's API was asked for the record that this one names, and knows none, or it names none that could be asked for. Test and live mode have keys of their own."
             }
             Reject::HandshakeRefused => {
                 "A challenge that does not fit: another topic, another verify token, or a word that cannot be answered safely."

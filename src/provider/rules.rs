@@ -5,13 +5,14 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 
+use super::bind::Binding;
 use super::compiled::Compiled;
 use super::error::SignError;
 use super::media;
 use super::read::{Challenge, Reading};
 use super::reject::Reject;
 use super::spec::{Encoding, SignedBody};
-use super::verify::{Check, Coverage, KeyKind, Plan, Request, Signed, Signer, Verified};
+use super::verify::{Check, Coverage, KeyKind, Passed, Plan, Request, Signed, Signer, Verified};
 use crate::event::{Unreadable, Verification};
 
 /// A provider bound to one source's secrets. Holds keys; shared by all requests of the source.
@@ -21,11 +22,18 @@ pub struct Rules {
     /// One for each plan.
     checks: Vec<Check>,
     signer: Option<Arc<Signer>>,
+    /// What it was made with: a diagnosis changes one thing of it after the other.
+    binding: Binding,
 }
 
 impl Rules {
-    pub(super) fn new(type_prefix: String, compiled: Compiled, checks: Vec<Check>) -> Rules {
-        Rules { type_prefix, compiled, checks, signer: None }
+    pub(super) fn new(type_prefix: String, compiled: Compiled, checks: Vec<Check>, binding: Binding) -> Rules {
+        Rules { type_prefix, compiled, checks, signer: None, binding }
+    }
+
+    /// The settings that it was bound with, secrets included.
+    pub fn binding(&self) -> &Binding {
+        &self.binding
     }
 
     /// Does this request come from the provider? Looks at headers and raw bytes, parses nothing of the body.
@@ -40,7 +48,27 @@ impl Rules {
         if !media::is_one_of(&self.compiled.media_types, request.headers) {
             return Err(Reject::UnsupportedMediaType);
         }
-        Ok(Verified { alternative, secret: passed.secret, kind: check.kind(), signed_at: passed.signed_at })
+        let Passed { secret, signed_at } = passed;
+        Ok(Verified { alternative, secret, kind: check.kind(), signed_at, record: None })
+    }
+
+    /// Where the provider's API must be asked for the record that this request names, below the API's base. `None` where
+    /// requests prove themselves.
+    ///
+    /// # Errors
+    /// It names nothing that could be asked for.
+    pub fn inquiry(&self, request: &Request<'_>) -> Option<Result<String, Reject>> {
+        match self.chosen(request)? {
+            (_, _, Check::Fetched(plan)) => Some(plan.path(request)),
+            _ => None,
+        }
+    }
+
+    /// The proof of a request whose record the provider's API gave. The record must be JSON that [`crate::event::scan()`]
+    /// passes.
+    pub fn confirmed(&self, request: &Request<'_>, record: Vec<u8>) -> Verified {
+        let alternative = self.chosen(request).map_or(0, |(alternative, ..)| alternative);
+        Verified { alternative, secret: 0, kind: Verification::Fetched, signed_at: None, record: Some(record) }
     }
 
     /// Does verifying this request cost a public-key operation? A flood of those must not take the time of the others.
@@ -60,7 +88,7 @@ impl Rules {
     /// # Errors
     /// The body breaks a rule of the envelope; its bytes belong into the dead-letter topic.
     pub fn read<'a>(&self, verified: &Verified, request: &Request<'a>) -> Result<Reading<'a>, Unreadable> {
-        self.compiled.reader.read(verified.alternative, request, &self.checks)
+        self.compiled.reader.read(verified.alternative, request, &self.checks, verified.record.as_deref())
     }
 
     /// The handshake without a signature that this request is, such as a challenge in a GET. Looks at no body, but for a
@@ -115,11 +143,6 @@ impl Rules {
     /// What stands before the provider's own type in the envelope's `type`.
     pub fn type_prefix(&self) -> &str {
         &self.type_prefix
-    }
-
-    /// The shared category of one of the provider's types.
-    pub fn category(&self, providertype: &str) -> Option<&'static str> {
-        self.compiled.categories.get(providertype).copied()
     }
 
     /// The request headers that are stored with the event.

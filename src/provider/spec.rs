@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::addresses::Addresses;
 use super::api::ApiSpec;
+use super::meaning::CategoriesSpec;
 use super::period::Period;
 use super::plausible::Look;
 use super::read::{FactsSpec, HandshakeSpec};
@@ -43,7 +44,7 @@ pub(crate) struct Spec {
     #[serde(default)]
     pub(crate) answer: AnswerSpec,
     #[serde(default)]
-    pub(crate) categories: BTreeMap<String, String>,
+    pub(crate) categories: CategoriesSpec,
     /// The media type of a `bytes` body.
     #[serde(default = "octets")]
     pub(crate) content_type: String,

@@ -25,13 +25,22 @@ pub struct Variable {
 
 /// The variables that must be set before a provider's source works.
 pub fn variables(provider: &Provider) -> Vec<Variable> {
-    let Some(need) = provider.needs().secrets.as_ref().filter(|_| !provider.stores_secrets()) else {
-        return Vec::new();
-    };
+    if let Some((name, place)) = asked_with(provider) {
+        return vec![Variable { name, place }];
+    }
+    let need = provider.needs().secrets.as_ref().filter(|_| !provider.stores_secrets());
+    let Some(need) = need else { return Vec::new() };
     let base = if provider.key_kind().is_some() { "PUBLIC_KEY" } else { "WEBHOOK_SECRET" };
     let number = |n: usize| if n == 0 { String::new() } else { format!("_{}", n + 1) };
     let one = |n| Variable { name: format!("{}{}", variable(provider, base), number(n)), place: need.place.clone() };
     (0..need.min.max(1)).map(one).collect()
+}
+
+/// The variable of the credential with which each event is confirmed, and where it is found.
+fn asked_with(provider: &Provider) -> Option<(String, String)> {
+    let api = provider.api().filter(|_| provider.is_fetched())?;
+    let place = provider.needs().credentials.get(api.credential())?;
+    Some((variable(provider, api.credential()), place.clone()))
 }
 
 /// The source's table with all that its operator should know, called at `url`: what must be set stands there, what may be
@@ -73,20 +82,29 @@ fn heading(provider: &Provider) -> String {
 fn needed(text: &mut String, provider: &Provider) {
     let needs = provider.needs();
     match &needs.secrets {
-        Some(_) if provider.stores_secrets() => {
+        Some(need) if provider.stores_secrets() => {
             let says = "The provider hands the secret over in a handshake and it is kept here: a path that outlives the process.";
             comment(text, "", says);
+            comment(text, "", &format!("The secret: {}", need.place));
             let _ = writeln!(text, "secrets_file = {}", quoted(&format!("{}.secrets", provider.name())));
+        }
+        None if provider.is_fetched() => {
+            if let Some((name, place)) = asked_with(provider) {
+                comment(text, "", &format!("Each event is confirmed by the API: {place}"));
+                let _ = writeln!(text, "api_key = {}", quoted(&format!("env:{name}")));
+            }
         }
         Some(need) => {
             comment(text, "", &format!("The secret: {}", need.place));
             let names = variables(provider).into_iter().map(|variable| quoted(&format!("env:{}", variable.name)));
             let _ = writeln!(text, "secrets = [{}]", names.collect::<Vec<_>>().join(", "));
         }
-        None => {
+        None if provider.is_unsigned() => {
             comment(text, "", "Requests prove nothing: whoever reaches the path can write to the topic.");
             text.push_str("accept_unsigned = true\n");
         }
+        // What is needed to verify is fetched, or stands in the parameters.
+        None => {}
     }
     for (param, place) in &needs.params {
         comment(text, "", &format!("{param}: {place}"));
@@ -97,7 +115,7 @@ fn needed(text: &mut String, provider: &Provider) {
 /// What may be set, commented out.
 fn optional(text: &mut String, provider: &Provider) {
     let needs = provider.needs();
-    if provider.api().is_some() {
+    if provider.api().is_some() && !provider.is_fetched() {
         for (credential, place) in &needs.credentials {
             comment(text, "", &format!("For full records (`hookstream enrich`): {place}"));
             let reference = quoted(&format!("env:{}", variable(provider, credential)));

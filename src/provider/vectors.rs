@@ -80,6 +80,10 @@ pub struct Vector {
     pub subject: Option<String>,
     /// The event's tenant.
     pub tenant: Option<String>,
+    /// Where the provider's API must be asked for the record, below its base.
+    pub asked: Option<String>,
+    /// What it answers; 404 when absent.
+    pub record: Option<String>,
     /// The events of a batch, in their order, when there is not exactly one.
     pub events: Option<Vec<ExpectedFacts>>,
     /// The reply to a handshake.
@@ -238,7 +242,15 @@ impl Vector {
         if method != Method::POST {
             return self.check_verdict(Expect::Reject(rules.refusal(&request)));
         }
-        let verified = match rules.verify(&request) {
+        let verified = match rules.inquiry(&request) {
+            None => rules.verify(&request),
+            Some(path) if path.as_deref().ok() != self.asked.as_deref() => return Err(format!("asked for {path:?}")),
+            Some(path) => path.and_then(|_| {
+                let record = self.record.as_ref().ok_or(Reject::Unconfirmed)?;
+                Ok(rules.confirmed(&request, record.clone().into_bytes()))
+            }),
+        };
+        let verified = match verified {
             Err(reject) => return self.check_verdict(Expect::Reject(reject)),
             Ok(verified) => verified,
         };

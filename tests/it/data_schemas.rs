@@ -81,6 +81,7 @@ fn schema_and_reader_know_the_same_keys() {
             &properties["handshake"]["items"]["properties"]["reply"],
         ),
         (format!("{head}samples = [{{ nonsense = 1 }}]"), &properties["samples"]["items"]),
+        ("categories = { a = [{ nonsense = 1 }] }".to_owned(), &schema["$defs"]["case"]),
     ] {
         assert_eq!(taken(&text), keys(part), "{text}");
     }

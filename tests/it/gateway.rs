@@ -4,7 +4,9 @@
 mod admission;
 mod delivery;
 mod encodings;
+mod explain;
 mod hostile;
+mod inquiry;
 mod lifecycle;
 mod oversize;
 mod records;

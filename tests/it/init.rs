@@ -26,11 +26,21 @@ fn written(providers: &[&str], directory: &Path) -> String {
 /// Put a file in the place of each variable, as the comment at its head offers, and a word into each blank.
 fn filled_in(text: &str, provider: &Provider, keys: &DevKeys, directory: &Path) -> String {
     let secrets = dev::secrets(provider, keys.file(provider).as_deref()).unwrap();
+    let environment = format!("environment = \"{TO_FILL_IN}\"");
+    let text = text.replace(&environment, "environment = \"sandbox\"");
     let mut text = text.replace(TO_FILL_IN, "a-word-of-our-own");
     for variable in starter::variables(provider) {
         assert!(!variable.place.is_empty());
         let file = directory.join(&variable.name);
-        std::fs::write(&file, another(secrets[0].expose_text().unwrap(), provider)).unwrap();
+        std::fs::write(
+            &file,
+            match secrets.first() {
+                Some(secret) => another(secret.expose_text().unwrap(), provider),
+                // A key to the API, not a secret of the webhook.
+                None => "fake_api_key".to_owned(),
+            },
+        )
+        .unwrap();
         let reference = format!("\"env:{}\"", variable.name);
         assert!(text.contains(&reference), "{reference} is nowhere in\n{text}");
         text = text.replace(&reference, &format!("\"file:{}\"", file.display()));
@@ -135,4 +145,21 @@ fn a_private_provider_can_be_begun_with() {
     let config = Config::parse(&directory.path().join("hookstream.toml"), &text, []).unwrap();
     assert_eq!(config.sources["acme"].provider.title(), "Acme");
     assert!(text.contains("ACME_WEBHOOK_SECRET  the moon"), "{text}");
+}
+
+/// A sender that proves nothing: the file says so in words, and what it writes can be used.
+#[test]
+fn an_unsigned_provider_is_taken_knowingly() {
+    let directory = tempfile::tempdir().unwrap();
+    let own = directory.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    let text = "name = \"acme\"\ntitle = \"Acme\"\ndocs = \"https://acme.example\"\n[verify]\nscheme = \"none\"\n[event]\ntype = \"/type\"\n";
+    std::fs::write(own.join("acme.toml"), text).unwrap();
+    let text = written(&["acme", "--providers-dir", "own"], directory.path());
+    assert!(
+        text.contains("whoever reaches the path can write") && text.contains("\naccept_unsigned = true\n"),
+        "{text}"
+    );
+    let config = Config::parse(&directory.path().join("hookstream.toml"), &text, []).unwrap();
+    config.sources["acme"].bind().unwrap();
 }

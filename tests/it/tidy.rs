@@ -42,7 +42,7 @@ fn fences() {
     only_in("rdkafka::", &["kafka"]);
     only_in("axum::", &["http", "gateway", "dev"]);
     only_in("unsafe {", &["kafka/ffi.rs"]);
-    only_in("reqwest::", &["enrich", "command/send.rs", "dev"]);
+    only_in("reqwest::", &["http/client.rs", "command/send.rs", "dev"]);
 }
 
 #[test]

@@ -62,7 +62,7 @@ def adyen(File, Scheme):
         return dict(headers=JSON, body=json.dumps(dict(live="false", notificationItems=whole), separators=(",", ":")).encode())
 
     def event(reference):
-        return dict(id=f"{reference}:AUTHORISATION:true", type="AUTHORISATION.true", time="2026-01-02T02:04:05Z", subject=reference,
+        return dict(id=f"{reference}:AUTHORISATION:true", type="AUTHORISATION", time="2026-01-02T02:04:05Z", subject=reference,
                     tenant="HooksECOM")
 
     sign = lambda items, secret, edit: request(items, secret, edit)
@@ -91,7 +91,7 @@ def adyen(File, Scheme):
                   b'"EUR", "value": 1000}, "eventCode": "CAPTURE", "success": "true", "additionalData": {"hmacSignature": '
                   b'"xhpHvYq2u2Np0rstbZ6QjLGu7JWhvf7Iwaa6EviJSX0="}}}]}',
              source="published: Adyen/adyen-node-api-library src/__tests__/hmacValidator.spec.ts (item and signature verbatim)",
-             id="pspReference:CAPTURE:true", type="CAPTURE.true", subject="pspReference", tenant="merchantAccount")
+             id="pspReference:CAPTURE:true", type="CAPTURE", subject="pspReference", tenant="merchantAccount")
     return file
 
 
@@ -269,7 +269,7 @@ def square(File, Scheme):
     scheme = Scheme("x-square-hmacsha256-signature", lambda body, ts, _: url.encode() + body, encoding="base64")
     body = (b'{"merchant_id":"ML1","type":"payment.updated","event_id":"e-1","created_at":"2026-01-02T03:04:05Z","data":{"type":"payment",'
             b'"id":"p1","object":{"payment":{"status":"COMPLETED"}}}}')
-    event = dict(id="e-1", type="payment.updated.COMPLETED", time="2026-01-02T03:04:05Z", subject="p1", tenant="ML1")
+    event = dict(id="e-1", type="payment.updated", time="2026-01-02T03:04:05Z", subject="p1", tenant="ML1")
     file.standard(scheme, body, JSON, event, ("fake-square-live", "fake-square-old", "fake-square-foreign"))
     file.add("known answer of the documentation", "ok",
              JSON + [("x-square-hmacsha256-signature", "2kRE5qRU2tR+tBGlDwMEw2avJ7QM4ikPYD/PJ3bd9Og=")], b'{"hello":"world"}', ["asdf1234"],
@@ -352,7 +352,7 @@ def x(File, Scheme):
     file = File("x")
     scheme = Scheme("x-twitter-webhooks-signature", lambda body, ts, _: body, value=lambda ts, sig: f"sha256={sig}", encoding="base64")
     body = b'{"for_user_id":"1","tweet_create_events":[{"id_str":"2","timestamp_ms":"1700000000000"}]}'
-    event = dict(id="2", type="activity", time="2023-11-14T22:13:20Z", subject="2", tenant="1")
+    event = dict(id="2", type="tweet_create_events", time="2023-11-14T22:13:20Z", subject="2", tenant="1")
     live = "x-consumer-secret"
     file.standard(scheme, body, JSON, event, (live, "fake-x-old", "fake-x-foreign"))
 
@@ -423,5 +423,37 @@ def salesforce(File, Scheme):
     return file
 
 
-ALL = (zoho_crm, adyen, meta, mailgun, netlify, braintree, segment, trello, square, event_grid, cloudevents, figma, x, ms_graph, youtube,
+def mollie_classic(File, Scheme):
+    """Unsigned: what counts is what Mollie's API answers, which stands beside the request."""
+    file = File("mollie-classic")
+    record = lambda **more: json.dumps({"resource": "payment", "id": "tr_7UhSN1zuXS", "status": "open", "profileId": "pfl_fake",
+                                        "createdAt": "2026-01-02T03:04:05+00:00", **more}, separators=(",", ":"))
+    paid = dict(status="paid", paidAt="2026-01-02T03:05:06+00:00", amountRefunded=dict(value="0.00", currency="EUR"))
+    refunded = {**paid, "amountRefunded": dict(value="10.00", currency="EUR"), "_links": {"refunds": {"href": "x"}}}
+    facts = lambda id, type, time=None: dict(id="tr_7UhSN1zuXS:" + id, type="payment." + type, subject="tr_7UhSN1zuXS", tenant="pfl_fake",
+                                             **({} if time is None else dict(time=time)))
+    body, path = b"id=tr_7UhSN1zuXS", "/v2/payments/tr_7UhSN1zuXS"
+    for name, fields, event in [
+        ("paid", paid, facts("paid:0.00", "paid", "2026-01-02T03:05:06Z")),
+        ("the same payment refunded later is another event", refunded, facts("paid:10.00", "refunded")),
+        ("charged back", {**paid, "amountChargedBack": dict(value="24.95"), "_links": {"chargebacks": {"href": "x"}}},
+         facts("paid:0.00:24.95", "charged_back", "2026-01-02T03:05:06Z")),
+        ("failed", dict(status="failed", failedAt="2026-01-02T03:06:00Z"), facts("failed", "failed", "2026-01-02T03:06:00Z")),
+        ("open", {}, facts("open", "open", "2026-01-02T03:04:05Z"))]:
+        file.add(name, "ok", FORM, body, [], asked=path, record=record(**fields), **event)
+    order = '{"resource":"order","id":"ord_kEn1PlbGa","status":"paid","createdAt":"2026-01-02T03:04:05Z","profileId":"pfl_fake"}'
+    file.add("an order", "ok", FORM, b"id=ord_kEn1PlbGa", [], asked="/v2/orders/ord_kEn1PlbGa", record=order, id="ord_kEn1PlbGa:paid",
+             type="order.paid", time="2026-01-02T03:04:05Z", subject="ord_kEn1PlbGa", tenant="pfl_fake")
+    file.add("known answer of the documentation: its id, which Mollie does not know", "unconfirmed", FORM, b"id=tr_d0b0E3EA3v", [],
+             asked="/v2/payments/tr_d0b0E3EA3v", source="published: docs.mollie.com webhooks")
+    file.add("one bit of the id flipped", "unconfirmed", FORM, b"id=tr_7UhSN1zuXR", [], asked="/v2/payments/tr_7UhSN1zuXR")
+    for name, bad in [("no id", b"a=b"), ("an empty id", b"id="), ("an empty body", b""), ("two ids", b"id=tr_7UhSN1zuXS&id=tr_other"),
+                      ("an id of another kind", b"id=sub_rVKGtNd6s3"), ("an id that leads elsewhere", b"id=tr_%2F..%2F..%2Fv2%2Forganizations%2Fme"),
+                      ("an id with a query", b"id=tr_a%3Fembed%3Dx"), ("an id that is too long", b"id=tr_" + b"a" * 62),
+                      ("JSON", b'{"id":"tr_7UhSN1zuXS"}')]:
+        file.add(name + ": nobody is asked", "unconfirmed", FORM, bad, [])
+    return file
+
+
+ALL = (mollie_classic, zoho_crm, adyen, meta, mailgun, netlify, braintree, segment, trello, square, event_grid, cloudevents, figma, x, ms_graph, youtube,
        salesforce)

@@ -269,21 +269,27 @@ def github():
         file.add(name, "ok", headers + [("X-Hub-Signature-256", "sha256=" + scheme.sig(live, body, 0, headers))],
                  body, [live], id=delivery, **facts)
 
+    # What carries no time of its own has that of its receipt.
+    received = dict(now=NOW, time="2023-11-14T22:13:20Z")
     ok("ping", '{"zen":"Design for failure.","hook_id":1,"organization":{"login":"acme","node_id":"O_1"}}',
-       [("X-GitHub-Event", "ping")], type="ping", subject="O_1", tenant="acme")
+       [("X-GitHub-Event", "ping")], type="ping", subject="O_1", tenant="acme", **received)
     ok("push", '{"after":"9c1e","head_commit":{"timestamp":"2026-01-02T04:04:05+01:00"},"repository":{"node_id":"R_1",'
        '"owner":{"login":"octo"}}}', [("X-GitHub-Event", "push")], type="push", time="2026-01-02T03:04:05Z",
        subject="R_1", tenant="octo")
-    ok("event header missing", '{"action":"opened"}', [], type="unknown")
-    ok("event header twice", '{"action":"opened"}', [("X-GitHub-Event", "a"), ("X-GitHub-Event", "b")], type="unknown")
+    ok("event header missing", '{"action":"opened"}', [], type="unknown", **received)
+    ok("event header twice", '{"action":"opened"}', [("X-GitHub-Event", "a"), ("X-GitHub-Event", "b")], type="unknown",
+       **received)
     sha1 = "sha1=" + hmac.new(live.encode(), body, "sha1").hexdigest()
     file.add("the old SHA-1 header alone", "signature_missing", base + [("X-Hub-Signature", sha1)], body, [live])
     file.add("SHA-1 in the new header", "signature_malformed", base + [("X-Hub-Signature-256", sha1)], body, [live])
     file.add("a good SHA-1 beside a bad SHA-256", "signature_mismatch",
              base + [("X-Hub-Signature", sha1), ("X-Hub-Signature-256", "sha256=" + "0" * 64)], body, [live])
+    again = [(name, "8b1b0a52-cc78-11e3-9d36-000000000002" if name == "X-GitHub-Delivery" else value) for name, value in base]
+    file.add("another delivery of the same event type", "ok", again + [("X-Hub-Signature-256", "sha256=" + scheme.sig(live, body, 0, again))],
+             body, [live], **{**facts, "id": "8b1b0a52-cc78-11e3-9d36-000000000002"})
     form = b"payload=%7B%22zen%22%3A%22Keep+it+logically+awesome.%22%7D"
     signed = lambda body: base + [("X-Hub-Signature-256", "sha256=" + scheme.sig(live, body, 0, []))]
-    file.add("a form", "ok", signed(form), form, [live], id=delivery, type="issues")
+    file.add("a form", "ok", signed(form), form, [live], id=delivery, type="issues", **received)
     whole = b"payload=" + urllib.parse.quote_plus(body.decode()).encode()
     file.add("a form with an issue in it", "ok", signed(whole), whole, [live], **facts)
     other = [(name, "application/x-www-form-urlencoded" if name == "Content-Type" else value) for name, value in signed(body)]
@@ -293,9 +299,9 @@ def github():
     for name, bad in [("no JSON in it", b"payload=Hello"), ("nothing in it", b"payload="), ("bytes that are no UTF-8", b"payload=%ff"),
                       ("two members of one name in it", b"payload=%7B%22a%22%3A1%2C%22a%22%3A2%7D")]:
         file.add(f"a form with {name}", "unreadable", signed(bad), bad, [live])
-    file.add("a form without the field is an object", "ok", signed(b"a=1&b=2"), b"a=1&b=2", [live], id=delivery, type="issues")
+    file.add("a form without the field is an object", "ok", signed(b"a=1&b=2"), b"a=1&b=2", [live], id=delivery, type="issues", **received)
     twice = form + b"&payload=%7B%22action%22%3A%22x%22%7D"
-    file.add("a second payload behind the first counts nothing", "ok", signed(twice), twice, [live], id=delivery, type="issues")
+    file.add("a second payload behind the first counts nothing", "ok", signed(twice), twice, [live], id=delivery, type="issues", **received)
     known = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     source = "published: docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries"
     file.add("known answer of the documentation, whose body is no JSON", "unreadable",
@@ -364,6 +370,8 @@ def slack():
         headers = scheme.headers(base, ts, "v0=" + scheme.sig(live, body, ts, base))
         file.add(name, expect, headers, body, [live], now=NOW, **more)
 
+    ok("sent again: another timestamp, the same event", body.decode(), ts=NOW + 60, **facts)
+    ok("in the same second: another event", body.decode().replace("Ev0LOOM", "Ev0LOOM2"), **{**facts, "id": "Ev0LOOM2"})
     ok("subtype", '{"event_id":"Ev1","event":{"type":"message","subtype":"channel_join","event_ts":"1700000000.000200"}}',
        id="Ev1", type="message.channel_join", time="2023-11-14T22:13:20.0002Z")
     ok("app_rate_limited", '{"type":"app_rate_limited","team_id":"T1","api_app_id":"A1"}', type="app_rate_limited",
@@ -566,7 +574,7 @@ def quoted(value):
 
 
 ORDER = ["name", "source", "expect", "now", "secrets", "secret", "accept_unsigned", "params", "overrides", "url", "method", "query", "headers", "body",
-         "body_base64", "id", "type", "time", "subject", "tenant", "events", "reply"]
+         "body_base64", "id", "type", "time", "subject", "tenant", "asked", "record", "events", "reply"]
 
 
 def rendered(file):

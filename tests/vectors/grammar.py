@@ -68,6 +68,7 @@ def tokens(file, sign, body, facts, live="fake-token-live"):
     add("token cut short", "token_mismatch", sign(live[:-1]))
     add("token too long", "token_mismatch", sign(live + "2"))
     add("token of 4,000 characters", "token_mismatch", sign("a" * 4000))
+    add("rotated: the old token is gone", "token_mismatch", sign("fake-token-old"))
     add("rotated: the old token still passes", "ok", sign("fake-token-old"), live=(live, "fake-token-old"), secret=1, **facts)
 
 

@@ -59,6 +59,7 @@ pub(super) async fn run(config: &Config, arguments: &Check) -> Result<ExitCode, 
         findings.push(Finding::new("sources", Verdict::Wrong, "none; `hookstream init PROVIDER …` writes some"));
     }
     check_listener(config, &mut findings);
+    producer_limit(config, &mut findings);
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     for source in config.sources.values() {
         source::check(source, today, &mut findings);
@@ -97,6 +98,23 @@ fn check_listener(config: &Config, findings: &mut Vec<Finding>) {
             source.max_body, gateway.max_body_bytes_in_flight
         );
         findings.push(Finding::new(format!("source {}", source.name), Verdict::Wrong, detail));
+    }
+}
+
+/// Whether the producer lets through what the largest body becomes; by default it does.
+fn producer_limit(config: &Config, findings: &mut Vec<Finding>) {
+    let set =
+        [&config.kafka.properties, &config.kafka.producer].map(|properties| properties.resolve().unwrap_or_default());
+    let limit = set.iter().flatten().rfind(|(name, _)| name == "message.max.bytes");
+    let Some(limit) = limit.and_then(|(_, value)| value.parse::<u64>().ok()) else { return };
+    let wanted = topics::desired(config);
+    let largest = wanted.iter().filter_map(|topic| topic.settings.get("max.message.bytes")?.parse::<u64>().ok()).max();
+    if largest.is_some_and(|largest| limit < largest) {
+        let detail = format!(
+            "message.max.bytes is set to {limit}, and the largest record can have {} bytes: it would be refused after it was verified",
+            largest.unwrap_or_default()
+        );
+        findings.push(Finding::new("kafka.producer", Verdict::Wrong, detail));
     }
 }
 

@@ -32,6 +32,12 @@ pub(super) fn check(source: &SourceConfig, today: Date, findings: &mut Vec<Findi
             }
         }
     }
+    if let Err(error) = source.inquiries() {
+        note(Verdict::Wrong, error.strip_prefix(&format!("[sources.{}] ", source.name)).unwrap_or(&error));
+    }
+    if source.secrets_file().is_some() && source.secrets().is_ok_and(|secrets| secrets.is_empty()) {
+        note(Verdict::Note, "no secret was handed over yet: every event is refused until the webhook is set up");
+    }
     secrets(source, &mut note);
     for (param, _) in source.params().iter().filter(|(_, value)| *value == TO_FILL_IN) {
         note(Verdict::Wrong, &format!("params.{param} is still \"{TO_FILL_IN}\""));
@@ -81,6 +87,9 @@ fn secrets(source: &SourceConfig, note: &mut impl FnMut(Verdict, &str)) {
         None => Some(dev::secret(provider)),
         Some(kind) => key(kind),
     };
+    if secrets.is_empty() && provider.stores_secrets() && !source.accept_unsigned {
+        note(Verdict::Note, "no secret yet: every event is refused until the provider has handed one over");
+    }
     for (number, secret) in secrets.iter().enumerate() {
         let name = format!("secret {}", number + 1);
         let doubts = provider.needs().secrets.as_ref().map(|need| need.doubts(secret)).unwrap_or_default();

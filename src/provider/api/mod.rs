@@ -4,11 +4,14 @@ mod hosts;
 mod route;
 mod spec;
 
-use http::HeaderName;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use url::Url;
 
 use super::glob::{self, Globs};
+use crate::config::Secret;
 use hosts::{Hosts, allowed};
 pub use route::{Route, RouteError};
 pub(crate) use spec::ApiSpec;
@@ -112,9 +115,32 @@ impl Api {
         self.rate
     }
 
-    /// Fixed headers, such as a pinned version.
-    pub fn headers(&self) -> &[(String, String)] {
-        &self.headers
+    /// Everything a request to this API carries besides its address.
+    ///
+    /// # Errors
+    /// A header value, the credential among them, that cannot be sent.
+    pub fn request_headers(&self, secret: &Secret) -> Result<HeaderMap, String> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a header name"))?;
+            headers.insert(
+                name,
+                HeaderValue::try_from(value).map_err(|_| "a header value of the provider file cannot be sent")?,
+            );
+        }
+        let text = secret.expose();
+        let (name, value) = match self.auth() {
+            Auth::Bearer => (http::header::AUTHORIZATION, [b"Bearer ".as_slice(), text].concat()),
+            Auth::Basic => (http::header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(text)).into_bytes()),
+            Auth::Header(name) => (name.clone(), text.to_vec()),
+        };
+        let unfit =
+            |_| format!("credential `{}` cannot be sent in a header; does it end in a line break?", self.credential());
+        let mut value = HeaderValue::from_bytes(&value).map_err(unfit)?;
+        // Keeps it out of every Debug output, ours and the client's.
+        value.set_sensitive(true);
+        headers.insert(name, value);
+        Ok(headers)
     }
 }
 

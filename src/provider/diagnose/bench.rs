@@ -105,7 +105,7 @@ pub(super) fn exact(plan: &Plan) -> Plan {
     match &mut plan.proof {
         Proof::Signature(signature) => signature.secret = SecretForm::Exact,
         Proof::Jwt(jwt) => jwt.secret = SecretForm::Exact,
-        Proof::Token(_) | Proof::None => {}
+        Proof::Token(_) | Proof::Fetched(_) | Proof::None => {}
     }
     plan
 }
@@ -115,20 +115,20 @@ pub(super) fn form(plan: &Plan) -> SecretForm {
     match &plan.proof {
         Proof::Signature(signature) => signature.secret,
         Proof::Jwt(jwt) => jwt.secret,
-        Proof::Token(_) | Proof::None => SecretForm::Plain,
+        Proof::Token(_) | Proof::Fetched(_) | Proof::None => SecretForm::Plain,
     }
 }
 
 pub(super) fn signature(plan: &Plan) -> Option<&SignaturePlan> {
     match &plan.proof {
         Proof::Signature(signature) => Some(signature),
-        Proof::Jwt(_) | Proof::Token(_) | Proof::None => None,
+        Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
     }
 }
 
 pub(super) fn signature_mut(plan: &mut Plan) -> Option<&mut SignaturePlan> {
     match &mut plan.proof {
         Proof::Signature(signature) => Some(signature),
-        Proof::Jwt(_) | Proof::Token(_) | Proof::None => None,
+        Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
     }
 }

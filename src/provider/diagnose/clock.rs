@@ -20,22 +20,27 @@ pub(super) fn off(case: &Case<'_>, signed_at: Option<Timestamp>) -> Option<Findi
     let age = case.request.now.duration_since(signed_at);
     let (seconds, past) = (age.abs().as_secs(), age.is_positive());
     let (where_to, limit) = if past { ("behind", window.past) } else { ("ahead of", window.future) };
-    let moment =
-        if case.inquiry.captured { "the time it is judged at" } else { "this machine's clock when it arrived" };
+    if case.inquiry.captured {
+        let seen = format!("The signature matches. Its timestamp, {signed_at:.0}, is {seconds} s {where_to} now");
+        return Some(Finding::proven(
+            Cause::Verifies,
+            format!("{seen}, as a captured request's is."),
+            "Nothing is wrong with secret, body and URL as they stand here: look at what reaches the gateway instead. --at TIME \
+             says when it was received, and judges the time as well.",
+        ));
+    }
     let evidence = format!(
-        "The signature matches. Its timestamp, {signed_at:.0}, is {seconds} s {where_to} {moment}; {} s are allowed.",
+        "The signature matches. Its timestamp, {signed_at:.0}, is {seconds} s {where_to} this machine's clock when it arrived; {} s \
+         are allowed.",
         limit.as_secs()
     );
-    let advice = match (case.inquiry.captured, past) {
-        (true, _) => "A captured request grows old; --at TIME says when it was received.".to_owned(),
-        (false, true) => format!(
-            "Compare this machine's clock with a time server (`chronyc tracking`, `timedatectl`): it may be {seconds} s \
-             fast. If it is right, the request was held up on its way or is an old one sent again."
-        ),
-        (false, false) => format!(
-            "Compare this machine's clock with a time server (`chronyc tracking`, `timedatectl`): it is about {seconds} s \
-             slow."
-        ),
+    let look = "Compare this machine's clock with a time server (`chronyc tracking`, `timedatectl`)";
+    let advice = if past {
+        format!(
+            "{look}: it may be {seconds} s fast. If it is right, the request was held up on its way or is an old one sent again."
+        )
+    } else {
+        format!("{look}: it is about {seconds} s slow.")
     };
     Some(Finding::proven(Cause::ClockOff, evidence, advice))
 }

@@ -24,6 +24,8 @@ use super::bind::{self, Binding};
 use super::catalogue::Catalogue;
 use super::compiled::Provider;
 use super::reject::Reject;
+pub(crate) use search::refused;
+
 use super::verify::Request;
 use crate::config::Secret;
 use case::Case;

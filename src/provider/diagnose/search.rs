@@ -45,7 +45,7 @@ impl Case<'_> {
                 }
             }
             Reject::SignatureMismatch | Reject::TokenMismatch => self.search(findings),
-            other => findings.push(Finding::proven(Cause::Refused, other.docs(), "The signature was not looked at.")),
+            other => findings.push(refused(other)),
         }
     }
 
@@ -248,6 +248,26 @@ impl Case<'_> {
             ),
         )
     }
+}
+
+/// It was refused for something else than its signature.
+pub(crate) fn refused(reject: Reject) -> Finding {
+    let advice = match reject {
+        Reject::UnsupportedMediaType => {
+            "The signature is right. Choose the format that the provider's page here names, such as application/json, in the \
+             webhook's settings."
+        }
+        Reject::HandshakeRefused => {
+            "Compare the verify token and the topic that were entered at the provider with params of the source."
+        }
+        Reject::UnsupportedEncoding => {
+            "Switch the compression off in the webhook's settings, or in the proxy that compresses."
+        }
+        Reject::HeadersTooLarge => "A proxy in front adds headers (cookies, tokens, traces); let it add fewer.",
+        Reject::BodyIncomplete | Reject::BodyTimeout => "The network or a proxy in front is slow or cuts connections.",
+        _ => "The signature was not looked at.",
+    };
+    Finding::proven(Cause::Refused, reject.docs(), advice)
 }
 
 fn capital(text: &str) -> String {

@@ -152,6 +152,7 @@ pub(super) fn missing(case: &Case<'_>) -> Finding {
         Proof::Signature(plan) => plan.at.describe(),
         Proof::Jwt(plan) => plan.header.to_string(),
         Proof::Token(plan) => plan.at.describe(),
+        Proof::Fetched(plan) => plan.at.describe(),
         Proof::None => String::new(),
     };
     let evidence =

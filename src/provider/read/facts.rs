@@ -17,6 +17,9 @@ use crate::provider::verify::TimeFormat;
 /// The type of an event that names none. CloudEvents wants one.
 pub(crate) const UNKNOWN_TYPE: &str = "unknown";
 
+/// How files call the moment of receipt, the last resort for a time that the provider does not tell.
+const RECEIVED: &str = "received";
+
 /// What an event says of itself, and what it carries.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
@@ -30,6 +33,8 @@ pub struct Facts<'a> {
     pub subject: Option<Cow<'a, str>>,
     /// The account at the provider.
     pub tenant: Option<Cow<'a, str>>,
+    /// The category that all providers share, as `[categories]` says.
+    pub category: Option<&'static str>,
     /// The payload.
     pub data: Data<'a>,
 }
@@ -84,7 +89,7 @@ pub(crate) enum ItemData {
     Body,
 }
 
-/// A place and how the time is written there: `{ at, format }`, or the place alone for RFC 3339.
+/// A place and how the time is written there: `{ at, format }`, or the place alone for RFC 3339, or `received`.
 #[derive(Debug, Clone)]
 pub(crate) struct TimeSpec {
     pub(crate) at: SourceSpec,
@@ -110,6 +115,10 @@ impl<'de> Deserialize<'de> for TimeSpec {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TimeSpec, E> {
+                if text == RECEIVED {
+                    let at = SourceSpec { source: Source::Received, text: text.to_owned() };
+                    return Ok(TimeSpec { at, format: TimeFormat::Rfc3339 });
+                }
                 let at = SourceSpec::try_from(text.to_owned()).map_err(E::custom)?;
                 Ok(TimeSpec { at, format: TimeFormat::Rfc3339 })
             }
@@ -142,15 +151,19 @@ impl FactsSpec {
     /// Every pointer with a `*` must lead through one of the splits.
     pub(crate) fn check_split(&self) -> Result<(), Fault> {
         for (fact, sources) in self.by_name() {
-            for pointer in sources.into_iter().flat_map(Source::pointers).filter(|pointer| pointer.levels() > 0) {
-                let tokens = pointer.tokens();
-                let last = tokens.iter().rposition(|token| token == EACH).unwrap_or_default();
-                if !self.split.0.iter().any(|split| split.0.tokens().starts_with(&tokens[..=last])) {
-                    return Err(Fault::new(fact, format!("`{pointer}` has a * that no split leads to")));
-                }
+            if let Some(pointer) = sources.into_iter().flat_map(Source::pointers).find(|pointer| !self.reaches(pointer))
+            {
+                return Err(Fault::new(fact, format!("`{pointer}` has a * that no split leads to")));
             }
         }
         Ok(())
+    }
+
+    /// Does this pointer lead somewhere: has it no `*`, or does one of the splits lead through it?
+    pub(crate) fn reaches(&self, pointer: &Pointer) -> bool {
+        let tokens = pointer.tokens();
+        let last = tokens.iter().rposition(|token| token == EACH);
+        last.is_none_or(|last| self.split.0.iter().any(|split| split.0.tokens().starts_with(&tokens[..=last])))
     }
 
     /// Each fact with its places as the file spells them.
@@ -206,7 +219,7 @@ impl Places {
         }
     }
 
-    /// The facts of one event; its data is put in by the caller.
+    /// The facts of one event; its category and its data are put in by the caller.
     pub(crate) fn read<'a>(&self, input: Input<'a, '_>) -> Facts<'a> {
         let time = |(source, format): &(Source<usize>, TimeFormat)| format.parse(&source.text(input)?);
         Facts {
@@ -215,6 +228,7 @@ impl Places {
             time: self.time.iter().find_map(time),
             subject: first(&self.subject, input),
             tenant: first(&self.tenant, input),
+            category: None,
             data: Data::None,
         }
     }
@@ -235,6 +249,7 @@ impl Facts<'_> {
             time: self.time,
             subject: self.subject.map(own),
             tenant: self.tenant.map(own),
+            category: self.category,
             data: Data::None,
         }
     }

@@ -16,6 +16,8 @@ pub(crate) use handshake::{Handshake, HandshakeSpec};
 pub(crate) use source::{Input, Source, join};
 
 use super::error::Fault;
+use super::glob::Globs;
+use super::meaning::Meaning;
 use super::spec::{BodyKind, Spec};
 use super::verify::{Check, Request};
 
@@ -51,15 +53,23 @@ struct Layout {
     places: Places,
     item_data: ItemData,
     handshakes: Vec<Handshake>,
+    categories: Globs<Meaning<Option<usize>>>,
 }
 
 impl Reader {
-    pub(crate) fn compile(spec: &Spec) -> Result<Reader, Fault> {
+    pub(crate) fn compile(spec: &Spec, categories: &Globs<Meaning<Pointer>>) -> Result<Reader, Fault> {
         if spec.event.kind.0.is_empty() {
             return Err(Fault::new("type", "is missing: where the event type stands").within("event"));
         }
+        let facts = spec.facts();
+        if let Some((pattern, pointer)) = categories.iter().find_map(|(pattern, meaning)| {
+            let lost = |pointer: &&Pointer| !facts.iter().any(|facts| facts.reaches(pointer));
+            meaning.pointers().find(lost).map(|pointer| (pattern, pointer))
+        }) {
+            return Err(Fault::new(pattern, format!("`{pointer}` has a * that no split leads to")).within("categories"));
+        }
         let layouts: Vec<_> =
-            spec.facts().iter().map(|facts| Layout::compile(spec, facts)).collect::<Result<_, _>>()?;
+            facts.iter().map(|facts| Layout::compile(spec, facts, categories)).collect::<Result<_, _>>()?;
         if spec.body == BodyKind::Bytes && layouts.iter().any(|layout| layout.wanted.slots() > 0) {
             return Err(Fault::new("body", "bytes have no fields: pointers need json or form"));
         }
@@ -79,8 +89,8 @@ impl Reader {
 
     /// Handshakes that come without a signature.
     pub(crate) fn unsigned_handshake(&self, request: &Request<'_>, checks: &[Check]) -> Option<Challenge> {
-        let Request { method, headers, query, body, .. } = *request;
-        let input = Input { found: None, headers, query, body, checks };
+        let Request { method, headers, query, body, now, .. } = *request;
+        let input = Input { found: None, headers, query, body, now, checks };
         let mut unsigned = self.layouts.first()?.handshakes.iter().filter(|handshake| !handshake.signed);
         unsigned.find_map(|handshake| handshake.challenge(method, input))
     }
@@ -92,18 +102,19 @@ impl Reader {
 
     /// Is this a request for a handshake of that kind, whether it gets its reply or not?
     pub(crate) fn asks_for_handshake(&self, request: &Request<'_>) -> bool {
-        let Request { method, headers, query, .. } = *request;
-        let input = Input { found: None, headers, query, body: b"", checks: &[] };
+        let Request { method, headers, query, now, .. } = *request;
+        let input = Input { found: None, headers, query, body: b"", now, checks: &[] };
         let rules = self.layouts.first().map(|layout| layout.handshakes.as_slice()).unwrap_or_default();
         rules.iter().any(|handshake| !handshake.signed && handshake.is_asked_for(method, input))
     }
 
-    /// The facts as the alternative says that verified the request.
+    /// The facts as the alternative says that verified the request; out of the provider's record, where that is the proof.
     pub(crate) fn read<'a>(
         &self,
         alternative: usize,
         request: &Request<'a>,
         checks: &[Check],
+        record: Option<&[u8]>,
     ) -> Result<Reading<'a>, Unreadable> {
         let data = match (self.kind, &self.form_field) {
             (BodyKind::Json, Some(field)) => Data::json_or_form(request.body, field)?,
@@ -114,6 +125,13 @@ impl Reader {
         let Some(layout) = self.layouts.get(alternative).or(self.layouts.first()) else {
             return Ok(Reading::Events(Vec::new()));
         };
+        if let Some(record) = record {
+            // The body only names it: what is true stands in the record.
+            let found = scan(record, &layout.wanted)?;
+            let bare = Request { body: b"", ..*request };
+            let reading = layout.found(Some(&found), &bare, checks, Data::None)?.detached();
+            return Ok(Reading::with_data(reading, data));
+        }
         match layout.whole(request, checks, data) {
             // Something stands after the first value: then there may be one a line.
             Err(Unreadable { flaw: Flaw::Trailing, .. }) if self.lines => layout.lines(request, checks),
@@ -135,7 +153,7 @@ impl Reader {
 }
 
 impl Layout {
-    fn compile(spec: &Spec, facts: &FactsSpec) -> Result<Layout, Fault> {
+    fn compile(spec: &Spec, facts: &FactsSpec, categories: &Globs<Meaning<Pointer>>) -> Result<Layout, Fault> {
         let mut pointers: Vec<Pointer> = Vec::new();
         let mut slot = |pointer: &Pointer| {
             pointers.iter().position(|known| known == pointer).unwrap_or_else(|| {
@@ -153,8 +171,16 @@ impl Layout {
             handshake.compile(&mut slot).map_err(|fault| fault.within(&index.to_string()).within("handshake"))
         });
         let handshakes = handshakes.collect::<Result<_, _>>()?;
+        let categories = categories.map(|meaning| meaning.map(&mut |at| facts.reaches(at).then(|| slot(at))));
         let wanted = Wanted::splitting(&pointers, &split);
-        Ok(Layout { wanted, places, item_data: facts.data.unwrap_or_default(), handshakes })
+        Ok(Layout { wanted, places, item_data: facts.data.unwrap_or_default(), handshakes, categories })
+    }
+
+    /// What one event says of itself, and what it means.
+    fn facts<'a>(&self, input: Input<'a, '_>) -> Facts<'a> {
+        let facts = self.places.read(input);
+        let category = self.categories.get(&facts.providertype).and_then(|meaning| meaning.of(input.found));
+        Facts { category, ..facts }
     }
 
     fn whole<'a>(&self, request: &Request<'a>, checks: &[Check], data: Data<'a>) -> Result<Reading<'a>, Unreadable> {
@@ -200,14 +226,14 @@ impl Layout {
         checks: &[Check],
         data: Data<'a>,
     ) -> Result<Reading<'a>, Unreadable> {
-        let Request { method, headers, query, body, .. } = *request;
-        let input = Input { found, headers, query, body, checks };
+        let Request { method, headers, query, body, now, .. } = *request;
+        let input = Input { found, headers, query, body, now, checks };
         let mut signed = self.handshakes.iter().filter(|handshake| handshake.signed);
         if let Some(reply) = signed.find_map(|handshake| handshake.reply(method, input)) {
             return Ok(Reading::Handshake(reply));
         }
         let Some(count) = found.and_then(Found::items) else {
-            return Ok(Reading::Events(vec![Facts { data, ..self.places.read(input) }]));
+            return Ok(Reading::Events(vec![Facts { data, ..self.facts(input) }]));
         };
         if self.item_data == ItemData::Body && count.saturating_mul(body.len()) > MAX_COPIED {
             return Err(Unreadable { flaw: Flaw::TooManyItems, offset: 0 });
@@ -215,7 +241,7 @@ impl Layout {
         let item = |place| {
             let (raw, found) = found?.item(place)?;
             let data = if self.item_data == ItemData::Body { data.clone() } else { Data::Json(raw) };
-            Some(Facts { data, ..self.places.read(Input { found: Some(&found), headers, query, body, checks }) })
+            Some(Facts { data, ..self.facts(Input { found: Some(&found), ..input }) })
         };
         Ok(Reading::Events((0..count).filter_map(item).collect()))
     }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName};
+use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::event::{Found, Pointer, Wanted, clean, scan};
+use crate::event::{Found, Pointer, Wanted, clean, rfc3339_millis, scan};
 use crate::provider::placeholder::{Piece, pieces};
 use crate::provider::verify::{Check, Encoding, header_name, only};
 
@@ -29,10 +30,12 @@ pub(crate) enum Source<P> {
     Literal(String),
     /// All parts one after the other; absent when one of them is.
     Join(Vec<Source<P>>),
-    /// The first place, where something stands at the second.
-    If(Box<Source<P>>, Box<Source<P>>),
+    /// The first place, where something stands at the second, or where nothing does.
+    If(Box<Source<P>>, Box<Source<P>>, bool),
     /// SHA-256 over the parts that exist, each marked off; absent when none does.
     Hash(Vec<Source<P>>),
+    /// The moment at which we received the request, for a time that the provider does not tell.
+    Received,
     /// The whole body, as a part of a hash: for providers whose equal bodies are one event.
     Body,
     /// A parameter of the source, in replies; a literal once bound.
@@ -49,6 +52,8 @@ pub(crate) struct Input<'a, 'f> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: &'a str,
     pub(crate) body: &'a [u8],
+    /// When the request arrived.
+    pub(crate) now: Timestamp,
     /// What challenges are answered with.
     pub(crate) checks: &'f [Check],
 }
@@ -59,12 +64,13 @@ impl<P> Source<P> {
         match self {
             Source::Header(name) => Source::Header(name.clone()),
             Source::Decoded(name) => Source::Decoded(name.clone()),
-            Source::If(place, there) => Source::If(Box::new(place.map(pointer)), Box::new(there.map(pointer))),
+            Source::If(place, there, is) => Source::If(Box::new(place.map(pointer)), Box::new(there.map(pointer)), *is),
             Source::Query(name) => Source::Query(name.clone()),
             Source::Pointer(at) => Source::Pointer(pointer(at)),
             Source::Literal(text) => Source::Literal(text.clone()),
             Source::Join(parts) => Source::Join(parts.iter().map(|part| part.map(pointer)).collect()),
             Source::Hash(parts) => Source::Hash(parts.iter().map(|part| part.map(pointer)).collect()),
+            Source::Received => Source::Received,
             Source::Body => Source::Body,
             Source::Config(name) => Source::Config(name.clone()),
             Source::Keyed(encoding, part) => Source::Keyed(*encoding, Box::new(part.map(pointer))),
@@ -95,7 +101,7 @@ impl<P> Source<P> {
             Source::Pointer(pointer) => vec![pointer],
             Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::pointers).collect(),
             Source::Keyed(_, part) => part.pointers(),
-            Source::If(place, there) => [place.pointers(), there.pointers()].concat(),
+            Source::If(place, there, _) => [place.pointers(), there.pointers()].concat(),
             _ => Vec::new(),
         }
     }
@@ -104,10 +110,10 @@ impl<P> Source<P> {
     pub(crate) fn headers(&self) -> Vec<&HeaderName> {
         match self {
             Source::Header(name) | Source::Decoded(name) => vec![name],
-            Source::If(place, there) => [place.headers(), there.headers()].concat(),
+            Source::If(place, there, _) => [place.headers(), there.headers()].concat(),
             Source::Join(parts) | Source::Hash(parts) => parts.iter().flat_map(Source::headers).collect(),
             Source::Keyed(_, part) => part.headers(),
-            Source::Query(_) | Source::Pointer(_) | Source::Literal(_) | Source::Body | Source::Config(_) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }
@@ -126,7 +132,7 @@ impl Source<usize> {
         match self {
             Source::Header(name) => header(input.headers, name),
             Source::Decoded(name) => decoded(input.headers, name),
-            Source::If(place, there) if there.there(input) => place.text(input),
+            Source::If(place, there, is) if there.there(input) == *is => place.text(input),
             Source::If(..) => None,
             Source::Query(name) => query(input.query, name),
             Source::Pointer(slot) => input.found?.text(*slot),
@@ -135,6 +141,7 @@ impl Source<usize> {
                 parts.iter().map(|part| part.text(input)).collect::<Option<String>>().map(Cow::Owned)
             }
             Source::Hash(parts) => hash(parts, input).map(Cow::Owned),
+            Source::Received => Some(Cow::Owned(rfc3339_millis(input.now))),
             Source::Body | Source::Config(_) => None,
             Source::Keyed(encoding, part) => keyed(*encoding, &part.text(input)?, input.checks).map(Cow::Owned),
         }
@@ -242,10 +249,12 @@ impl TryFrom<String> for SourceSpec {
     }
 }
 
-/// A source, perhaps with its condition: `PLACE if PLACE`.
+/// A source, perhaps with its condition: `PLACE if PLACE`, `PLACE unless PLACE`.
 fn written(text: &str) -> Result<Source<Pointer>, String> {
-    if let Some((source, there)) = text.split_once(" if ") {
-        return Ok(Source::If(Box::new(written(source)?), Box::new(place(there)?)));
+    for (word, is) in [(" if ", true), (" unless ", false)] {
+        if let Some((source, there)) = text.split_once(word) {
+            return Ok(Source::If(Box::new(written(source)?), Box::new(place(there)?), is));
+        }
     }
     if let Some(parts) = text.strip_prefix("hash:") {
         let part = |part: &str| if part == "body" { Ok(Source::Body) } else { place(part) };
@@ -302,13 +311,14 @@ fn place(text: &str) -> Result<Source<Pointer>, String> {
         return text.parse().map(Source::Pointer).map_err(|error: crate::event::PointerError| error.to_string());
     }
     Err(format!(
-        "`{text}` is none of header:NAME, percent:NAME, query:NAME, /a/json/pointer, hash:PLACE,PLACE, text:WORDS and a text with {{PLACE}} in it, each perhaps with ` if PLACE` behind it"
+        "`{text}` is none of header:NAME, percent:NAME, query:NAME, /a/json/pointer, hash:PLACE,PLACE, text:WORDS and a text with {{PLACE}} in it, each perhaps with ` if PLACE` or ` unless PLACE` behind it"
     ))
 }
 
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderValue};
+    use jiff::Timestamp;
     use proptest::prelude::*;
 
     use super::{Input, Source, SourceSpec, first, first_id};
@@ -331,7 +341,14 @@ mod tests {
         headers.append("x-twice", HeaderValue::from_static("a"));
         headers.append("x-twice", HeaderValue::from_static("b"));
         let query = "a=b%20c&a=d";
-        let input = Input { found: Some(&found), headers: &headers, query, body: body.as_bytes(), checks: &[] };
+        let input = Input {
+            found: Some(&found),
+            headers: &headers,
+            query,
+            body: body.as_bytes(),
+            now: Timestamp::UNIX_EPOCH,
+            checks: &[],
+        };
         first(&sources, input).map(|text| text.into_owned())
     }
 
@@ -343,6 +360,8 @@ mod tests {
         assert_eq!(read("header:X-Event", body).as_deref(), Some("push"));
         assert_eq!(read("percent:ce-id", body).as_deref(), Some("a \"€"));
         assert_eq!(read("text:told if /action", body).as_deref(), Some("told"));
+        assert_eq!(read("/id unless /other", body).as_deref(), Some("e1"));
+        assert_eq!(read("/id unless /n", body), None);
         assert_eq!(read("{/id}.{/action} if /no", body).as_deref(), Some("e1.opened"), "null stands there");
         assert_eq!(read("query:a", body).as_deref(), Some("b c"));
         assert_eq!(read("text:a b", body).as_deref(), Some("a b"));
@@ -381,7 +400,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-id", HeaderValue::from_str(&long).unwrap());
         let sources = [compile("header:X-Id", &mut Vec::new())];
-        let input = Input { found: None, headers: &headers, query: "", body: b"", checks: &[] };
+        let input =
+            Input { found: None, headers: &headers, query: "", body: b"", now: Timestamp::UNIX_EPOCH, checks: &[] };
         assert_eq!(first(&sources, input), None);
         assert_eq!(first_id(&sources, input).unwrap().len(), 32);
     }

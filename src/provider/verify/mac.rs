@@ -104,7 +104,14 @@ impl Tag {
 
     /// Is this one of `claimed`? Every candidate is looked at in full, whatever the earlier ones were.
     pub(crate) fn is_among(&self, claimed: &[Tag]) -> bool {
-        claimed.iter().fold(Choice::from(0), |found, tag| found | self.bytes().ct_eq(tag.bytes())).into()
+        claimed.iter().fold(Choice::from(0), |found, tag| found | self.same(tag)).into()
+    }
+
+    /// Eight bytes at a time: what lies behind a tag is zeros, and lengths are no secret.
+    fn same(&self, other: &Tag) -> Choice {
+        let words = self.bytes.as_chunks::<8>().0.iter().zip(other.bytes.as_chunks::<8>().0);
+        let equal = Choice::from(u8::from(self.length == other.length));
+        words.fold(equal, |equal, (a, b)| equal & u64::from_ne_bytes(*a).ct_eq(&u64::from_ne_bytes(*b)))
     }
 }
 

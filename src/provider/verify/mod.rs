@@ -2,6 +2,7 @@
 
 mod address;
 mod encoding;
+mod fetched;
 mod format;
 mod jwt;
 mod key;
@@ -60,6 +61,8 @@ pub struct Verified {
     pub(super) secret: usize,
     pub(super) kind: Verification,
     pub(super) signed_at: Option<Timestamp>,
+    /// What the provider's API said, where that is the proof.
+    pub(super) record: Option<Vec<u8>>,
 }
 
 impl Verified {

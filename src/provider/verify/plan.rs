@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use http::HeaderName;
 use jiff::Timestamp;
 
+use super::fetched::FetchedPlan;
 use super::jwt::{Jwt, JwtPlan};
 use super::key::KeyKind;
 use super::outgoing::{Signed, Signer};
@@ -34,6 +35,7 @@ pub(crate) enum Proof {
     Signature(Box<SignaturePlan>),
     Jwt(Box<JwtPlan>),
     Token(Box<TokenPlan>),
+    Fetched(Box<FetchedPlan>),
     None,
 }
 
@@ -67,6 +69,7 @@ impl Plan {
             }
             Proof::Jwt(plan) => Jwt::new(plan, keys.secrets).map(|jwt| Check::Jwt(Box::new(jwt))),
             Proof::Token(plan) => Token::new(plan, keys.secrets).map(|token| Check::Token(Box::new(token))),
+            Proof::Fetched(plan) => Ok(Check::Fetched(plan.clone())),
             Proof::None => Ok(Check::None),
         }
     }
@@ -83,6 +86,14 @@ impl Plan {
             Proof::Signature(plan) => format!("{when}{}", plan.describe(self.name)),
             Proof::Jwt(plan) => format!("{when}{}", plan.describe()),
             Proof::Token(plan) => format!("{when}{} in `{}`; the body is not covered", self.name, plan.at.describe()),
+            Proof::Fetched(plan) => {
+                let records: Vec<_> = plan.records.values().map(|path| format!("`{path}…`")).collect();
+                format!(
+                    "{when}asking the provider for the record named in `{}` ({}); the facts are found in it",
+                    plan.at.describe(),
+                    records.join(", ")
+                )
+            }
             Proof::None => format!("{when}nothing: requests are not signed"),
         }
     }
@@ -91,7 +102,7 @@ impl Plan {
     pub(crate) fn signs_header(&self, name: &HeaderName) -> bool {
         match &self.proof {
             Proof::Signature(plan) => plan.signed.headers().any(|signed| signed == name),
-            Proof::Jwt(_) | Proof::Token(_) | Proof::None => false,
+            Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => false,
         }
     }
 
@@ -100,20 +111,25 @@ impl Plan {
     pub(crate) fn signs_pointer(&self, pointer: &Pointer) -> bool {
         match &self.proof {
             Proof::Signature(plan) if plan.is_partial() => plan.signed.signs(pointer),
-            Proof::Signature(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::None => true,
+            Proof::Signature(_) | Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => true,
         }
     }
 
-    /// Does it verify anything?
+    /// Is there a secret without which it verifies nothing?
     pub(crate) fn needs_secret(&self) -> bool {
-        !matches!(self.proof, Proof::None)
+        !matches!(self.proof, Proof::None | Proof::Fetched(_))
+    }
+
+    /// Is its proof what the provider's API says?
+    pub(crate) fn is_fetched(&self) -> bool {
+        matches!(self.proof, Proof::Fetched(_))
     }
 
     /// The parameters of the source that are part of the signed text.
     pub(crate) fn params(&self) -> Vec<String> {
         match &self.proof {
             Proof::Signature(plan) => plan.signed.params().map(str::to_owned).chain(plan.format.params()).collect(),
-            Proof::Jwt(_) | Proof::Token(_) | Proof::None => Vec::new(),
+            Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => Vec::new(),
         }
     }
 
@@ -122,7 +138,7 @@ impl Plan {
         let mut headers = match &self.proof {
             Proof::Signature(plan) => plan.headers(),
             Proof::Jwt(plan) => vec![&plan.header],
-            Proof::Token(_) | Proof::None => Vec::new(),
+            Proof::Token(_) | Proof::Fetched(_) | Proof::None => Vec::new(),
         };
         headers.extend(self.when.as_ref().and_then(When::header));
         headers
@@ -132,7 +148,7 @@ impl Plan {
     pub(crate) fn credential_headers(&self) -> &[HeaderName] {
         match &self.proof {
             Proof::Token(plan) => plan.at.headers(),
-            Proof::Signature(_) | Proof::Jwt(_) | Proof::None => &[],
+            Proof::Signature(_) | Proof::Jwt(_) | Proof::Fetched(_) | Proof::None => &[],
         }
     }
 
@@ -140,6 +156,7 @@ impl Plan {
     pub(crate) fn absent(&self) -> Reject {
         match &self.proof {
             Proof::Token(_) => Reject::TokenMissing,
+            Proof::Fetched(_) => Reject::Unconfirmed,
             Proof::Signature(_) | Proof::Jwt(_) | Proof::None => Reject::SignatureMissing,
         }
     }
@@ -148,7 +165,7 @@ impl Plan {
     pub(crate) fn key_pair(&self) -> Option<(KeyKind, SecretForm)> {
         match &self.proof {
             Proof::Signature(plan) => plan.algorithm.key_kind().map(|kind| (kind, plan.secret)),
-            Proof::Jwt(_) | Proof::Token(_) | Proof::None => None,
+            Proof::Jwt(_) | Proof::Token(_) | Proof::Fetched(_) | Proof::None => None,
         }
     }
 
@@ -158,7 +175,7 @@ impl Plan {
         let (at, picks, hashed) = match &self.proof {
             Proof::Signature(plan) => (&plan.at, &plan.picks, plan.body_hash.is_some()),
             Proof::Token(plan) => (&plan.at, &plan.picks, false),
-            Proof::Jwt(_) | Proof::None => return 1,
+            Proof::Jwt(_) | Proof::Fetched(_) | Proof::None => return 1,
         };
         match at {
             Place::Json(..) if picks.read(body).found().is_some_and(|found| at.stands_in(found)) => 0,
@@ -173,6 +190,8 @@ impl Plan {
             Proof::Signature(plan) if plan.is_partial() => Coverage::Part,
             Proof::Signature(_) | Proof::Jwt(_) => Coverage::Body,
             Proof::Token(_) => Coverage::Sender,
+            // The body only names what the provider was asked.
+            Proof::Fetched(_) => Coverage::Body,
             Proof::None => Coverage::Nothing,
         }
     }
@@ -188,6 +207,7 @@ pub(crate) enum Check {
     Signature(Box<Signature>),
     Jwt(Box<Jwt>),
     Token(Box<Token>),
+    Fetched(Box<FetchedPlan>),
     None,
 }
 
@@ -197,6 +217,8 @@ impl Check {
             Check::Signature(signature) => signature.verify(request),
             Check::Jwt(jwt) => jwt.verify(request),
             Check::Token(token) => token.verify(request),
+            // What was not asked for proves nothing; see `Rules::inquiry`.
+            Check::Fetched(_) => Err(Reject::Unconfirmed),
             Check::None => Ok(Passed { secret: 0, signed_at: None }),
         }
     }
@@ -206,7 +228,7 @@ impl Check {
             Check::Signature(signature) => signature.sign(out, now, signer),
             Check::Jwt(jwt) => jwt.sign(out),
             Check::Token(token) => token.sign(out),
-            Check::None => Ok(out),
+            Check::Fetched(_) | Check::None => Ok(out),
         }
     }
 
@@ -214,7 +236,7 @@ impl Check {
     pub(crate) fn answer(&self, challenge: &str, encoding: Encoding) -> Option<String> {
         match self {
             Check::Signature(signature) => signature.answer(challenge, encoding),
-            Check::Jwt(_) | Check::Token(_) | Check::None => None,
+            Check::Jwt(_) | Check::Token(_) | Check::Fetched(_) | Check::None => None,
         }
     }
 
@@ -222,6 +244,7 @@ impl Check {
         match self {
             Check::Signature(_) | Check::Jwt(_) => Verification::Signature,
             Check::Token(_) => Verification::Token,
+            Check::Fetched(_) => Verification::Fetched,
             Check::None => Verification::None,
         }
     }

@@ -127,11 +127,8 @@ impl Signature {
         item: Option<&Found<'_>>,
         claimed: &Claimed,
     ) -> Option<usize> {
-        let urls = if self.plan.signed.has_url() {
-            self.plan.url.variants(&self.public_url, request.query)
-        } else {
-            vec![Cow::Borrowed("")]
-        };
+        let variants = self.plan.signed.has_url().then(|| self.plan.url.variants(&self.public_url, request.query));
+        let urls = variants.as_deref().unwrap_or(&[Cow::Borrowed("")]);
         let accepts = |key: &Key| {
             urls.iter().any(|url| {
                 let message = Message { request, timestamp, url, picked, item };

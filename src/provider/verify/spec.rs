@@ -1,11 +1,14 @@
 //! One `[verify]` table as it is written, and how it becomes a plan.
 
+use std::collections::BTreeMap;
+
 use http::HeaderName;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::address::UrlForm;
 use super::encoding::Encoding;
+use super::fetched::FetchedPlan;
 use super::format::Format;
 use super::jwt::JwtPlan;
 use super::key::Algorithm;
@@ -47,6 +50,9 @@ pub(crate) struct VerifySpec {
     partial: bool,
     issuer: Option<String>,
     body_claim: Option<String>,
+    /// Paths of the records to ask for, by the beginning of their names.
+    #[serde(default)]
+    records: BTreeMap<String, String>,
     timestamp_header: Option<String>,
     timestamp_at: Option<Place>,
     timestamp_format: Option<TimeFormat>,
@@ -73,6 +79,7 @@ enum Scheme {
     JwtHs256,
     Token,
     Basic,
+    Fetched,
     None,
 }
 
@@ -91,11 +98,15 @@ impl VerifySpec {
             Scheme::JwtHs256 => self.jwt(),
             Scheme::Token => self.token(),
             Scheme::Basic => self.basic(),
+            Scheme::Fetched => self.fetched(),
             Scheme::None => self.none(),
         }?;
         if !matches!(proof, Proof::Signature(_)) {
             self.unused(&self.signing())?;
             self.unused(&self.timing())?;
+        }
+        if !matches!(proof, Proof::Fetched(_)) {
+            self.unused(&[("records", !self.records.is_empty())])?;
         }
         if !matches!(proof, Proof::Jwt(_)) {
             self.unused(&self.claims())?;
@@ -213,6 +224,17 @@ impl VerifySpec {
         Ok(Proof::Token(Box::new(TokenPlan { at, carried: Carried::Basic, picks: Picks::default() })))
     }
 
+    fn fetched(&self) -> Result<Proof, Fault> {
+        self.unused(&self.shape())?;
+        let mut picks = Picks::default();
+        let at = self.place(&mut picks)?;
+        let sound = |path: &String| path.starts_with('/') && !path.starts_with("//") && path.ends_with('/');
+        if self.records.is_empty() || !self.records.values().all(sound) {
+            return Err(Fault::new("records", "must give at least one path, such as tr_ = \"/v2/payments/\""));
+        }
+        Ok(Proof::Fetched(Box::new(FetchedPlan { at, picks: picks.close(), records: self.records.clone() })))
+    }
+
     fn none(&self) -> Result<Proof, Fault> {
         self.unused(&[("header", self.header.is_some()), ("at", self.at.is_some())])?;
         self.unused(&self.shape())?;
@@ -304,6 +326,7 @@ impl Scheme {
             Scheme::JwtHs256 => "jwt-hs256",
             Scheme::Token => "token",
             Scheme::Basic => "basic",
+            Scheme::Fetched => "fetched",
             Scheme::None => "none",
         }
     }

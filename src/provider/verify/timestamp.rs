@@ -74,8 +74,10 @@ fn whole(text: &str) -> Option<i64> {
 }
 
 fn unix(text: &str) -> Option<Timestamp> {
-    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let nanos = whole(&format!("{:0<9.9}", fraction))?;
+    let Some((seconds, fraction)) = text.split_once('.') else {
+        return Timestamp::from_second(whole(text)?).ok();
+    };
+    let nanos = whole(&format!("{fraction:0<9.9}"))?;
     if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

@@ -13,12 +13,13 @@ use hookstream::config::{Config, SecretRef, file};
 use hookstream::gateway::Gateway;
 use hookstream::http::{Limits, Phase};
 use hookstream::provider::vectors::{Expect, ExpectedFacts, Vector, Vectors};
-use hookstream::provider::{Catalogue, Reject, embedded_vectors};
+use hookstream::provider::{Catalogue, Provider, Reject, embedded_vectors};
 use hookstream::telemetry::Metrics;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::support::api::{Api, Reply};
 use crate::support::http::{Answer, exchange, request};
 use crate::support::kafka::{Isolation, PATIENCE, Seen, cluster};
 
@@ -52,7 +53,7 @@ fn cases() -> Vec<Case> {
         .collect()
 }
 
-fn source(case: &Case, topic: &str, directory: &Path) -> file::Source {
+fn source(case: &Case, topic: &str, directory: &Path, api: &Api) -> file::Source {
     let table =
         |name: &str| case.vector.overrides.get(name).and_then(toml::Value::as_table).cloned().unwrap_or_default();
     let given = |secret: &String| SecretRef::Given(hookstream::config::Secret::new(secret.clone().into_bytes()));
@@ -65,6 +66,8 @@ fn source(case: &Case, topic: &str, directory: &Path) -> file::Source {
         event: table("event"),
         topic: Some(topic.to_owned()),
         public_url: case.vector.url.clone(),
+        api_base: provider(case).is_fetched().then(|| api.url()),
+        api_key: provider(case).is_fetched().then(|| given(&"fake-api-key".to_owned())),
         secrets_file: stored(case).map(|_| secrets_file(directory, case)),
         ..file::Source::default()
     }
@@ -144,8 +147,7 @@ fn judge(case: &Case, answer: &Answer) -> Result<(), String> {
             expect("body", json!(reply.body), json!(answer.text()))
         }
         Expect::Reject(reject) => {
-            let provider = catalogue().get(&case.provider).unwrap();
-            if let Some(status) = provider.rejected().filter(|_| reject.status() == 401) {
+            if let Some(status) = provider(case).rejected().filter(|_| reject.status() == 401) {
                 // Counted as refused all the same, see `miscounted`.
                 expect("status", json!(status), json!(answer.status))?;
                 return expect("body", json!(""), json!(answer.text()));
@@ -173,6 +175,10 @@ fn vector_is_head(case: &Case) -> bool {
 fn catalogue() -> &'static Catalogue {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::embedded().unwrap());
     &CATALOGUE
+}
+
+fn provider(case: &Case) -> &'static Provider {
+    catalogue().get(&case.provider).unwrap()
 }
 
 /// What is wrong with the record, if anything.
@@ -211,9 +217,13 @@ fn every_vector_over_http() {
     let Some(kafka) = cluster() else { return };
     let (topic, dead_letters) = (kafka.create_topic("vectors", 6), kafka.create_topic("vectors-dead-letter", 1));
     // Until a secret was handed over there is none; the pure engine says what becomes of a source without any.
-    let proven = |case: &Case| !case.vector.secrets.is_empty() || case.vector.accept_unsigned || stored(case).is_some();
+    let proven = |case: &Case| {
+        let way = provider(case).is_fetched() || case.vector.accept_unsigned || stored(case).is_some();
+        way || !case.vector.secrets.is_empty()
+    };
     let cases: Vec<_> = cases().into_iter().filter(proven).collect();
     let directory = tempfile::tempdir().unwrap();
+    let api = Api::start();
     let file = file::File {
         kafka: file::Kafka {
             bootstrap_servers: kafka.bootstrap().to_owned(),
@@ -221,16 +231,24 @@ fn every_vector_over_http() {
             ..file::Kafka::default()
         },
         gateway: file::Gateway { failed_requests_per_second: 1_000_000, ..file::Gateway::default() },
-        sources: cases.iter().map(|case| (case.source.clone(), source(case, &topic, directory.path()))).collect(),
+        sources: cases.iter().map(|case| (case.source.clone(), source(case, &topic, directory.path(), &api))).collect(),
         ..file::File::default()
     };
     let running = start(&Config::from_file(Path::new("vectors.toml"), file).unwrap());
     let mut wrong: Vec<String> = Vec::new();
     for case in &cases {
+        if let Some(path) = &case.vector.asked {
+            api.script(path, [case.vector.record.clone().map_or(Reply::status(404), Reply::Body)]);
+        }
         if let Err(problem) = judge(case, &send(&running, case)) {
             wrong.push(format!("{}: {}: {problem}", case.provider, case.vector.name));
         }
     }
+    for path in cases.iter().filter_map(|case| case.vector.asked.as_deref()) {
+        let expected = cases.iter().filter(|case| case.vector.asked.as_deref() == Some(path)).count();
+        assert_eq!(api.asked(path).len(), expected, "{path}");
+    }
+    assert_eq!(api.total(), cases.iter().filter(|case| case.vector.asked.is_some()).count(), "nobody is asked else");
     for case in cases.iter().filter(|case| stored(case).is_some()) {
         let kept = std::fs::read_to_string(secrets_file(directory.path(), case)).unwrap();
         assert_eq!(Some(kept.trim_end()), stored(case), "{}", case.vector.name);

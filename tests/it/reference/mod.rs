@@ -68,6 +68,14 @@ fn providers() {
     }
 }
 
+#[test]
+fn causes() {
+    let page = std::fs::read_to_string(root().join("docs/explain.md")).unwrap();
+    for cause in hookstream::provider::diagnose::Cause::ALL {
+        assert!(page.contains(&format!("\n| `{}` | ", cause.as_str())), "docs/explain.md does not know {cause:?}");
+    }
+}
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

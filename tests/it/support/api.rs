@@ -90,6 +90,11 @@ impl Api {
         *self.shared.delay.lock().unwrap() = delay;
     }
 
+    /// How many requests came, whatever for.
+    pub(crate) fn total(&self) -> usize {
+        self.shared.asked.lock().unwrap().len()
+    }
+
     /// Every request for a path, oldest first.
     pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().iter().filter(|asked| asked.path == path).cloned().collect()

@@ -7,6 +7,7 @@ pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod keys;
 pub(crate) mod load;
+pub(crate) mod packages;
 pub(crate) mod serve;
 pub(crate) mod skip;
 pub(crate) mod stage;
