@@ -13,7 +13,7 @@ use crate::kafka::print::Language;
 #[derive(Debug, Parser)]
 #[command(name = "hookstream", version, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, `check` found something or `explain` nothing, 2 wrong usage, 78 wrong configuration."
+    after_help = "Exit codes: 0 done, 1 failed, `check` found something or `explain` nothing, 2 wrong usage, 75 records remain in the spool, 78 wrong configuration."
 )]
 pub struct Cli {
     /// The configuration file. Default: hookstream.toml.
@@ -61,6 +61,9 @@ pub enum Command {
     /// The topics and access rights that hookstream needs.
     #[command(subcommand)]
     Topics(Topics),
+    /// What waits on a spool's disk, whether it can be read, and putting it into Kafka.
+    #[command(subcommand)]
+    Spool(Spool),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -267,6 +270,45 @@ pub struct TopicsApply {
     #[arg(long)]
     pub dry_run: bool,
     /// One JSON object per row instead of the table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `spool`
+#[derive(Debug, Subcommand)]
+pub enum Spool {
+    /// What waits, and what was kept aside, by source and topic. Also beside a running instance.
+    List(SpoolLook),
+    /// Read everything and name what is damaged: exit code 1 if something is. Also beside a running instance.
+    Verify(SpoolLook),
+    /// Put what waits into Kafka without its instance: exit code 75 if records remain.
+    Drain(SpoolDrain),
+}
+
+/// `spool list` and `spool verify`
+#[derive(Debug, Args)]
+pub struct SpoolLook {
+    /// The directory. Default: spool.dir.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// One JSON object per row instead of the table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `spool drain`
+#[derive(Debug, Args)]
+pub struct SpoolDrain {
+    /// The directory. Default: spool.dir.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Give up after this long.
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub timeout: Length,
+    /// Also try again what Kafka had refused and was kept aside.
+    #[arg(long)]
+    pub refused: bool,
+    /// JSON instead of a table.
     #[arg(long)]
     pub json: bool,
 }

@@ -1,7 +1,7 @@
 //! hookstream: webhooks into Kafka, verified, in one envelope, none lost; the full records beside them, once each.
 //!
 //! The modules stand in the order of the data: a provider's rules (`provider`) read a request into an event (`event`);
-//! the gateway (`gateway`, on `http`) makes it durable (`kafka`); the enricher (`enrich`) puts the full record beside
+//! the gateway (`gateway`, on `http`) makes it durable (`kafka`, or `spool` while that is away); the enricher (`enrich`) puts the full record beside
 //! it. `command` composes these, `config` and `telemetry` serve all.
 
 pub mod cli;
@@ -15,4 +15,5 @@ pub mod http;
 pub mod kafka;
 pub mod provider;
 pub mod shutdown;
+pub mod spool;
 pub mod telemetry;

@@ -10,6 +10,7 @@ mod providers;
 mod reload;
 mod send;
 mod serve;
+mod spool;
 mod tail;
 mod topics;
 
@@ -18,8 +19,9 @@ use std::sync::Arc;
 
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Spool};
 use crate::config::{self, Config, ConfigError, LogFormat};
+use crate::gateway::StartError;
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging::{self, Logging};
 pub use man::page as man_page;
@@ -39,6 +41,15 @@ pub enum Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Config(error) => Self::Config(error),
+            StartError::Spool(message) => Self::Failed(message),
+        }
     }
 }
 
@@ -133,6 +144,18 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Topics(arguments) => {
             let (config, _log) = configured(&cli, "warn")?;
             topics::run(config, arguments).await
+        }
+        Command::Spool(Spool::List(arguments)) => {
+            let (config, _log) = configured_or_default(&cli)?;
+            spool::list(&config, arguments)
+        }
+        Command::Spool(Spool::Verify(arguments)) => {
+            let (config, _log) = configured_or_default(&cli)?;
+            spool::verify(&config, arguments)
+        }
+        Command::Spool(Spool::Drain(arguments)) => {
+            let (config, _log) = configured(&cli, "warn")?;
+            spool::drain(config, arguments, shutdown).await
         }
         Command::Completions { .. } | Command::Man | Command::Init(_) => Ok(ExitCode::SUCCESS),
     }

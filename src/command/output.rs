@@ -14,6 +14,9 @@ const SCREEN: usize = 105;
 /// The narrowest last column that is worth breaking.
 const NARROWEST: usize = 30;
 
+/// The error of a pipe whose reader has gone.
+const NOBODY_READS: &str = "nobody reads stdout any more";
+
 /// How rows are shown.
 #[derive(Clone, Debug)]
 pub struct Output {
@@ -135,10 +138,15 @@ pub fn print(line: &str) -> Result<(), String> {
 /// Nobody reads stdout any more.
 pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), String> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| format!("cannot write to stdout: {error}"))
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => NOBODY_READS.to_owned(),
+        _ => format!("cannot write to stdout: {error}"),
+    })
 }
 
-/// Say why it did not work, on stderr.
+/// Say why it did not work, on stderr. That `head` or a pager has read enough is no news.
 pub(super) fn complain(message: &str) {
-    eprintln!("hookstream: {message}");
+    if message != NOBODY_READS {
+        eprintln!("hookstream: {message}");
+    }
 }

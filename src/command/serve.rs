@@ -84,15 +84,30 @@ pub(super) async fn run(
     };
     let phase = watch::Sender::new(Phase::Serving);
     let listeners = gateway::Listeners { public, tls, phase };
-    let unsettled = gateway::serve(gateway, &config, listeners, &metrics, shutdown).await;
+    let rest = gateway::serve(gateway, &config, listeners, &metrics, shutdown).await;
     reloads.abort();
     operators.stop().await;
-    if unsettled > 0 {
+    Ok(farewell(rest))
+}
+
+/// What sysexits.h calls EX_TEMPFAIL: acknowledged records remain in the spool, and the volume must stay.
+pub(super) const RECORDS_REMAIN: u8 = 75;
+
+fn farewell(rest: gateway::Rest) -> ExitCode {
+    if rest.spooled > 0 {
+        tracing::warn!(
+            records = rest.spooled,
+            "stopped; records remain in the spool: start again on this directory, or `hookstream spool drain`"
+        );
+        return ExitCode::from(RECORDS_REMAIN);
+    }
+    if rest.unsettled > 0 {
+        let unsettled = rest.unsettled;
         tracing::warn!(unsettled, "stopped; kafka had not acknowledged these records, and nobody got a 2xx for them");
     } else {
         tracing::info!("stopped");
     }
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 /// What everybody knows proves nothing.

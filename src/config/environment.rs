@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::{ConfigError, file::File, redact};
 
 /// The sections that may be overridden. Sources live in the file only.
-const SECTIONS: [&str; 5] = ["gateway", "admin", "kafka", "enrich", "log"];
+const SECTIONS: [&str; 6] = ["gateway", "admin", "kafka", "spool", "enrich", "log"];
 
 /// librdkafka's properties have dots where a variable's name cannot.
 const PROPERTY_TABLES: [&str; 3] = ["properties", "producer", "consumer"];

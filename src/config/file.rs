@@ -27,6 +27,8 @@ pub struct File {
     pub admin: Admin,
     /// How to reach Kafka, and the topics.
     pub kafka: Kafka,
+    /// The disk that takes events while Kafka is away. Without `dir` there is none.
+    pub spool: Spool,
     /// The enricher.
     pub enrich: Enrich,
     /// What is logged to stderr, and how.
@@ -212,6 +214,34 @@ impl Default for Topics {
     }
 }
 
+/// `[spool]`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spool {
+    /// The directory, each instance's own; made where it is missing. What lies there survives the instance and must not be deleted.
+    pub dir: Option<PathBuf>,
+    /// What it may take on disk; beyond it events are answered 503 while Kafka is away. At least 1MiB.
+    pub max_bytes: Bytes,
+    /// Allow a directory on tmpfs or in a container's own layer, where a restart may lose acknowledged events.
+    pub ephemeral: bool,
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self { dir: None, max_bytes: Bytes(10 << 30), ephemeral: false }
+    }
+}
+
+/// Where an event goes that Kafka does not take in time.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenAway {
+    /// Into the spool: a 200 then rests on this machine's disk.
+    Spool,
+    /// Nowhere: 503, and the provider sends again. A 200 always rests on Kafka's replicas.
+    Refuse,
+}
+
 /// `[enrich]`
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -340,6 +370,8 @@ pub struct Source {
     pub max_body: Option<Bytes>,
     /// The time in which every request is answered. Default: what the provider file says.
     pub deadline: Option<Length>,
+    /// spool or refuse. Default: spool where `[spool]` is configured; several providers switch an endpoint off after hours of 503.
+    pub when_kafka_is_away: Option<WhenAway>,
     /// Who may send here: networks, addresses, and "provider" for those that the provider publishes. Empty: all.
     pub allow: Vec<String>,
     /// Requests per second at most, all senders together; beyond it 429. Default: no limit.

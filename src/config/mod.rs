@@ -22,7 +22,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::provider::Catalogue;
-pub use file::{KeyBy, LogFormat, Redeliveries};
+pub use file::{KeyBy, LogFormat, Redeliveries, WhenAway};
 pub use properties::Properties;
 pub use secret::Secret;
 pub use secrets_file::{Mark as SecretsMark, SecretsFile};
@@ -67,6 +67,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// Kafka and the topics.
     pub kafka: KafkaConfig,
+    /// The spool, where there is one.
+    pub spool: Option<SpoolConfig>,
     /// The enricher.
     pub enrich: EnrichConfig,
     /// Logging.
@@ -138,6 +140,17 @@ pub struct AdminConfig {
     pub token: Option<SecretRef>,
     /// Bytes of refused requests that are kept at most.
     pub keep_rejects: usize,
+}
+
+/// `[spool]`, checked.
+#[derive(Clone, Debug)]
+pub struct SpoolConfig {
+    /// The directory.
+    pub dir: PathBuf,
+    /// What it may take on disk.
+    pub max_bytes: u64,
+    /// Whether it may lie where a restart may lose it.
+    pub ephemeral: bool,
 }
 
 /// `[kafka]`, checked.
@@ -242,6 +255,12 @@ impl Config {
             sources.insert(name.clone(), source);
         }
         paths_are_distinct(&sources)?;
+        let spool = spool(&file.spool)?;
+        for source in sources.values_mut() {
+            source
+                .decide_spooling(spool.is_some())
+                .map_err(|message| format!("[sources.{}] {message}", source.name))?;
+        }
         let group = topics.prefixed(&file.enrich.group);
         Ok(Self {
             path: path.to_owned(),
@@ -284,6 +303,7 @@ impl Config {
                 producer: Properties::new("kafka.producer", &file.kafka.producer)?,
                 consumer: Properties::new("kafka.consumer", &file.kafka.consumer)?,
             },
+            spool,
             log: file.log,
             sources,
             catalogue,
@@ -396,6 +416,17 @@ fn paths_are_distinct(sources: &BTreeMap<String, SourceConfig>) -> Result<(), St
         }
     }
     Ok(())
+}
+
+/// The smallest spool, in bytes: a few segments, each with a few records.
+const SMALLEST_SPOOL: u64 = 1 << 20;
+
+fn spool(file: &file::Spool) -> Result<Option<SpoolConfig>, String> {
+    let Some(dir) = &file.dir else { return Ok(None) };
+    if file.max_bytes.0 < SMALLEST_SPOOL {
+        return Err(format!("spool.max_bytes: {} is less than 1MiB", file.max_bytes));
+    }
+    Ok(Some(SpoolConfig { dir: dir.clone(), max_bytes: file.max_bytes.0, ephemeral: file.ephemeral }))
 }
 
 fn size(key: &str, bytes: Bytes) -> Result<usize, String> {

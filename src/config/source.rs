@@ -9,7 +9,7 @@ use http::HeaderMap;
 use ipnet::IpNet;
 use url::Url;
 
-use super::file::{KeyBy, Redeliveries, Source};
+use super::file::{KeyBy, Redeliveries, Source, WhenAway};
 use super::secrets_file::SecretsFile;
 use super::topics::{TopicsConfig, is_topic_name};
 use super::value::SecretRef;
@@ -56,8 +56,11 @@ pub struct SourceConfig {
     pub max_requests_per_second: Option<u32>,
     /// Where the provider's API is, when not where the provider file says.
     pub api_base: Option<Url>,
+    /// Whether the spool takes what Kafka does not take in time.
+    pub spools: bool,
     /// Whether unsigned events are taken.
     pub accept_unsigned: bool,
+    when_kafka_is_away: Option<WhenAway>,
     secrets: Vec<SecretRef>,
     secrets_file: Option<SecretsFile>,
     credentials: BTreeMap<String, SecretRef>,
@@ -117,6 +120,8 @@ impl SourceConfig {
             allows_provider: file.allow.iter().any(|entry| entry == PROVIDER),
             max_requests_per_second: file.max_requests_per_second,
             api_base: file.api_base.as_deref().map(api_base).transpose()?,
+            spools: file.when_kafka_is_away == Some(WhenAway::Spool),
+            when_kafka_is_away: file.when_kafka_is_away,
             accept_unsigned: file.accept_unsigned,
             secrets: file.secrets.clone(),
             secrets_file: secrets_file(file, &provider)?,
@@ -131,6 +136,18 @@ impl SourceConfig {
             path,
             provider,
         })
+    }
+
+    /// Settle where events go while Kafka is away, once it is known whether there is a spool.
+    pub(super) fn decide_spooling(&mut self, spool: bool) -> Result<(), String> {
+        self.spools = match self.when_kafka_is_away {
+            Some(WhenAway::Spool) if !spool => {
+                return Err("when_kafka_is_away = \"spool\" needs a spool; set spool.dir".to_owned());
+            }
+            Some(given) => given == WhenAway::Spool,
+            None => spool,
+        };
+        Ok(())
     }
 
     /// How many live secrets it has, or may come to have.

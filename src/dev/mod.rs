@@ -148,10 +148,10 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
     }
 
     shutdown.hurry();
-    let unsettled = serving.await.map_err(|error| error.to_string())?;
+    let rest = serving.await.map_err(|error| error.to_string())?;
     enriching.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     operators.stop().await;
-    show.farewell(gateway.journal.received(), gateway.journal.ended(Outcome::Accepted), unsettled)?;
+    show.farewell(gateway.journal.received(), gateway.journal.ended(Outcome::Accepted), rest.unsettled)?;
     Ok(ExitCode::SUCCESS)
 }
 

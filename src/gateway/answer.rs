@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::http::RequestId;
 use crate::kafka::{DeliveryFailure, ProduceError};
 use crate::provider::{Reject, Reply};
+use crate::spool::SpoolError;
 
 /// How a request ended: the metric label, and the column in `dev`'s table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +56,28 @@ impl Outcome {
     }
 }
 
+/// Where an accepted event is durable: the label `via`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Via {
+    /// In Kafka.
+    Kafka,
+    /// In the spool, if for the whole request one record is only there.
+    Spool,
+    /// Nothing new was made durable.
+    Neither,
+}
+
+impl Via {
+    /// The metric label.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Spool => "spool",
+            Self::Neither => "none",
+        }
+    }
+}
+
 /// Why an event could not be made durable in time. The provider is asked to send again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unavailable {
@@ -64,6 +87,8 @@ pub enum Unavailable {
     Produce(ProduceError),
     /// Kafka gave the record up or refused it.
     Delivery(DeliveryFailure),
+    /// Kafka did not have it in time, and the spool did not take it.
+    Spool(SpoolError),
     /// The byte budget for bodies in flight is spent.
     Memory,
     /// Public-key signatures came faster than their share of the processors checks them.
@@ -83,6 +108,7 @@ impl Unavailable {
             Self::Deadline => "kafka_slow",
             Self::Produce(error) => error.as_str(),
             Self::Delivery(failure) => failure.as_str(),
+            Self::Spool(error) => error.as_str(),
             Self::Memory => "memory",
             Self::Busy => "signatures",
             Self::Crowded => "crowded",
@@ -116,12 +142,12 @@ impl From<Unavailable> for Refused {
 /// A request that ends with what the provider hopes for.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// The events are durable now; the id of the first.
-    Accepted(Option<String>),
+    /// The events are durable now, there; the id of the first.
+    Accepted(Option<String>, Via),
     /// All of them were durable before; the id of the first.
     Duplicate(Option<String>),
-    /// The bytes are durable as a dead letter.
-    DeadLetter,
+    /// The bytes are durable as a dead letter, there.
+    DeadLetter(Via),
     /// What the provider's handshake wants.
     Handshake(Reply),
 }
@@ -129,10 +155,20 @@ pub(super) enum Answer {
 impl Answer {
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Accepted(_) => Outcome::Accepted,
+            Self::Accepted(..) => Outcome::Accepted,
             Self::Duplicate(_) => Outcome::Duplicate,
-            Self::DeadLetter => Outcome::DeadLetter,
+            Self::DeadLetter(_) => Outcome::DeadLetter,
             Self::Handshake(_) => Outcome::Handshake,
+        }
+    }
+}
+
+impl Answer {
+    /// Where what was accepted is durable.
+    pub(super) fn via(&self) -> Via {
+        match self {
+            Self::Accepted(_, via) | Self::DeadLetter(via) => *via,
+            Self::Duplicate(_) | Self::Handshake(_) => Via::Neither,
         }
     }
 }
@@ -150,7 +186,7 @@ pub(super) fn response(
     rejected: Option<u16>,
 ) -> Response {
     let mut response = match (result, success) {
-        (Ok(Answer::Accepted(_) | Answer::Duplicate(_) | Answer::DeadLetter), Some(success)) => handshake(success),
+        (Ok(Answer::Accepted(..) | Answer::Duplicate(_) | Answer::DeadLetter(_)), Some(success)) => handshake(success),
         (Err(Refused::Reject(reject)), _) if reject.status() == 401 && rejected.is_some() => {
             let mut response = Response::new(Body::empty());
             let status = rejected.and_then(|status| StatusCode::from_u16(status).ok());
@@ -165,10 +201,10 @@ pub(super) fn response(
 
 fn own(result: &Result<Answer, Refused>, id: RequestId, max_body: usize) -> Response {
     match result {
-        Ok(Answer::Accepted(event)) => taken("accepted", event.as_deref()),
+        Ok(Answer::Accepted(event, _)) => taken("accepted", event.as_deref()),
         Ok(Answer::Duplicate(event)) => taken("duplicate", event.as_deref()),
         // A retry would not make the body readable: the provider is told that it is done.
-        Ok(Answer::DeadLetter) => taken("accepted", None),
+        Ok(Answer::DeadLetter(_)) => taken("accepted", None),
         Ok(Answer::Handshake(reply)) => handshake(reply),
         Err(Refused::Reject(reject)) => rejection(*reject, id, max_body),
         Err(Refused::Unavailable(_)) => unavailable(id),

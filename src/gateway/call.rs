@@ -11,7 +11,7 @@ use http::request::Parts;
 use jiff::Timestamp;
 
 use super::Gateway;
-use super::answer::{self, Answer, Outcome, Refused};
+use super::answer::{self, Answer, Outcome, Refused, Via};
 use super::counters::Counters;
 use super::journal::Fate;
 use super::rejects::{Evidence, Refusal};
@@ -25,6 +25,12 @@ const AFTER_BODY: Duration = Duration::from_millis(1_500);
 
 /// What the answer must leave of the deadline for the way back.
 const AFTER_ANSWER: Duration = Duration::from_millis(200);
+
+/// How long Kafka alone is waited for where there is a spool.
+const KAFKA_ALONE: Duration = Duration::from_secs(1);
+
+/// What the spool is left of the deadline, where the body came late.
+const FOR_THE_SPOOL: Duration = Duration::from_millis(300);
 
 /// The largest limit that a 413 can name where the source is not known.
 const NO_LIMIT: usize = 0;
@@ -110,6 +116,12 @@ impl Call {
         self.arrived + source.deadline.saturating_sub(AFTER_ANSWER)
     }
 
+    /// Until when Kafka alone is waited for, from now on, where there is a spool.
+    pub(super) fn kafka_deadline(&self, source: &Source) -> Instant {
+        let latest = self.answer_deadline(source).checked_sub(FOR_THE_SPOOL).unwrap_or(self.arrived);
+        latest.min(Instant::now() + KAFKA_ALONE)
+    }
+
     /// Count the request, tell whoever watches, and compose its answer.
     pub(super) fn end(mut self, result: &Result<Answer, Refused>, parts: &Parts) -> Response {
         let outcome = match result {
@@ -124,7 +136,8 @@ impl Call {
                 Outcome::Unavailable
             }
         };
-        self.count(outcome, result.as_ref().err());
+        let via = result.as_ref().map_or(Via::Neither, Answer::via);
+        self.count(outcome, via, result.as_ref().err());
         let max_body = self.source.as_ref().map_or(NO_LIMIT, |source| source.max_body);
         let wishes = self.source.as_ref().map(|source| (source.success.as_ref(), source.rejected));
         let (success, rejected) = wishes.unwrap_or_default();
@@ -151,11 +164,11 @@ impl Call {
         tracing::info!(request_id = %self.id, source = source.map(|name| &**name), reason, address = %self.address, "refused");
     }
 
-    fn count(&mut self, outcome: Outcome, refused: Option<&Refused>) {
+    fn count(&mut self, outcome: Outcome, via: Via, refused: Option<&Refused>) {
         self.ended = true;
         let after = self.arrived.elapsed();
         let counters = self.counters();
-        counters.ended(outcome);
+        counters.ended(outcome, via);
         counters.metrics.duration.observe(after.as_secs_f64());
         self.gateway.metrics.in_flight.dec();
         self.gateway.in_flight.leave(self.now, self.number);
@@ -181,7 +194,7 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if !self.ended {
-            self.count(Outcome::HungUp, None);
+            self.count(Outcome::HungUp, Via::Neither, None);
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use prometheus::IntCounter;
 
-use super::answer::Outcome;
+use super::answer::{Outcome, Via};
 use crate::telemetry::{GatewayMetrics, SourceMetrics};
 
 /// The counters of a source, or of the paths that nobody configured.
 pub(super) struct Counters {
     pub(super) metrics: SourceMetrics,
     outcomes: [IntCounter; Outcome::ALL.len()],
+    /// The same for what is durable in the spool.
+    spooled: [IntCounter; Outcome::ALL.len()],
     secrets: Vec<IntCounter>,
 }
 
@@ -17,15 +19,20 @@ impl Counters {
     pub(super) fn new(metrics: &GatewayMetrics, source: &str, secrets: usize) -> Self {
         let metrics = metrics.source(source);
         Self {
-            outcomes: Outcome::ALL.map(|outcome| metrics.request(outcome.as_str())),
+            outcomes: Outcome::ALL.map(|outcome| metrics.request(outcome.as_str(), usual(outcome).as_str())),
+            spooled: Outcome::ALL.map(|outcome| match usual(outcome) {
+                Via::Kafka => metrics.request(outcome.as_str(), Via::Spool.as_str()),
+                usual => metrics.request(outcome.as_str(), usual.as_str()),
+            }),
             secrets: (0..secrets).map(|position| metrics.secret_match(position)).collect(),
             metrics,
         }
     }
 
     /// A request ended so.
-    pub(super) fn ended(&self, outcome: Outcome) {
-        self.outcomes[outcome as usize].inc();
+    pub(super) fn ended(&self, outcome: Outcome, via: Via) {
+        let outcomes = if via == Via::Spool { &self.spooled } else { &self.outcomes };
+        outcomes[outcome as usize].inc();
     }
 
     /// Requests that were verified since the start.
@@ -37,6 +44,16 @@ impl Counters {
     pub(super) fn matched(&self, position: usize) {
         if let Some(secret) = self.secrets.get(position) {
             secret.inc();
+        }
+    }
+}
+
+/// Where what ended so is durable, unless it is in the spool.
+fn usual(outcome: Outcome) -> Via {
+    match outcome {
+        Outcome::Accepted | Outcome::DeadLetter => Via::Kafka,
+        Outcome::Duplicate | Outcome::Handshake | Outcome::Rejected | Outcome::Unavailable | Outcome::HungUp => {
+            Via::Neither
         }
     }
 }

@@ -1,26 +1,42 @@
-//! From finished records to one outcome: a request is durable when all of its records are.
+//! From finished records to one outcome: a request is durable when all of its records are, each in Kafka or in the spool.
+//!
+//! An [`Errand`] is one record on its way. It lives in the producer's delivery context and in the spool's queue, not in
+//! the request: reports settle it whoever hung up.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 
 use super::answer::Unavailable;
 use super::duplicates::{Key, Window};
-use crate::kafka::{Delivery, DeliveryFailure, Settle};
+use super::order::Order;
+use crate::event::Record;
+use crate::kafka::{Delivery, DeliveryFailure, Persistence, Probe, ProduceError, Producer, Settle};
+use crate::spool::{Draft, Drained, Fate, Receive, Spool, SpoolError};
+
+/// Where a record is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durable {
+    /// In Kafka, there.
+    Kafka(Delivery),
+    /// In the spool.
+    Spool,
+}
 
 /// A request that waits for its records.
 pub(super) struct Pending(Mutex<State>);
 
 struct State {
     left: usize,
-    first: Option<Delivery>,
+    first: Option<Durable>,
     failure: Option<Unavailable>,
     done: Option<oneshot::Sender<Outcome>>,
 }
 
-/// Where the first record stands (`None` when all were durable before), or why a record is not durable.
-pub(super) type Outcome = Result<Option<Delivery>, Unavailable>;
+/// Where the first record is durable, or the spool if one of them is only there (`None` when all were durable before);
+/// or why a record is not durable.
+pub(super) type Outcome = Result<Option<Durable>, Unavailable>;
 
 impl Pending {
     /// A request with so many records, and where its outcome arrives.
@@ -30,9 +46,10 @@ impl Pending {
     }
 
     /// One more record has met its fate.
-    pub(super) fn settled(&self, outcome: Result<Delivery, Unavailable>) {
+    pub(super) fn settled(&self, outcome: Result<Durable, Unavailable>) {
         self.update(|state| match outcome {
-            Ok(delivery) => drop(state.first.get_or_insert(delivery)),
+            Ok(Durable::Spool) => state.first = Some(Durable::Spool),
+            Ok(durable) => drop(state.first.get_or_insert(durable)),
             Err(failure) => state.failure = Some(failure),
         });
     }
@@ -55,25 +72,239 @@ impl Pending {
     }
 }
 
-/// What rides with a record through the producer.
-pub(super) struct Receipt {
-    pub(super) pending: Arc<Pending>,
-    pub(super) claim: Option<(Arc<Window>, Key)>,
+/// How far a record has come in Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InKafka {
+    Never,
+    UnderWay,
+    Settled(Fate),
 }
 
-impl Receipt {
-    /// The record met its fate, or was never taken.
-    pub(super) fn close(self, outcome: Result<Delivery, Unavailable>) {
+/// How far a record has come in the spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InSpool {
+    Never,
+    Queued,
+    Stored(u64),
+    Failed(SpoolError),
+}
+
+#[derive(Debug)]
+struct Way {
+    kafka: InKafka,
+    spool: InSpool,
+    told: bool,
+}
+
+/// What every record of a source needs on its way.
+pub(super) struct Route {
+    /// The source's name.
+    pub(super) source: Arc<str>,
+    /// The spool, where the source uses it.
+    pub(super) spool: Option<Arc<Spool>>,
+    /// Where records of one subject keep their order.
+    pub(super) order: Option<Order>,
+}
+
+/// One record on its way: to Kafka, to the spool, or both. The first to have it decides for the sender.
+pub(super) struct Errand {
+    route: Arc<Route>,
+    pending: Arc<Pending>,
+    claim: Option<(Arc<Window>, Key)>,
+    id: Option<String>,
+    topic: Arc<str>,
+    /// Gone with the request that waits for it: after that nobody was promised anything.
+    record: Weak<Record>,
+    way: Mutex<Way>,
+}
+
+impl Errand {
+    /// Send a record on its way. `record` must be held as long as somebody waits.
+    pub(super) fn begin(
+        route: &Arc<Route>,
+        producer: &Producer<Receipt>,
+        (record, id): (&Arc<Record>, Option<String>),
+        pending: &Arc<Pending>,
+        claim: Option<(Arc<Window>, Key)>,
+    ) -> Arc<Self> {
+        let errand = Arc::new(Self {
+            route: Arc::clone(route),
+            pending: Arc::clone(pending),
+            claim,
+            id,
+            topic: Arc::clone(&record.topic),
+            record: Arc::downgrade(record),
+            way: Mutex::new(Way { kafka: InKafka::Never, spool: InSpool::Never, told: false }),
+        });
+        match &route.order {
+            None => errand.produce(producer, record),
+            Some(order) => order.enter(&errand, || match &route.spool {
+                // Behind what waits there already.
+                Some(spool) if spool.waits(&record.topic) => errand.spool(),
+                _ => errand.produce(producer, record),
+            }),
+        }
+        errand
+    }
+
+    fn produce(self: &Arc<Self>, producer: &Producer<Receipt>, record: &Record) {
+        let probe = if self.route.spool.is_some() { Probe::Spooled } else { Probe::Allowed };
+        // Before the hand-over: its report may come before the call returns.
+        self.way().kafka = InKafka::UnderWay;
+        let Err((error, _)) = producer.produce(record, Receipt::Live(Arc::clone(self)), probe) else { return };
+        self.way().kafka = InKafka::Never;
+        match (error, &self.route.spool) {
+            (ProduceError::BreakerOpen | ProduceError::TopicUnknown | ProduceError::QueueFull, Some(_)) => self.spool(),
+            (error, _) => self.tell(Err(Unavailable::Produce(error))),
+        }
+    }
+
+    /// Kafka alone had its time: have the record spooled as well, and with it whatever must not come after it.
+    pub(super) fn spool_in_order(self: &Arc<Self>) {
+        let (told, reported) = {
+            let way = self.way();
+            (way.told, matches!(way.kafka, InKafka::Settled(_)))
+        };
+        match &self.route.order {
+            _ if told => {}
+            None => self.spool(),
+            Some(order) => {
+                // What was reported may have left the lane; nothing in it is older.
+                if reported {
+                    self.spool();
+                }
+                order.spool_all();
+            }
+        }
+    }
+
+    /// Have the record spooled as well, unless it is durable or on its way there already.
+    pub(super) fn spool(self: &Arc<Self>) {
+        let (Some(spool), Some(record)) = (&self.route.spool, self.record.upgrade()) else { return };
+        let handed = {
+            let mut way = self.way();
+            if way.told || way.spool != InSpool::Never {
+                return;
+            }
+            way.spool = InSpool::Queued;
+            way.kafka != InKafka::Never
+        };
+        let draft = Draft { source: &self.route.source, id: self.id.as_deref(), handed, record: &record };
+        if let Err(error) = spool.append(&draft, Arc::clone(self) as _) {
+            self.not_spooled(error);
+        }
+    }
+
+    fn not_spooled(&self, error: SpoolError) {
+        let mut way = self.way();
+        way.spool = InSpool::Failed(error);
+        // Kafka may still have it in time.
+        if way.kafka != InKafka::UnderWay {
+            drop(way);
+            self.tell(Err(Unavailable::Spool(error)));
+        }
+    }
+
+    /// Whether nothing more will be heard of it from Kafka, or its sender was told.
+    pub(super) fn is_settled(&self) -> bool {
+        let way = self.way();
+        way.told || matches!(way.kafka, InKafka::Settled(_))
+    }
+
+    /// Tell whoever waits, once.
+    fn tell(&self, outcome: Result<Durable, Unavailable>) {
+        if std::mem::replace(&mut self.way().told, true) {
+            return;
+        }
         // The window first: whoever gets a 200 from here on, a copy of it is a duplicate.
-        if let Some((window, key)) = self.claim {
-            window.settle(key, outcome, Instant::now());
+        if let Some((window, key)) = &self.claim {
+            window.settle(*key, outcome, Instant::now());
         }
         self.pending.settled(outcome);
+    }
+
+    fn reported(self: &Arc<Self>, outcome: Result<Delivery, DeliveryFailure>) {
+        let fate = match outcome {
+            Ok(_) => Fate::Persisted,
+            Err(failure) if failure.refusal.is_some() || failure.persistence == Persistence::NotPersisted => {
+                Fate::NotPersisted
+            }
+            Err(_) => Fate::Unknown,
+        };
+        let spool_way = {
+            let mut way = self.way();
+            way.kafka = InKafka::Settled(fate);
+            way.spool
+        };
+        if let Ok(delivery) = outcome {
+            self.tell(Ok(Durable::Kafka(delivery)));
+        }
+        match (spool_way, outcome) {
+            (InSpool::Stored(sequence), _) => self.decide(sequence, fate),
+            // Whoever writes it will see what has come of it.
+            (InSpool::Queued, _) | (_, Ok(_)) => {}
+            (InSpool::Failed(_), Err(failure)) => self.tell(Err(Unavailable::Delivery(failure))),
+            (InSpool::Never, Err(failure)) => {
+                // What Kafka refuses for good it would refuse again.
+                if failure.refusal.is_none() {
+                    self.spool_in_order();
+                }
+                if self.way().spool == InSpool::Never {
+                    self.tell(Err(Unavailable::Delivery(failure)));
+                }
+            }
+        }
+    }
+
+    fn decide(&self, sequence: u64, fate: Fate) {
+        if let Some(spool) = &self.route.spool {
+            spool.decided(sequence, &self.topic, fate);
+        }
+    }
+
+    fn way(&self) -> MutexGuard<'_, Way> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Receive for Errand {
+    fn stored(self: Arc<Self>, outcome: Result<u64, SpoolError>) {
+        match outcome {
+            Err(error) => self.not_spooled(error),
+            Ok(sequence) => {
+                let kafka = {
+                    let mut way = self.way();
+                    way.spool = InSpool::Stored(sequence);
+                    way.kafka
+                };
+                self.tell(Ok(Durable::Spool));
+                if let InKafka::Settled(fate) = kafka {
+                    self.decide(sequence, fate);
+                }
+            }
+        }
+    }
+}
+
+/// What rides with a record through the producer.
+pub(super) enum Receipt {
+    /// A request's.
+    Live(Arc<Errand>),
+    /// The spool's.
+    Drained(Drained),
+}
+
+impl From<Drained> for Receipt {
+    fn from(drained: Drained) -> Self {
+        Self::Drained(drained)
     }
 }
 
 impl Settle for Receipt {
     fn settle(self, outcome: Result<Delivery, DeliveryFailure>) {
-        self.close(outcome.map_err(Unavailable::Delivery));
+        match self {
+            Self::Live(errand) => errand.reported(outcome),
+            Self::Drained(drained) => drained.settle(outcome),
+        }
     }
 }

@@ -12,8 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::answer::Unavailable;
-use super::delivery::Pending;
-use crate::kafka::Delivery;
+use super::delivery::{Durable, Pending};
 
 /// How long an id is remembered where memory allows: nearly all published retry schedules end within three days (Stripe,
 /// PayPal, Standard Webhooks); what comes later is caught by the enricher.
@@ -70,7 +69,7 @@ struct Underway {
 }
 
 #[derive(Clone, Copy)]
-struct Durable {
+struct Known {
     since: Instant,
     /// When its request came; unknown for what was read back after a start.
     at: Option<Timestamp>,
@@ -79,7 +78,7 @@ struct Durable {
 #[derive(Default)]
 struct Inner {
     underway: HashMap<Key, Underway>,
-    durable: HashMap<Key, Durable>,
+    durable: HashMap<Key, Known>,
     /// The durable ones, oldest first.
     ages: VecDeque<(Instant, Key)>,
 }
@@ -120,15 +119,13 @@ impl Window {
     }
 
     /// The fate of an id that was [`Entry::First`]; everybody who joined is told.
-    pub(super) fn settle(&self, key: Key, outcome: Result<Delivery, Unavailable>, now: Instant) {
+    pub(super) fn settle(&self, key: Key, outcome: Result<Durable, Unavailable>, now: Instant) {
         let joined = {
             let mut inner = self.inner();
             let under_way = inner.underway.remove(&key);
             if outcome.is_ok() {
                 let at = under_way.as_ref().map(|under_way| under_way.at);
-                inner.durable.insert(key, Durable { since: now, at });
-                inner.ages.push_back((now, key));
-                inner.forget(self.capacity.load(Ordering::Relaxed), now);
+                inner.remember(key, now, at, self.capacity.load(Ordering::Relaxed));
             }
             under_way.map(|under_way| under_way.others).unwrap_or_default()
         };
@@ -137,12 +134,23 @@ impl Window {
         }
     }
 
+    /// An id whose record is durable since before this process began.
+    pub(super) fn restore(&self, key: Key, now: Instant) {
+        self.inner().remember(key, now, None, self.capacity.load(Ordering::Relaxed));
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
+    fn remember(&mut self, key: Key, now: Instant, at: Option<Timestamp>, capacity: usize) {
+        self.durable.insert(key, Known { since: now, at });
+        self.ages.push_back((now, key));
+        self.forget(capacity, now);
+    }
+
     fn forget(&mut self, capacity: usize, now: Instant) {
         while let Some((since, key)) = self.ages.front().copied() {
             if self.ages.len() <= capacity && now.duration_since(since) <= AGE {
@@ -160,9 +168,10 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::Delivery;
 
     const EARLY: Timestamp = Timestamp::UNIX_EPOCH;
-    const DURABLE: Result<Delivery, Unavailable> = Ok(Delivery { partition: 0, offset: 7 });
+    const DURABLE: Result<Durable, Unavailable> = Ok(Durable::Kafka(Delivery { partition: 0, offset: 7 }));
 
     #[test]
     fn a_copy_is_a_duplicate_only_when_the_first_is_durable() {

@@ -9,9 +9,9 @@ use http::{Method, Request};
 use hyper::body::Incoming;
 use tokio::time::timeout_at;
 
-use super::answer::{Answer, Refused, Unavailable};
+use super::answer::{Answer, Refused, Unavailable, Via};
 use super::call::Call;
-use super::delivery::{Pending, Receipt};
+use super::delivery::{Durable, Errand, Pending};
 use super::duplicates::{Entry, Key};
 use super::source::{Item, Source};
 use super::{Gateway, admission, body, inflate};
@@ -102,8 +102,8 @@ async fn ingest(
         }
         Err(unreadable) => {
             let letter = source.dead_letter(&rules, &unreadable, &verified, &request, call.id);
-            deliver(gateway, &source, vec![letter], call).await?;
-            return Ok(Answer::DeadLetter);
+            let stored = deliver(gateway, &source, vec![letter], call).await?;
+            return Ok(Answer::DeadLetter(stored.via()));
         }
     };
     if let [only] = items.as_slice() {
@@ -112,23 +112,26 @@ async fn ingest(
     deliver(gateway, &source, items, call).await.map_err(Refused::from)
 }
 
-/// Produce the records that are not durable yet, and wait until all are, or the deadline is over.
+/// Produce the records that are not durable yet, and wait until all are, or the deadline is over. What Kafka does not
+/// have after its time alone goes into the spool as well; the first of the two to have it decides.
 async fn deliver(
     gateway: &Gateway,
     source: &Arc<Source>,
     items: Vec<Item>,
     call: &mut Call,
 ) -> Result<Answer, Unavailable> {
-    let id = items.first().and_then(|item| item.id.clone());
+    let first_id = items.first().and_then(|item| item.id.clone());
     let topic = items.first().map(|item| Arc::clone(&item.record.topic));
     if let Some(learnt) = &mut call.learnt {
-        learnt.id.clone_from(&id);
+        learnt.id.clone_from(&first_id);
     }
     if items.is_empty() {
         // A batch without items is legal (a heartbeat); there is nothing to make durable.
-        return Ok(Answer::Accepted(None));
+        return Ok(Answer::Accepted(None, Via::Neither));
     }
-    let (pending, outcome) = Pending::new(items.len());
+    let (pending, mut outcome) = Pending::new(items.len());
+    // Each record is held until the request is over; so is its share of the memory of all bodies.
+    let mut under_way = Vec::with_capacity(items.len());
     for Item { record, id, again } in items {
         let key = id.as_deref().map(Key::new);
         let claim = key.map(|key| (Arc::clone(&source.window), key));
@@ -137,17 +140,29 @@ async fn deliver(
             Entry::Joined => {}
             Entry::Crowded => pending.settled(Err(Unavailable::Crowded)),
             Entry::First => {
-                let receipt = Receipt { pending: Arc::clone(&pending), claim };
-                if let Err((error, receipt)) = gateway.producer.produce(&record, receipt) {
-                    receipt.close(Err(Unavailable::Produce(error)));
-                }
+                let record = Arc::new(record);
+                let errand = Errand::begin(&source.route, &gateway.producer, (&record, id), &pending, claim);
+                under_way.push((errand, record));
             }
         }
     }
-    let settled = timeout_at(call.answer_deadline(source).into(), outcome).await;
-    let delivery = settled.map_err(|_| Unavailable::Deadline)?.map_err(|_| Unavailable::Deadline)??;
-    if let Some(learnt) = &mut call.learnt {
-        learnt.place = topic.zip(delivery);
-    }
-    Ok(if delivery.is_some() { Answer::Accepted(id) } else { Answer::Duplicate(id) })
+    let in_time = timeout_at(call.kafka_deadline(source).into(), &mut outcome).await;
+    let settled = match in_time {
+        Ok(settled) => settled,
+        Err(_) => {
+            under_way.iter().for_each(|(errand, _)| errand.spool_in_order());
+            let settled = timeout_at(call.answer_deadline(source).into(), outcome).await;
+            settled.map_err(|_| Unavailable::Deadline)?
+        }
+    };
+    Ok(match settled.map_err(|_| Unavailable::Deadline)?? {
+        None => Answer::Duplicate(first_id),
+        Some(Durable::Spool) => Answer::Accepted(first_id, Via::Spool),
+        Some(Durable::Kafka(delivery)) => {
+            if let Some(learnt) = &mut call.learnt {
+                learnt.place = topic.map(|topic| (topic, delivery));
+            }
+            Answer::Accepted(first_id, Via::Kafka)
+        }
+    })
 }

@@ -16,15 +16,17 @@ mod ingest;
 mod inquiry;
 mod journal;
 mod live;
+mod order;
 mod rejects;
 mod replays;
 mod run;
 mod source;
 mod sources;
+mod spooling;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -36,6 +38,7 @@ use crate::config::{Config, ConfigError};
 use crate::http::admin::Operations;
 use crate::kafka::Producer;
 use crate::provider::{Catalogue, Reject, Request, Rules};
+use crate::spool::{Drain, Spool};
 use crate::telemetry::{GatewayMetrics, Metrics};
 use answer::Answer;
 pub use answer::{Outcome, Refused, Unavailable};
@@ -44,8 +47,9 @@ use call::InFlight;
 use counters::Counters;
 use delivery::Receipt;
 pub use journal::{Fate, Journal};
-pub use run::{Listeners, bind, serve};
+pub use run::{Listeners, Rest, bind, serve};
 use sources::Sources;
+pub use spooling::StartError;
 
 /// The label of requests to paths that nobody configured. Not a legal source name.
 const UNKNOWN_SOURCE: &str = "(unknown)";
@@ -65,7 +69,11 @@ pub struct Gateway {
     turns: Semaphore,
     in_flight: InFlight,
     numbers: AtomicU64,
-    clock: Clock,
+    clock: Arc<Clock>,
+    spool: Option<Arc<Spool>>,
+    drain: Mutex<Option<Drain>>,
+    /// The topics of what was in the spool at the start.
+    waiting: Vec<Arc<str>>,
     metrics: GatewayMetrics,
     unknown: Counters,
     draining: AtomicBool,
@@ -81,8 +89,8 @@ impl Gateway {
     /// Compile the sources and start the producer. Does not wait for Kafka.
     ///
     /// # Errors
-    /// A source that lacks what its scheme needs, or a property that librdkafka does not take.
-    pub fn start(config: &Config, metrics: &Metrics) -> Result<Arc<Self>, ConfigError> {
+    /// A source that lacks what its scheme needs, a property that librdkafka does not take, or a spool that cannot be had.
+    pub fn start(config: &Config, metrics: &Metrics) -> Result<Arc<Self>, StartError> {
         Self::start_at(config, metrics, Box::new(Timestamp::now))
     }
 
@@ -90,18 +98,33 @@ impl Gateway {
     ///
     /// # Errors
     /// As [`Gateway::start`].
-    pub fn start_at(config: &Config, metrics: &Metrics, clock: Clock) -> Result<Arc<Self>, ConfigError> {
+    pub fn start_at(config: &Config, metrics: &Metrics, clock: Clock) -> Result<Arc<Self>, StartError> {
         let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
-        let sources = Sources::new(config, &metrics.gateway, None).map_err(wrong)?;
-        let producer = Producer::start(&config.kafka, sources::topics(config), metrics.kafka.clone()).map_err(wrong)?;
+        let origin = config.path.display().to_string();
+        let reopened = config.spool.as_ref().map(|spool| spooling::open(spool, &metrics.spool, &origin)).transpose()?;
+        let spool = reopened.as_ref().map(|reopened| Arc::clone(&reopened.spool));
+        let clock = Arc::new(clock);
+        let sources = Sources::new(config, spool.as_ref(), &metrics.gateway, None).map_err(wrong)?;
+        if let Some(reopened) = &reopened {
+            sources.by_path.values().for_each(|source| reopened.remember(&source.name, &source.window));
+        }
+        // What waits may belong to a source that is no longer configured.
+        let waiting: Vec<Arc<str>> = reopened.into_iter().flat_map(|reopened| reopened.topics).collect();
+        let topics = sources::topics(config, &waiting);
+        let producer = Producer::start(&config.kafka, topics, metrics.kafka.clone()).map_err(wrong)?;
+        let drain = spool.as_ref().map(|spool| spooling::drain(spool, &producer, config.enrich.window, &clock));
+        let drain = Mutex::new(drain.transpose().map_err(StartError::Spool)?);
         let gateway = Arc::new(Self {
             sources: ArcSwap::from_pointee(sources),
+            waiting,
             producer,
             memory: Memory::new(config.gateway.max_body_bytes_in_flight, metrics.gateway.body_bytes.clone()),
             turns: Semaphore::new((std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)),
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
             clock,
+            spool,
+            drain,
             unknown: Counters::new(&metrics.gateway, UNKNOWN_SOURCE, 0),
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
@@ -123,11 +146,11 @@ impl Gateway {
         // Noted first: the topics of a new source must not take readiness back.
         let _ = self.ready();
         let before = self.sources.load_full();
-        let after = Sources::new(config, &self.metrics, Some(&before)).map_err(wrong)?;
+        let after = Sources::new(config, self.spool.as_ref(), &self.metrics, Some(&before)).map_err(wrong)?;
         if kafka {
             self.producer.swap_to(&config.kafka).map_err(wrong)?;
         }
-        self.producer.watch(sources::topics(config));
+        self.producer.watch(sources::topics(config, &self.waiting));
         if !self.await_topics(NEW_TOPICS) {
             tracing::warn!("not every topic was seen yet; until then events of their sources are answered 503");
         }
@@ -148,9 +171,20 @@ impl Gateway {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// Wait for what is under way and end the producer. Returns the records whose fate stayed open. Blocks the thread.
-    pub fn close(&self, patience: Duration) -> usize {
-        self.producer.close(patience)
+    /// Drain the spool and wait for what is under way as long as there is time, then end both. Blocks the thread.
+    pub fn close(&self, patience: Duration) -> Rest {
+        let end = Instant::now() + patience;
+        if let Some(spool) = &self.spool {
+            spool.await_empty(patience);
+        }
+        drop(self.drain.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let unsettled = self.producer.close(end.saturating_duration_since(Instant::now()));
+        Rest { unsettled, spooled: self.spool.as_ref().map_or(0, |spool| spool.close()) }
+    }
+
+    /// Whether nothing can be made durable: Kafka is away, and the spool takes nothing either.
+    fn is_stuck(&self) -> bool {
+        self.spool.as_ref().is_some_and(|spool| self.producer.open_breakers() > 0 && !spool.has_room())
     }
 
     /// Refused requests beyond an address's allowance are told so. Only failures count: a verified request is never
@@ -188,6 +222,9 @@ impl Gateway {
             let oldest = gateway.in_flight.oldest().map_or(0.0, |at| at.as_millisecond() as f64 / 1_000.0);
             gateway.metrics.oldest_request.set(oldest);
             kafka.in_flight.set(gateway.producer.in_flight().try_into().unwrap_or(i64::MAX));
+            if let Some(spool) = &gateway.spool {
+                spool.measure();
+            }
             kafka.breakers_open.set(gateway.producer.open_breakers().try_into().unwrap_or(i64::MAX));
         });
     }
@@ -202,6 +239,9 @@ impl Operations for Gateway {
             return Err("kafka, or one of the topics, was not seen yet; `hookstream check` says which".to_owned());
         }
         self.started.store(true, Ordering::Release);
+        if self.is_stuck() {
+            return Err("kafka is away and the spool is full or its disk fails".to_owned());
+        }
         Ok(())
     }
 
@@ -211,6 +251,7 @@ impl Operations for Gateway {
             "ready": self.ready().is_ok(),
             "counts": counts,
             "open_breakers": self.producer.open_breakers(),
+            "spool": self.spool.as_ref().map(|spool| json!({ "records": spool.records(), "has_room": spool.has_room() })),
             "sources": self.sources.load().by_path.values().map(|source| source.status()).collect::<Vec<_>>(),
             "recent_rejects": refusals,
         })

@@ -18,7 +18,7 @@ use crate::telemetry::Metrics;
 /// the drain delay, `FLUSH` and the operators' listener it stays within the 20 s that SIGTERM promises.
 const FINISH: Duration = Duration::from_secs(10);
 
-/// What the producer may take to settle what is still under way. Nobody was promised anything for these records: whoever
+/// What the drain and the producer may take to settle what is still under way. Nobody was promised anything for these records: whoever
 /// was, has been answered.
 const FLUSH: Duration = Duration::from_secs(3);
 
@@ -45,14 +45,23 @@ pub struct Listeners {
     pub phase: watch::Sender<Phase>,
 }
 
-/// Serve until told to stop; then drain as the contract of SIGTERM says. Returns how many records' fates stayed open.
+/// What an instance leaves behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// Records whose fate in Kafka stayed open; whoever was promised something for them finds them in the spool.
+    pub unsettled: usize,
+    /// Records that remain in the spool.
+    pub spooled: u64,
+}
+
+/// Serve until told to stop; then drain as the contract of SIGTERM says. Returns what remains.
 pub async fn serve(
     gateway: Arc<Gateway>,
     config: &Config,
     listeners: Listeners,
     metrics: &Metrics,
     shutdown: Shutdown,
-) -> usize {
+) -> Rest {
     let limits = Limits {
         max_connections: config.gateway.max_connections,
         header_timeout: config.gateway.header_timeout,

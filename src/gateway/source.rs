@@ -14,10 +14,12 @@ use ulid::Ulid;
 
 use super::admission::{self, PerSecond};
 use super::counters::Counters;
+use super::delivery::Route;
 use super::duplicates::{Key, Window};
 use super::inflate;
 use super::inquiry::Inquiries;
 use super::live::Live;
+use super::order::Order;
 use super::replays::Bodies;
 use crate::config::{Config, KeyBy, Redeliveries, SourceConfig};
 use crate::event::{
@@ -26,6 +28,7 @@ use crate::event::{
 use crate::http::RequestId;
 use crate::provider::diagnose::Suspect;
 use crate::provider::{Encoding, Facts, Provider, Reject, Reply, Request, Rules, Verified};
+use crate::spool::Spool;
 use crate::telemetry::GatewayMetrics;
 
 /// The most ids that all duplicate windows hold together; about 100 bytes each.
@@ -38,6 +41,8 @@ pub(super) struct Source {
     pub(super) inquiries: Option<Inquiries>,
     pub(super) counters: Counters,
     pub(super) window: Arc<Window>,
+    /// The way of its records.
+    pub(super) route: Arc<Route>,
     pub(super) max_body: usize,
     pub(super) deadline: Duration,
     /// The answer to a stored event, where the provider wants another than ours.
@@ -74,6 +79,7 @@ impl Source {
     pub(super) fn new(
         source: &SourceConfig,
         config: &Config,
+        spool: Option<&Arc<Spool>>,
         metrics: &GatewayMetrics,
         before: Option<&Arc<Self>>,
     ) -> Result<Self, String> {
@@ -88,7 +94,21 @@ impl Source {
         });
         let bodies = source.provider.unsigned_facts().contains(&"id");
         let bodies = bodies.then(|| before.and_then(|before| before.bodies.clone()).unwrap_or_default());
+        let spool = spool.filter(|_| source.spools).cloned();
+        let ordered = spool.is_some() && source.key == KeyBy::Subject;
+        // Where the way is the same one, what is under way on it keeps its order.
+        let same = |route: &&Arc<Route>| route.spool.is_some() == spool.is_some() && route.order.is_some() == ordered;
+        let route = before.map(|before| &before.route).filter(same).cloned();
+        let fresh = || {
+            Arc::new(Route {
+                source: source.name.as_str().into(),
+                spool: spool.clone(),
+                order: ordered.then(Order::default),
+            })
+        };
+        let route = route.unwrap_or_else(fresh);
         Ok(Self {
+            route,
             rules: Live::new(source)?,
             inquiries: source.inquiries()?.map(|(base, headers)| Inquiries::new(base, headers)).transpose()?,
             secret_names: source.secret_names(),

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::admission::PerSecond;
 use super::source::Source;
 use crate::config::Config;
+use crate::spool::Spool;
 use crate::telemetry::GatewayMetrics;
 
 /// The sources by path, and what is decided before one is known.
@@ -25,11 +26,16 @@ impl Sources {
     ///
     /// # Errors
     /// A source that lacks what its scheme needs.
-    pub(super) fn new(config: &Config, metrics: &GatewayMetrics, before: Option<&Self>) -> Result<Self, String> {
+    pub(super) fn new(
+        config: &Config,
+        spool: Option<&Arc<Spool>>,
+        metrics: &GatewayMetrics,
+        before: Option<&Self>,
+    ) -> Result<Self, String> {
         let mut by_path = HashMap::new();
         for source in config.sources.values() {
             let known = before.and_then(|before| before.named(&source.name));
-            let compiled = Source::new(source, config, metrics, known)?;
+            let compiled = Source::new(source, config, spool, metrics, known)?;
             by_path.insert(source.path.clone(), Arc::new(compiled));
         }
         let limit = config.gateway.failed_requests_per_second;
@@ -48,9 +54,10 @@ impl Sources {
     }
 }
 
-/// Every topic that a gateway of this configuration writes to.
-pub(super) fn topics(config: &Config) -> Vec<Arc<str>> {
+/// Every topic that a gateway of this configuration writes to, and these.
+pub(super) fn topics(config: &Config, further: &[Arc<str>]) -> Vec<Arc<str>> {
     let raw = config.sources.values().map(|source| source.raw_topic.clone());
-    let topics: BTreeSet<String> = raw.chain([config.kafka.topics.dead_letter_topic()]).collect();
-    topics.into_iter().map(Arc::from).collect()
+    let topics = raw.chain([config.kafka.topics.dead_letter_topic()]).map(Arc::from);
+    let topics: BTreeSet<Arc<str>> = topics.chain(further.iter().cloned()).collect();
+    topics.into_iter().collect()
 }

@@ -10,6 +10,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Retriable failures in a row at which the partition is taken for away.
 const FAILURES: u32 = 3;
 
+/// Whether a record may be the one that finds out whether a partition is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// It may.
+    Allowed,
+    /// It goes to the spool instead; the oldest record there is the probe.
+    Spooled,
+}
+
 /// The state of one partition. Pure: time comes from outside.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
@@ -24,14 +33,19 @@ impl Breaker {
         self.failures >= FAILURES || self.in_flight.front().is_some_and(|start| now.duration_since(*start) > PATIENCE)
     }
 
-    /// Ask to produce a record. `false`: do not. With an open breaker only one record at a time is let through,
-    /// and only when nothing older is still under way, because that older one is the probe.
-    pub(super) fn admit(&mut self, now: Instant) -> bool {
-        if self.is_open(now) && !self.in_flight.is_empty() {
-            return false;
+    /// Whether a record would be let through. With an open breaker only one at a time is, and only when nothing older
+    /// is still under way, because that older one is the probe.
+    pub(super) fn admits(&self, now: Instant, probe: Probe) -> bool {
+        !self.is_open(now) || (probe == Probe::Allowed && self.in_flight.is_empty())
+    }
+
+    /// Ask to produce a record. `false`: do not.
+    pub(super) fn admit(&mut self, now: Instant, probe: Probe) -> bool {
+        let admitted = self.admits(now, probe);
+        if admitted {
+            self.in_flight.push_back(now);
         }
-        self.in_flight.push_back(now);
-        true
+        admitted
     }
 
     /// The record that was just admitted did not reach the client after all.
@@ -56,17 +70,17 @@ impl Breaker {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::Breaker;
+    use super::{Breaker, Probe};
 
     #[test]
     fn opens_after_a_second_without_an_answer_and_closes_with_one() {
         let mut breaker = Breaker::default();
         let start = Instant::now();
-        assert!(breaker.admit(start));
+        assert!(breaker.admit(start, Probe::Allowed));
         let later = start + Duration::from_millis(1_001);
-        assert!(breaker.is_open(later) && !breaker.admit(later), "the first record is the probe");
+        assert!(breaker.is_open(later) && !breaker.admit(later, Probe::Allowed), "the first record is the probe");
         breaker.answered();
-        assert!(!breaker.is_open(later) && breaker.admit(later));
+        assert!(!breaker.is_open(later) && breaker.admit(later, Probe::Allowed));
     }
 
     #[test]
@@ -74,14 +88,15 @@ mod tests {
         let mut breaker = Breaker::default();
         let now = Instant::now();
         for _ in 0..3 {
-            assert!(breaker.admit(now));
+            assert!(breaker.admit(now, Probe::Allowed));
             breaker.failed();
         }
         assert!(breaker.is_open(now));
-        assert!(breaker.admit(now), "the probe");
-        assert!(!breaker.admit(now), "nothing beside the probe");
+        assert!(!breaker.admit(now, Probe::Spooled), "the oldest record of the spool is the probe");
+        assert!(breaker.admit(now, Probe::Allowed), "the probe");
+        assert!(!breaker.admit(now, Probe::Allowed), "nothing beside the probe");
         breaker.failed();
-        assert!(breaker.admit(now), "the next probe");
+        assert!(breaker.admit(now, Probe::Allowed), "the next probe");
         breaker.answered();
         assert!(!breaker.is_open(now));
     }
@@ -90,8 +105,8 @@ mod tests {
     fn a_withdrawn_probe_frees_its_place() {
         let mut breaker = Breaker { failures: 3, ..Breaker::default() };
         let now = Instant::now();
-        assert!(breaker.admit(now));
+        assert!(breaker.admit(now, Probe::Allowed));
         breaker.withdraw();
-        assert!(breaker.admit(now));
+        assert!(breaker.admit(now, Probe::Allowed));
     }
 }

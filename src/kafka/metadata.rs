@@ -1,6 +1,6 @@
 //! The thread that keeps the partition counts fresh.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,6 +34,8 @@ struct Signals {
     look: bool,
     /// What was said already, so that each trouble is said once.
     complaints: BTreeSet<String>,
+    /// Topics that Kafka says do not exist, since when.
+    missing: HashMap<Arc<str>, Instant>,
 }
 
 impl Metadata {
@@ -50,6 +52,11 @@ impl Metadata {
         self.topics.store(Arc::new(topics));
         self.signals().look = true;
         self.changed.notify_all();
+    }
+
+    /// For how long Kafka has been saying that there is no such topic.
+    pub(super) fn missing(&self, topic: &str) -> Option<Duration> {
+        self.signals().missing.get(topic).map(Instant::elapsed)
     }
 
     pub(super) fn stop(&self) {
@@ -115,9 +122,11 @@ impl Metadata {
             Ok(metadata) => match metadata.topics().first() {
                 Some(seen) if !seen.partitions().is_empty() => {
                     known.note(topic, seen.partitions().len());
+                    self.signals().missing.remove(topic);
                     return;
                 }
                 _ => {
+                    self.signals().missing.entry(Arc::clone(topic)).or_insert_with(Instant::now);
                     ("the topic does not exist; create it with `hookstream topics apply`".to_owned(), topic.to_string())
                 }
             },

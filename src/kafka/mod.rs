@@ -26,6 +26,7 @@ mod stand_in;
 pub mod topics;
 mod transaction;
 
+pub use breaker::Probe;
 pub use client::Role;
 pub use consumer::{Change, GroupConsumer, NotOwner, Partition, Polled, Stored};
 pub use deliveries::{Delivery, Settle};

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
 
+use super::breaker::Probe;
 use super::client::{Role, client_config};
 use super::deliveries::{Deliveries, DeliveryContext, Settle};
 use super::error::{self, ProduceError, Refusal};
@@ -73,21 +74,20 @@ impl<S: Settle> Producer<S> {
     }
 
     /// Hand a record to Kafka. `settle` is called exactly once when its fate is known, unless this returns an error;
-    /// then it comes back at once. Never blocks.
+    /// then it comes back at once. Never blocks. While its partition is away it is taken only as the probe, if it may be.
     ///
     /// # Errors
     /// Why the record was not taken; nothing is kept of it.
-    pub fn produce(&self, record: &Record, settle: S) -> Result<(), (ProduceError, S)> {
+    pub fn produce(&self, record: &Record, settle: S, probe: Probe) -> Result<(), (ProduceError, S)> {
         let Some(partitions) = self.topics.get(&record.topic) else {
             return Err((ProduceError::TopicUnknown, settle));
         };
-        let count = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
-        let partition = record.partition.unwrap_or_else(|| partition_for(&record.key, count));
+        let partition = partition_of(record, partitions.len());
         let Some(breaker) = usize::try_from(partition).ok().and_then(|index| partitions.get(index)) else {
             return Err((ProduceError::Refused(Refusal::NoTopic), settle));
         };
         let now = Instant::now();
-        if !lock(breaker).admit(now) {
+        if !lock(breaker).admit(now, probe) {
             return Err((ProduceError::BreakerOpen, settle));
         }
         let ticket = self.deliveries.enter(settle, now, Arc::clone(breaker));
@@ -115,6 +115,27 @@ impl<S: Settle> Producer<S> {
     /// Wait until every topic was seen, or the time is over.
     pub fn await_topics(&self, patience: Duration) -> bool {
         self.metadata.wait(patience, || self.topics_seen())
+    }
+
+    /// The partition that a record belongs to; `None` where its topic was not seen yet.
+    pub fn partition(&self, record: &Record) -> Option<i32> {
+        Some(partition_of(record, self.topics.get(&record.topic)?.len()))
+    }
+
+    /// How many partitions a topic has; `None` where it was not seen yet.
+    pub fn partitions(&self, topic: &str) -> Option<i32> {
+        Some(count(self.topics.get(topic)?.len()))
+    }
+
+    /// Whether a record for this partition would be taken now, be it as the probe.
+    pub fn admits(&self, topic: &str, partition: i32) -> bool {
+        let breaker = self.topics.get(topic).and_then(|all| all.get(usize::try_from(partition).ok()?).cloned());
+        breaker.is_some_and(|breaker| lock(&breaker).admits(Instant::now(), Probe::Allowed))
+    }
+
+    /// For how long Kafka has been saying that there is no such topic.
+    pub fn missing(&self, topic: &str) -> Option<Duration> {
+        self.metadata.missing(topic)
     }
 
     /// Records under way.
@@ -208,6 +229,14 @@ impl<S: Settle> Handle<S> {
             .map_err(|error| format!("kafka producer: {error}"))?;
         Ok(Arc::new(Self { client, retired: AtomicBool::new(false) }))
     }
+}
+
+fn partition_of(record: &Record, partitions: usize) -> i32 {
+    record.partition.unwrap_or_else(|| partition_for(&record.key, count(partitions)))
+}
+
+fn count(partitions: usize) -> i32 {
+    i32::try_from(partitions).unwrap_or(i32::MAX)
 }
 
 fn refused(error: &KafkaError) -> ProduceError {

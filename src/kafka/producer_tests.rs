@@ -11,6 +11,7 @@ use rdkafka::producer::Producer as _;
 use super::super::{ProduceError, StandIn, ffi};
 use super::{Producer, Record, Settle};
 use crate::config::Config;
+use crate::kafka::Probe;
 use crate::kafka::{Delivery, DeliveryFailure};
 use crate::telemetry::Metrics;
 
@@ -60,7 +61,7 @@ impl Fixture {
             headers: Vec::new(),
             timestamp_ms: 1_700_000_000_000,
         };
-        self.producer.produce(&record, Note(number, self.note.clone())).map_err(|(error, _)| error)
+        self.producer.produce(&record, Note(number, self.note.clone()), Probe::Allowed).map_err(|(error, _)| error)
     }
 
     /// The fates of so many records, each of which has just one.

@@ -9,14 +9,14 @@ use super::error::Fault;
 /// The most ranges of one provider; every request is held against them.
 const MOST: usize = 256;
 
-/// `[addresses]`: a published list, where it was published, and as of which day.
+/// `[addresses]`: a published list, where it was published, and as of which day, if that is known.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Addresses {
     ranges: Vec<Range>,
     source: String,
-    #[serde(deserialize_with = "day")]
-    date: Date,
+    #[serde(default, deserialize_with = "day")]
+    date: Option<Date>,
 }
 
 /// A network, or a single address.
@@ -61,9 +61,15 @@ impl Addresses {
         &self.source
     }
 
-    /// The day as of which the list is known to hold.
-    pub fn date(&self) -> Date {
+    /// The day as of which the list is known to hold; `None` where it comes from a copy of unknown age.
+    pub fn date(&self) -> Option<Date> {
         self.date
+    }
+
+    /// "as of 2026-11-21, from …", in words.
+    pub fn origin(&self) -> String {
+        let age = self.date.map_or_else(|| "of unknown age".to_owned(), |date| format!("as of {date}"));
+        format!("{age}, from {}", self.source)
     }
 
     pub(super) fn check(&self) -> Result<(), Fault> {
@@ -80,9 +86,11 @@ impl Addresses {
     }
 }
 
-fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| serde::de::Error::custom(format!("`{text}` is not a day such as \"2026-11-21\"")))
+    text.parse()
+        .map(Some)
+        .map_err(|_| serde::de::Error::custom(format!("`{text}` is not a day such as \"2026-11-21\"")))
 }
 
 #[cfg(test)]

@@ -203,7 +203,9 @@ impl Provider {
 
     /// The schemes by which its requests are verified, in the order in which they are looked for.
     pub fn schemes(&self) -> Vec<&'static str> {
-        self.compiled.plans.iter().map(Plan::scheme).collect()
+        let mut schemes: Vec<_> = self.compiled.plans.iter().map(Plan::scheme).collect();
+        schemes.dedup();
+        schemes
     }
 
     /// Every mapping of `[categories]`, the most specific pattern first, the cases of one in their order.

@@ -54,6 +54,10 @@ pub fn provider_page(provider: &Provider) -> String {
     for (number, step) in steps.iter().enumerate() {
         let _ = writeln!(text, "{}. {step}", number + 1);
     }
+    if !steps.is_empty() {
+        // Nobody can sign in everywhere to look: the reader should not search for a button that was renamed.
+        let _ = writeln!(text, "\nThese steps were not checked against {title}'s site, and menus move.");
+    }
     let _ = write!(
         text,
         "\nIn hookstream.toml, as `hookstream init {name}` writes it:\n\n```toml\n{}```\n",
@@ -76,9 +80,8 @@ pub fn provider_page(provider: &Provider) -> String {
     if let Some(addresses) = provider.addresses() {
         let _ = write!(
             text,
-            "\n## Addresses\n\nAs of {}, from {}. `allow = [\"provider\"]` lets these in and nobody else:\n\n",
-            addresses.date(),
-            addresses.source()
+            "\n## Addresses\n\nThe list is {}. `allow = [\"provider\"]` lets these in and nobody else:\n\n",
+            addresses.origin()
         );
         let networks: Vec<String> = addresses.networks().map(|network| format!("`{network}`")).collect();
         let _ = writeln!(text, "{}", networks.join(", "));
@@ -100,7 +103,7 @@ pub fn provider_json(provider: &Provider) -> Value {
     });
     let addresses = provider.addresses().map(|addresses| {
         let networks: Vec<String> = addresses.networks().map(|network| network.to_string()).collect();
-        json!({ "networks": networks, "source": addresses.source(), "date": addresses.date().to_string() })
+        json!({ "networks": networks, "source": addresses.source(), "date": addresses.date().map(|date| date.to_string()) })
     });
     let disables =
         answer.disables.map(|disables| json!({ "after": disables.after, "effect": disables.effect.as_str() }));

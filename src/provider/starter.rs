@@ -133,9 +133,7 @@ fn optional(text: &mut String, provider: &Provider) {
         text.push_str("# tenants = { \"TENANT\" = {} }\n");
     }
     if let Some(addresses) = provider.addresses() {
-        let as_of =
-            format!("Only from the addresses that it publishes, as of {} ({}):", addresses.date(), addresses.source());
-        comment(text, "", &as_of);
+        comment(text, "", &format!("Only from the addresses that it publishes; the list is {}:", addresses.origin()));
         text.push_str("# allow = [\"provider\"]\n");
     }
     let mut open: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

@@ -2,6 +2,8 @@
 //!
 //! docs/reference/metrics.md is written from the descriptions collected here.
 
+mod spool;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +17,7 @@ use prometheus::{
 };
 
 use super::config::ConfigMetrics;
+pub use spool::SpoolMetrics;
 
 /// Upper bounds of the latency histograms, in seconds: fine below 5 ms, where an answer normally lies, and a bound at
 /// the usual deadlines.
@@ -41,6 +44,8 @@ pub struct Metrics {
     pub gateway: GatewayMetrics,
     /// The Kafka producer's.
     pub kafka: KafkaMetrics,
+    /// The spool's.
+    pub spool: SpoolMetrics,
     /// The enricher's.
     pub enrich: EnrichMetrics,
     /// The configuration's.
@@ -140,6 +145,7 @@ impl Metrics {
         let mut families = Families { registry: Registry::new(), descriptions: Vec::new() };
         let gateway = GatewayMetrics::new(&mut families)?;
         let kafka = KafkaMetrics::new(&mut families)?;
+        let spool = SpoolMetrics::new(&mut families)?;
         let enrich = EnrichMetrics::new(&mut families)?;
         let config = ConfigMetrics::new(&mut families)?;
         let ready = families.int_gauge("hookstream_ready", "1 while /readyz says 200, else 0.")?;
@@ -156,6 +162,7 @@ impl Metrics {
         Ok(Self {
             gateway,
             kafka,
+            spool,
             enrich,
             config,
             ready,
@@ -197,7 +204,7 @@ impl GatewayMetrics {
     fn new(families: &mut Families) -> Result<Self, prometheus::Error> {
         Ok(Self {
             received: families.counters("hookstream_gateway_received_total", &["source"], "Requests, counted when their headers have arrived.")?,
-            requests: families.counters("hookstream_gateway_requests_total", &["source", "outcome"], "Requests by how they ended. Received = the sum over all outcomes + in flight.")?,
+            requests: families.counters("hookstream_gateway_requests_total", &["source", "outcome", "via"], "Requests by how they ended, and where what was accepted is durable: kafka, spool, or none where nothing new was. Received = the sum over all outcomes + in flight.")?,
             rejects: families.counters("hookstream_gateway_rejects_total", &["source", "reason"], "Requests refused with a 4xx, by reason.")?,
             unavailable: families.counters("hookstream_gateway_unavailable_total", &["source", "reason"], "Requests answered 503, by reason.")?,
             duration: families.histograms("hookstream_gateway_request_duration_seconds", &["source"], "From the last header to the answer.")?,
@@ -240,8 +247,8 @@ impl GatewayMetrics {
 
 impl SourceMetrics {
     /// How a request ended.
-    pub fn request(&self, outcome: &'static str) -> IntCounter {
-        self.families.requests.with_label_values(&[&*self.name, outcome])
+    pub fn request(&self, outcome: &'static str, via: &'static str) -> IntCounter {
+        self.families.requests.with_label_values(&[&*self.name, outcome, via])
     }
 
     /// A request refused, by its reason.

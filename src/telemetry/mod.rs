@@ -5,4 +5,4 @@ pub mod logging;
 mod metrics;
 
 pub use config::ConfigMetrics;
-pub use metrics::{Description, EnrichMetrics, GatewayMetrics, KafkaMetrics, Metrics, SourceMetrics};
+pub use metrics::{Description, EnrichMetrics, GatewayMetrics, KafkaMetrics, Metrics, SourceMetrics, SpoolMetrics};

@@ -124,6 +124,34 @@ fn r5_the_whole_cluster_is_away() {
     trial.assert_kept(load);
 }
 
+/// With a spool nobody notices: events are acknowledged all the time, at once as soon as Kafka is known to be away, and
+/// stand in Kafka soon after its return.
+#[test]
+fn r5_the_whole_cluster_is_away_and_there_is_a_spool() {
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r5-spool").spooling();
+    trial.ready();
+    let load = trial.load(100);
+    await_that("events are acknowledged", || load.acknowledged() > 50);
+    let all = 0..rig.brokers();
+    all.clone().for_each(|broker| rig.kill(broker));
+    await_that("all partitions are known to be away", || {
+        trial.metrics().sum("hookstream_kafka_breakers_open", &[]) == 12.0
+    });
+    let [before, quick_before] = answered(&trial);
+    std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(5)));
+    let [every, quick] = answered(&trial);
+    let share = (quick - quick_before) / (every - before);
+    say(&format!("while Kafka was known to be away, {:.1} % of the answers took under 5 ms", share * 100.0));
+    assert!(share > 0.85, "what is spooled is answered at once");
+    assert!(trial.serve().is_ready(), "there is room");
+    all.for_each(|broker| rig.restart(broker));
+    rig.await_whole();
+    trial.assert_recovers(&load, Instant::now());
+    assert_eq!(load.refused(), 0, "nobody was turned away");
+    trial.assert_kept(load);
+}
+
 /// How many requests were answered so far, and how many of them within five milliseconds.
 fn answered(trial: &Trial<'_>) -> [f64; 2] {
     let family = "hookstream_gateway_request_duration_seconds";

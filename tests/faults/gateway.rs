@@ -1,5 +1,6 @@
 //! The gateway itself is killed, stopped, starved: R1, R11, R15.
 
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -14,20 +15,48 @@ const END: Duration = Duration::from_secs(20);
 #[test]
 fn r1_killed_again_and_again() {
     let Some(rig) = Rig::begin() else { return };
-    let mut trial = Trial::new(&rig, "r1");
+    killed_again_and_again(Trial::new(&rig, "r1"));
+}
+
+/// Kafka is away for moments as well, so that kills find records in the spool, in Kafka, in both and in neither.
+#[test]
+fn r1_killed_with_a_spool_while_kafka_comes_and_goes() {
+    let Some(rig) = Rig::begin() else { return };
+    let (stop, stopped) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let rig = &rig;
+        scope.spawn(move || {
+            let mut dice = Dice::new(Scale::of("r1-spool").seed());
+            for fault in [Fault::Blackhole, Fault::None, Fault::AnswersLost, Fault::None].into_iter().cycle() {
+                rig.paths(fault);
+                let rest = dice.between(Duration::from_millis(500), Duration::from_secs(4));
+                if stopped.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
+                    return rig.paths(Fault::None);
+                }
+            }
+        });
+        let trial = Trial::new(rig, "r1-spool").spooling();
+        killed_again_and_again_until(trial, move || drop(stop));
+    });
+}
+
+fn killed_again_and_again(trial: Trial<'_>) {
+    killed_again_and_again_until(trial, || ());
+}
+
+fn killed_again_and_again_until(mut trial: Trial<'_>, at_the_end: impl FnOnce()) {
     trial.ready();
     let load = trial.load(200);
-    let mut dice = Dice::new(Scale::of("r1").seed());
+    let mut dice = Dice::new(trial.scale().seed());
     for _ in 0..trial.scale().cycles(6) {
         let before = load.acknowledged();
         await_that("events are acknowledged", || load.acknowledged() > before);
         std::thread::park_timeout(dice.between(Duration::from_millis(100), Duration::from_secs(2)));
         trial.kill();
-        let start = Instant::now();
-        trial.ready();
-        // A client takes half a second for its first metadata on a busy machine; the process itself a few milliseconds.
-        assert!(start.elapsed() < Duration::from_secs(3), "{:?} from the start to ready", start.elapsed());
+        trial.start();
     }
+    at_the_end();
+    trial.serve().await_ready();
     trial.assert_kept(load);
 }
 
@@ -108,5 +137,42 @@ fn r15_nobody_reads_the_log() {
     }
     let before = load.acknowledged();
     await_that("events are acknowledged", || load.acknowledged() > before + 100);
+    trial.assert_kept(load);
+}
+
+/// What Kafka has not taken when it must end stays in the spool: it says so with its exit code, and the next one drains it.
+#[test]
+fn r11_stopped_with_a_spool_while_kafka_is_away() {
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r11-spool").spooling().with("gateway.drain_delay", "1s");
+    trial.ready();
+    let load = trial.load(100);
+    await_that("events are acknowledged", || load.acknowledged() > 50);
+    rig.paths(Fault::Blackhole);
+    await_that("events are in the spool", || trial.metrics().sum("hookstream_spool_records", &[]) > 50.0);
+    let (code, after) = trial.terminate();
+    assert_eq!(code, 75, "records remain");
+    assert!(after < END, "{after:?}");
+    trial.start();
+    await_that("events are in the spool again", || load.acknowledged() > 100);
+    rig.paths(Fault::None);
+    trial.serve().await_ready();
+    trial.assert_kept(load);
+}
+
+/// The disk under the spool takes no more: what is acknowledged is kept, the rest is refused, and room brings it back.
+#[test]
+fn r8_the_spools_disk_is_full() {
+    let Some(rig) = Rig::begin() else { return };
+    // No file may grow beyond a mebibyte: writes fail as on a full disk.
+    let mut trial = Trial::new(&rig, "r8-spool").spooling().limited("trap '' XFSZ; ulimit -f 1024");
+    trial.ready();
+    let load = trial.load(200);
+    await_that("events are acknowledged", || load.acknowledged() > 50);
+    rig.paths(Fault::Blackhole);
+    await_that("a write fails", || trial.metrics().sum("hookstream_spool_failures_total", &[]) > 0.0);
+    std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(3)));
+    rig.paths(Fault::None);
+    trial.assert_recovers(&load, Instant::now());
     trial.assert_kept(load);
 }

@@ -149,11 +149,22 @@ fn old_addresses_are_told() {
         let day = today.checked_sub(jiff::Span::new().days(age)).unwrap().to_string();
         let checked = Setting::new(ACME).env("A", SOUND).file("own/acme.toml", &acme(&day)).check();
         assert_eq!(checked.code, Some(0), "{:#?}", checked.rows);
-        checked.says("source acme", "note", &format!("the provider's addresses as of {day}"));
+        checked.says("source acme", "note", &format!("the provider's addresses, as of {day}"));
         checked.says("gateway", "note", "allow is used without trusted_proxies");
-        let told = checked.rows.iter().any(|row| row.2.contains("days ago"));
+        let told = checked.rows.iter().any(|row| row.2.contains("days old"));
         assert_eq!(told, old, "{age} days");
     }
+}
+
+#[test]
+fn addresses_of_unknown_age_are_told() {
+    let undated = acme("x").replace("date = \"x\"\n", "");
+    let checked = Setting::new(ACME).env("A", SOUND).file("own/acme.toml", &undated).check();
+    checked.says(
+        "source acme",
+        "note",
+        "the provider's addresses, of unknown age, from https://acme.example/ips; look",
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod records;
 mod redeliveries;
 mod reload;
 mod secrets;
+mod spool;
 mod stored;
 mod tls;
 mod vectors;

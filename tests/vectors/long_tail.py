@@ -3,6 +3,7 @@ a second time and independently of the TOML files. `known.json` holds answers th
 
 import base64
 import datetime
+import email.utils
 import hashlib
 import json
 import pathlib
@@ -64,6 +65,8 @@ def clock(format, tolerance=300):
     if format == "ms":
         return dict(stamp=lambda ts: ts * 1000, tolerance=tolerance)
     inside = lambda ts: 0 <= ts < 4_000_000_000
+    if format == "rfc1123":
+        return dict(stamp=lambda ts: email.utils.formatdate(ts, usegmt=True) if inside(ts) else str(ts), tolerance=tolerance)
     return dict(stamp=lambda ts: rfc3339(ts) if inside(ts) else str(ts), tolerance=tolerance)
 
 
@@ -626,6 +629,37 @@ def batches():
         '{"items":[{"webhookId":"w","source":"channel.message","serial":"a7:1","timestamp":1562124922426,"name":"channel.message","data":{"channelId":"c"}},'
         '{"webhookId":"w","source":"channel.presence","serial":"a7:2","timestamp":1562124922427,"name":"presence.enter","data":{"channelId":"c"}}]}',
         [("X-Ably-Key", "appId.keyId")])
+    qonto = simple("qonto", pair("X-Qonto-Signature", "t=", ",v1="), lambda j, h: dict(
+        id=at(j, "/id"), type=joined(".", at(j, "/type"), at(j, "/data/event")) or at(j, "/type"), time=at(j, "/created_at"),
+        subject=at(j, "/data/id"), tenant=at(j, "/organization_id")),
+        '{"id":"01968118","organization_id":"01968119","type":"v1/cards","created_at":"2025-01-24T10:55:00Z","data":{"event":"created","id":"f47a"}}')
+    qonto.ok("an event of one kind only", '{"id":"01968119","type":"v1/consent-revocations","created_at":"2025-01-01T10:00:00Z","data":{"client_id":"c"}}')
+    qonto.file.add("known answer of the documentation", "ok", [JSON, ("X-Qonto-Signature", "t=1704110400,v1=56aff06dc227db80d6568a5070f912c601c31f20451745d257cbc0b5dfa93805")],
+                   b'{"test":"data"}', ["test-secret"], now=1704110400, type="unknown", source="published: docs.qonto.com business-api webhooks overview")
+    zoho = simple("zoho-payments", pair("X-Zoho-Webhook-Signature", "t=", ",v=", **clock("ms")), lambda j, h: dict(
+        id=at(j, "/event_id"), type=at(j, "/event_type"), time=seconds(at(j, "/event_time")),
+        subject=first(j, "/event_object/payment/payment_id", "/event_object/refund/refund_id"), tenant=at(j, "/account_id")),
+        '{"event_id":"evt_fake1","event_type":"payment.succeeded","account_id":"6001","event_time":1699999990,"event_object":{"payment":{"payment_id":"1730"}}}')
+    value = zoho.scheme.value(NOW, zoho.scheme.sig(FAKE[0], zoho.body, NOW, []))
+    zoho.file.add("the header as another page spells it", "ok", [JSON, ("X-ZohoWebhook-Signature", value)], zoho.body, [FAKE[0]], now=NOW,
+                  **zoho.facts(zoho.body, []))
+    cdp = simple("coinbase-cdp", pair("X-Hook0-Signature", "t=", ",v0="), lambda j, h: dict(
+        id=first(j, "/eventId", "/id") or h("x-event-id"), type=first(j, "/eventType", "/type") or h("x-event-type"),
+        time=first(j, "/timestamp", "/createdAt"), subject=first(j, "/data/id", "/data/transferId")),
+        '{"eventId":"e-1","eventType":"payments.transfers.completed","timestamp":"2026-01-02T03:04:05Z","data":{"id":"t-1"}}')
+    cdp.ok("id and type in the headers", '{"data":{"transferId":"t-2"}}', [("X-Event-Id", "e-2"), ("X-Event-Type", "payments.transfers.failed")])
+    both = cdp.scheme.value(NOW, cdp.scheme.sig(FAKE[0], cdp.body, NOW, [])) + ",h=content-type x-event-id,v1=" + "0" * 64
+    cdp.file.add("both signatures, as it is sent; the second is not looked at", "ok", [JSON, ("X-Hook0-Signature", both)], cdp.body, [FAKE[0]], now=NOW,
+                 **cdp.facts(cdp.body, []))
+    cdp.file.add("the second signature alone", "signature_malformed", [JSON, ("X-Hook0-Signature", f"t={NOW},h=content-type,v1=" + "0" * 64)], cdp.body,
+                 [FAKE[0]], now=NOW)
+    simple("klaviyo", Scheme("Klaviyo-Signature", lambda body, ts, _: body + str(ts).encode(), ts_header="Klaviyo-Timestamp", **clock("rfc1123")),
+           each(lambda j: j["data"], lambda e, j: dict(
+               id=at(e, "/external_id"), type=at(e, "/topic"), time=at(e, "/payload/data/attributes/datetime") or at(j, "/meta/timestamp"),
+               subject=at(e, "/payload/data/relationships/profile/data/id"), tenant=at(j, "/meta/klaviyo_account_id"))),
+           '{"data":[{"external_id":"ev_1","topic":"event:klaviyo.email_delivered","payload":{"data":{"attributes":{"datetime":"2026-01-02T03:04:05Z"},'
+           '"relationships":{"profile":{"data":{"id":"01GFAKE"}}}}}},{"external_id":"ev_2","topic":"event:klaviyo.sent_sms","payload":{}}],'
+           '"meta":{"klaviyo_account_id":"XKFAKE","timestamp":"2026-01-02T03:04:06Z"}}')
     asana = simple("asana", bare("X-Hook-Signature"), each(lambda j: j["events"], lambda e, j: dict(
         id=hashed(*(at(e, "/" + name) for name in ("resource/gid", "action", "created_at", "change/field", "user/gid", "parent/gid"))),
         type=joined(".", at(e, "/resource/resource_type"), at(e, "/action")), time=at(e, "/created_at"), subject=at(e, "/resource/gid"))),

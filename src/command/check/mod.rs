@@ -19,7 +19,7 @@ use crate::provider::starter::EXAMPLE_HOST;
 
 /// How a row of the table ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     Ok,
     /// It works; somebody should know something.
     Note,
@@ -63,6 +63,9 @@ pub(super) async fn run(config: &Config, arguments: &Check) -> Result<ExitCode, 
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     for source in config.sources.values() {
         source::check(source, today, &mut findings);
+    }
+    if let Some(spool) = &config.spool {
+        super::spool::check(spool, &mut |verdict, detail| findings.push(Finding::new("spool", verdict, detail)));
     }
     source::shared_secrets(config, &mut findings);
     if !arguments.offline {

@@ -118,11 +118,13 @@ fn secrets(source: &SourceConfig, note: &mut impl FnMut(Verdict, &str)) {
 
 fn addresses(source: &SourceConfig, today: Date, note: &mut impl FnMut(Verdict, &str)) {
     let Some(published) = source.provider.addresses().filter(|_| source.allows_provider) else { return };
-    let (date, place) = (published.date(), published.source());
-    let age = today.since(date).map_or(0, |span| span.get_days());
-    let old =
-        if age > FRESH_DAYS { format!(", {age} days ago: look for changes, or list networks") } else { String::new() };
-    note(Verdict::Note, &format!("allow: the provider's addresses as of {date}{old} ({place})"));
+    let age = published.date().and_then(|date| today.since(date).ok()).map(|span| span.get_days());
+    let old = match age {
+        None => "; look for changes, or list networks".to_owned(),
+        Some(age) if age > FRESH_DAYS => format!("; {age} days old: look for changes, or list networks"),
+        Some(_) => String::new(),
+    };
+    note(Verdict::Note, &format!("allow: the provider's addresses, {}{old}", published.origin()));
 }
 
 fn subject(source: &SourceConfig, note: &mut impl FnMut(Verdict, &str)) {
@@ -145,10 +147,11 @@ fn subject(source: &SourceConfig, note: &mut impl FnMut(Verdict, &str)) {
 /// What becomes of events that we cannot take.
 fn answers(source: &SourceConfig, note: &mut impl FnMut(Verdict, &str)) {
     let answer = source.provider.answer();
-    if !answer.redelivers {
+    if !answer.redelivers && !source.spools {
         note(
             Verdict::Note,
-            "the provider does not send again by itself: what is answered 503 is lost unless it is redelivered by hand",
+            "the provider does not send again by itself: what is answered 503 while Kafka is away is lost unless it is \
+             redelivered by hand; with a spool it is kept (spool.dir)",
         );
     }
     if source.redeliveries == Redeliveries::Pass && answer.redelivers {

@@ -52,6 +52,9 @@ impl System {
             command.args(arguments).env("HOOKSTREAM_CONFIG", &config).env_remove("RUST_LOG");
             command.env("HOOKSTREAM_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap());
             command.env("HOOKSTREAM_KAFKA__TOPICS__PREFIX", &prefix);
+            command
+                .env("HOOKSTREAM_SPOOL__DIR", directory.path().join("spool"))
+                .env("HOOKSTREAM_SPOOL__EPHEMERAL", "true");
             command.env("HOOKSTREAM_GATEWAY__LISTEN", "127.0.0.1:0").env("HOOKSTREAM_ADMIN__LISTEN", "127.0.0.1:0");
             command
                 .env("HOOKSTREAM_GATEWAY__DRAIN_DELAY", "0s")

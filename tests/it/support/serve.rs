@@ -26,7 +26,8 @@ pub(crate) const SECRET: &str = "a secret of nobody";
 /// Where the secret stands in the environment.
 const SECRET_VARIABLE: &str = "HOOKSTREAM_TEST_SECRET";
 
-/// A configuration in the making.
+/// A configuration in the making. Its clones share everything, the topics' prefix included.
+#[derive(Clone)]
 pub(crate) struct Setup {
     keys: String,
     sources: String,

@@ -1,0 +1,31 @@
+//! The spool: what Kafka could not take in time, durable on this machine's disk until it can.
+//!
+//! `frame` and `entry` are the bytes, pure; `segment`, `reader`, `cursor` and `ledger` the parts of the log; `log` writes
+//! it, `survey` reads all of it at the start, `pass` walks what waits; `store` is the spool with its writing thread,
+//! `drain` hands its records to Kafka, `refused` keeps what Kafka will never take. `disk` is where faults are injected.
+//!
+//! It is not a queue between machines and no second copy of Kafka: a record is as durable as one disk, and leaves as soon
+//! as Kafka has it.
+
+pub mod cursor;
+pub mod disk;
+mod drain;
+pub mod entry;
+pub mod frame;
+pub mod ledger;
+mod log;
+mod pass;
+mod reader;
+pub mod refused;
+pub mod segment;
+mod store;
+pub mod survey;
+
+#[cfg(test)]
+mod faulty;
+#[cfg(test)]
+mod tests;
+
+pub use drain::{Drain, Drained, LATE_HEADER, Now};
+pub use entry::{Draft, Entry};
+pub use store::{Fate, Limits, OpenError, Opened, Receive, Spool, SpoolError};
