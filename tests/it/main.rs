@@ -8,6 +8,7 @@ mod cloudevents_reader;
 mod compose;
 mod dashboards;
 mod data_schemas;
+mod deploy;
 mod differential;
 mod enrich;
 mod envelope;
