@@ -7,6 +7,7 @@ mod init;
 mod man;
 mod output;
 mod providers;
+mod reload;
 mod send;
 mod serve;
 mod spool;
@@ -14,6 +15,7 @@ mod tail;
 mod topics;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::CommandFactory;
 
@@ -21,7 +23,7 @@ use crate::cli::{Cli, Command, Spool};
 use crate::config::{self, Config, ConfigError, LogFormat};
 use crate::gateway::StartError;
 use crate::shutdown::Shutdown;
-use crate::telemetry::logging::{self, LogGuard};
+use crate::telemetry::logging::{self, Logging};
 pub use man::page as man_page;
 pub use output::{Output, Row, print, visible};
 pub(crate) use send::{Sender, client, reachable};
@@ -109,12 +111,14 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
             crate::dev::run(&cli, arguments, shutdown).await
         }
         Command::Serve(arguments) => {
-            let (config, _log) = configured(&cli, "info")?;
-            serve::run(config, arguments, shutdown).await
+            let (config, fingerprint) = Config::load_with_fingerprint(cli.config_file())?;
+            let log = Arc::new(start_logging(&cli, Some(&config), "info")?);
+            serve::run(config, fingerprint, arguments, &log, shutdown).await
         }
         Command::Enrich(arguments) => {
-            let (config, _log) = configured(&cli, "info")?;
-            enrich::run(config, arguments, shutdown).await
+            let (config, fingerprint) = Config::load_with_fingerprint(cli.config_file())?;
+            let log = Arc::new(start_logging(&cli, Some(&config), "info")?);
+            enrich::run(config, fingerprint, arguments, &log, shutdown).await
         }
         Command::Send(arguments) => {
             let (config, _log) = configured_or_default(&cli)?;
@@ -158,14 +162,14 @@ async fn dispatch_async(cli: Cli) -> Result<ExitCode, Failure> {
 }
 
 /// The configuration, and logging as it says.
-fn configured(cli: &Cli, level: &str) -> Result<(Config, LogGuard), Failure> {
+fn configured(cli: &Cli, level: &str) -> Result<(Config, Logging), Failure> {
     let config = Config::load(cli.config_file())?;
     let log = start_logging(cli, Some(&config), level)?;
     Ok((config, log))
 }
 
 /// The same, with every default where there is no file: for tools that also work without one.
-fn configured_or_default(cli: &Cli) -> Result<(Config, LogGuard), Failure> {
+fn configured_or_default(cli: &Cli) -> Result<(Config, Logging), Failure> {
     let path = cli.config_file();
     // A file that was asked for must be there; the default one may be missing.
     if cli.config.is_some() || path.exists() {
@@ -174,9 +178,9 @@ fn configured_or_default(cli: &Cli) -> Result<(Config, LogGuard), Failure> {
     Ok((Config::parse(path, "", config::variables())?, start_logging(cli, None, "warn")?))
 }
 
-fn start_logging(cli: &Cli, config: Option<&Config>, level: &str) -> Result<LogGuard, String> {
+fn start_logging(cli: &Cli, config: Option<&Config>, level: &str) -> Result<Logging, String> {
     let file = config.map(|config| &config.log);
     let format = cli.log_format.or(file.map(|log| log.format)).unwrap_or(LogFormat::Auto);
-    let given = cli.log_level.as_deref().or(file.and_then(|log| log.level.as_deref()));
-    logging::start(format, given, level)
+    let file = file.and_then(|log| log.level.as_deref());
+    logging::start(format, cli.log_level.as_deref(), file, level)
 }

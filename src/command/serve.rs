@@ -1,32 +1,91 @@
 //! `serve`: the gateway with its listeners.
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::Failure;
+use super::reload::{Reloader, Scope, touches};
 use crate::cli::Serve;
-use crate::config::{Config, SecretRef};
+use crate::config::{Config, ConfigError, Fingerprint, SecretRef, SourceConfig, TlsConfig};
+use crate::dev;
 use crate::gateway::{self, Gateway};
 use crate::http::admin;
-use crate::http::{Limits, Phase};
+use crate::http::{Identity, Limits, Phase, Tls};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
+use crate::telemetry::logging::Logging;
 
-pub(super) async fn run(mut config: Config, arguments: &Serve, shutdown: Shutdown) -> Result<ExitCode, Failure> {
+/// What a reload does not take over needs a restart: addresses, bounds of the listener, everything not named here.
+const SCOPE: Scope = Scope {
+    live: &[
+        "sources",
+        "providers_dir",
+        "log.level",
+        "gateway.public_url",
+        "gateway.trusted_proxies",
+        "gateway.failed_requests_per_second",
+        "gateway.max_body_bytes_in_flight",
+        "gateway.require_https",
+        "kafka.bootstrap_servers",
+        "kafka.properties",
+        "kafka.producer",
+        "kafka.topics",
+    ],
+    foreign: &["enrich", "kafka.consumer"],
+};
+
+/// What the producer is made of.
+const PRODUCER: [&str; 3] = ["kafka.bootstrap_servers", "kafka.properties", "kafka.producer"];
+
+pub(super) async fn run(
+    mut config: Config,
+    fingerprint: Fingerprint,
+    arguments: &Serve,
+    log: &Arc<Logging>,
+    shutdown: Shutdown,
+) -> Result<ExitCode, Failure> {
+    refuse_known_secrets(&config)?;
+    let loaded = config.clone();
     config.gateway.listen = arguments.listen.unwrap_or(config.gateway.listen);
     config.admin.listen = arguments.admin.unwrap_or(config.admin.listen);
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
+    let identity = load_identity(&config)?;
+    if let Some(identity) = &identity {
+        metrics.gateway.certificate_expires(identity.expires);
+    }
+    let tls = identity.map(Tls::new);
     let gateway = Gateway::start(&config, &metrics)?;
     let public = gateway::bind(config.gateway.listen).await?;
     let operators = Operators::start(&config, &metrics, Arc::clone(&gateway) as _).await?;
     config.gateway.listen = public.local_addr().map_err(|error| error.to_string())?;
     config.admin.listen = operators.address;
     say_limits(&config);
+    let reloader = Reloader::new(&loaded, fingerprint, SCOPE, &metrics.config, log);
+    let reloads = {
+        let (gateway, files) = (Arc::clone(&gateway), Mutex::new(loaded.kafka.fingerprint()));
+        let (tls, gauges) = (tls.clone(), metrics.gateway.clone());
+        tokio::spawn(reloader.run(move |config, changed| {
+            refuse_known_secrets(config)?;
+            // A listener stays what it is, plain or TLS; the certificate is another one.
+            let identity = if tls.is_some() { load_identity(config)? } else { None };
+            let now = config.kafka.fingerprint();
+            let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+            gateway.reload(config, touches(changed, &PRODUCER) || now != *files)?;
+            *files = now;
+            if let (Some(tls), Some(identity)) = (&tls, identity) {
+                gauges.certificate_expires(identity.expires);
+                tls.replace(identity);
+            }
+            Ok(Vec::new())
+        }))
+    };
     let phase = watch::Sender::new(Phase::Serving);
-    let listeners = gateway::Listeners { public, phase };
+    let listeners = gateway::Listeners { public, tls, phase };
     let rest = gateway::serve(gateway, &config, listeners, &metrics, shutdown).await;
+    reloads.abort();
     operators.stop().await;
     Ok(farewell(rest))
 }
@@ -49,6 +108,29 @@ fn farewell(rest: gateway::Rest) -> ExitCode {
         tracing::info!("stopped");
     }
     ExitCode::SUCCESS
+}
+
+/// What everybody knows proves nothing.
+fn refuse_known_secrets(config: &Config) -> Result<(), ConfigError> {
+    let known = |source: &&SourceConfig| source.secrets().is_ok_and(|secrets| dev::knows_one_of(&secrets));
+    match config.sources.values().find(known) {
+        None => Ok(()),
+        Some(source) => Err(ConfigError {
+            origin: config.path.display().to_string(),
+            message: format!(
+                "[sources.{}] secrets: one of them is the secret of `hookstream dev`, which everybody knows; set the one that {} shows you",
+                source.name,
+                source.provider.title()
+            ),
+        }),
+    }
+}
+
+/// The certificate of the public port.
+fn load_identity(config: &Config) -> Result<Option<Identity>, ConfigError> {
+    let load = |tls: &TlsConfig| Identity::load(&tls.certificate, &tls.key, Timestamp::now());
+    let wrong = |message| ConfigError { origin: config.path.display().to_string(), message };
+    config.gateway.tls.as_ref().map(load).transpose().map_err(wrong)
 }
 
 /// Every effective limit, once, so that nobody has to guess.
@@ -97,13 +179,14 @@ impl Operators {
         let limits = Limits {
             max_connections: 64,
             header_timeout: config.gateway.header_timeout,
+            idle_timeout: config.gateway.idle_timeout,
             finish: std::time::Duration::from_secs(1),
         };
         let (watched, ready) = (Arc::clone(&operations), metrics.ready.clone());
         metrics.before_scrape(move || ready.set(i64::from(watched.ready().is_ok())));
         let router = admin::router(Arc::clone(metrics), operations, config.admin.hosts.clone(), access);
         let phase = watch::Sender::new(Phase::Serving);
-        let task = tokio::spawn(crate::http::serve(listener, router, limits, None, phase.subscribe()));
+        let task = tokio::spawn(crate::http::serve(listener, router, limits, None, None, phase.subscribe()));
         Ok(Self { address, phase, task })
     }
 

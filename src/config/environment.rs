@@ -10,12 +10,12 @@ const SECTIONS: [&str; 6] = ["gateway", "admin", "kafka", "spool", "enrich", "lo
 /// librdkafka's properties have dots where a variable's name cannot.
 const PROPERTY_TABLES: [&str; 3] = ["properties", "producer", "consumer"];
 
-/// Apply every override to the file, one after the other, so that an error names its variable.
+/// Apply every override to the file, one after the other, so that an error names its variable. Returned as a table too.
 pub(super) fn overridden(
     file: File,
     text: &str,
     variables: impl IntoIterator<Item = (String, String)>,
-) -> Result<File, ConfigError> {
+) -> Result<(Table, File), ConfigError> {
     let mut overrides: Vec<(String, Vec<String>, String)> = Vec::new();
     for (name, value) in variables {
         let Some((section, rest)) = name.strip_prefix("HOOKSTREAM_").and_then(|rest| rest.split_once("__")) else {
@@ -31,12 +31,12 @@ pub(super) fn overridden(
         overrides.push((name, path, value));
     }
     overrides.sort();
-    let Ok(mut table) = text.parse::<Table>() else { return Ok(file) };
+    let Ok(mut table) = text.parse::<Table>() else { return Ok((Table::new(), file)) };
     let mut file = file;
     for (name, path, value) in overrides {
         (table, file) = apply(&table, &path, &value).map_err(|message| ConfigError::new(&name, message))?;
     }
-    Ok(file)
+    Ok((table, file))
 }
 
 /// The file with one override. What looks like a number is tried as one first, then as the text it may be meant for; a

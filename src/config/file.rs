@@ -53,8 +53,14 @@ pub struct Gateway {
     pub max_connections: usize,
     /// Bytes of request bodies in memory at most, over all requests; beyond it 503.
     pub max_body_bytes_in_flight: Bytes,
-    /// The time in which the headers of a request must be complete.
+    /// The time in which the headers of a request must be complete, from their first byte; for the first request of a connection from its begin.
     pub header_timeout: Length,
+    /// How long a connection may rest between two requests. Longer than the load balancer keeps its own, or requests are lost in between.
+    pub idle_timeout: Length,
+    /// Refuse what came neither over our own TLS nor from a trusted proxy that says `X-Forwarded-Proto: https`.
+    pub require_https: bool,
+    /// TLS on the public port, for those without a proxy that does it.
+    pub tls: Option<Tls>,
     /// Requests that failed verification, per address and second, before 429. Verified requests never count.
     pub failed_requests_per_second: u32,
     /// How long the listener goes on accepting after SIGTERM, so that load balancers can notice.
@@ -70,10 +76,27 @@ impl Default for Gateway {
             max_connections: 10_000,
             max_body_bytes_in_flight: Bytes(64 << 20),
             header_timeout: Length(Duration::from_secs(10)),
+            idle_timeout: Length(Duration::from_secs(75)),
+            require_https: false,
+            tls: None,
             failed_requests_per_second: 20,
             drain_delay: Length(Duration::from_secs(5)),
         }
     }
+}
+
+/// `[gateway.tls]`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate chain as PEM, the leaf first. Read again when it changes.
+    pub certificate: PathBuf,
+    /// Its private key as PEM.
+    pub key: PathBuf,
+    /// The time in which a handshake must be complete. Default 10s.
+    pub handshake_timeout: Option<Length>,
+    /// Handshakes under way at most; further ones wait. Default 256.
+    pub max_handshakes: Option<usize>,
 }
 
 /// `[admin]`
@@ -287,6 +310,17 @@ pub enum KeyBy {
     Subject,
 }
 
+/// What becomes of an event that is durable here and comes again.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Redeliveries {
+    /// It is answered and not stored again.
+    #[default]
+    Drop,
+    /// A minute after the last copy or later it is somebody's deliberate redelivery: stored again, with a run id.
+    Pass,
+}
+
 /// `[sources.NAME]`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -330,6 +364,8 @@ pub struct Source {
     pub format: Format,
     /// What keys the Kafka records.
     pub key: KeyBy,
+    /// drop, or pass: store an event again that this gateway has stored before, with a run id, so that it is enriched again. For redeliveries by hand of providers that do not retry (GitHub); retries of others would pass too.
+    pub redeliveries: Redeliveries,
     /// The raw topic, instead of the template; several sources may share one.
     pub topic: Option<String>,
     /// The largest body taken; larger ones get 413. Default 1MiB.

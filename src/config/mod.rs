@@ -11,6 +11,7 @@ mod secrets_file;
 mod source;
 mod topics;
 mod value;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,13 +22,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::provider::Catalogue;
-pub use file::{KeyBy, LogFormat, WhenAway};
+pub use file::{KeyBy, LogFormat, Redeliveries, WhenAway};
 pub use properties::Properties;
 pub use secret::Secret;
 pub use secrets_file::{Mark as SecretsMark, SecretsFile};
 pub use source::SourceConfig;
 pub use topics::{RETRY_DELAYS, TopicsConfig};
 pub use value::{Bytes, Length, SecretRef};
+pub use watch::Fingerprint;
 
 /// A wrong configuration: the process ends with code 78 and this message.
 #[derive(Debug)]
@@ -75,6 +77,8 @@ pub struct Config {
     pub sources: BTreeMap<String, SourceConfig>,
     /// Every provider known.
     pub catalogue: Catalogue,
+    /// What was written, with the overrides; empty where there was no text.
+    written: toml::Table,
 }
 
 /// `[gateway]`, checked.
@@ -92,10 +96,37 @@ pub struct GatewayConfig {
     pub max_body_bytes_in_flight: usize,
     /// Time for a request's headers.
     pub header_timeout: Duration,
+    /// Time between two requests of a connection.
+    pub idle_timeout: Duration,
+    /// Whether plain HTTP is refused.
+    pub require_https: bool,
+    /// TLS on the public port.
+    pub tls: Option<TlsConfig>,
     /// Failed requests per address and second.
     pub failed_requests_per_second: u32,
     /// How long SIGTERM leaves the listener open.
     pub drain_delay: Duration,
+}
+
+/// `[gateway.tls]`, checked; its files not yet read.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Time for a handshake.
+    pub handshake_timeout: Duration,
+    /// Handshakes under way at most.
+    pub max_handshakes: usize,
+}
+
+impl TlsConfig {
+    fn new(file: file::Tls) -> Result<Self, String> {
+        let max_handshakes = at_least_one("gateway.tls.max_handshakes", file.max_handshakes.unwrap_or(256))?;
+        let handshake_timeout = file.handshake_timeout.map_or(Duration::from_secs(10), |length| length.0);
+        Ok(Self { certificate: file.certificate, key: file.key, handshake_timeout, max_handshakes })
+    }
 }
 
 /// `[admin]`, checked.
@@ -182,7 +213,8 @@ impl Config {
         // The file alone first: its errors then carry their line.
         let file: file::File =
             toml::from_str(text).map_err(|error| ConfigError::new(&origin, redact::located(&error, text)))?;
-        Self::from_file(path, environment::overridden(file, text, variables)?)
+        let (written, file) = environment::overridden(file, text, variables)?;
+        Ok(Self { written, ..Self::from_file(path, file)? })
     }
 
     /// The same from what a file would say; `path` is what errors call it.
@@ -198,7 +230,7 @@ impl Config {
 
     fn check(path: &Path, file: file::File) -> Result<Self, Fault> {
         let mut catalogue = Catalogue::embedded().map_err(|error| ConfigError::new("built-in providers", error))?;
-        let providers_dir = file.providers_dir.map(|dir| path.parent().unwrap_or(Path::new(".")).join(dir));
+        let providers_dir = file.providers_dir.as_ref().map(|dir| path.parent().unwrap_or(Path::new(".")).join(dir));
         if let Some(dir) = &providers_dir {
             add_providers(&mut catalogue, dir)?;
         }
@@ -209,6 +241,11 @@ impl Config {
                     .to_owned()
                     .into(),
             );
+        }
+        if file.gateway.require_https && file.gateway.tls.is_none() && file.gateway.trusted_proxies.is_empty() {
+            return Err("gateway.require_https: nothing could get in without [gateway.tls] or gateway.trusted_proxies"
+                .to_owned()
+                .into());
         }
         let public_url = file.gateway.public_url.as_deref().map(public_url).transpose()?;
         let mut sources = BTreeMap::new();
@@ -238,6 +275,9 @@ impl Config {
                     file.gateway.max_body_bytes_in_flight,
                 )?,
                 header_timeout: file.gateway.header_timeout.0,
+                idle_timeout: file.gateway.idle_timeout.0,
+                require_https: file.gateway.require_https,
+                tls: file.gateway.tls.map(TlsConfig::new).transpose()?,
                 failed_requests_per_second: file.gateway.failed_requests_per_second,
                 drain_delay: file.gateway.drain_delay.0,
             },
@@ -267,6 +307,7 @@ impl Config {
             log: file.log,
             sources,
             catalogue,
+            written: toml::Table::new(),
         })
     }
 
@@ -327,21 +368,25 @@ pub fn add_providers(catalogue: &mut Catalogue, dir: &Path) -> Result<(), Config
 pub fn own_files(dir: &Path, vectors: bool) -> Result<Vec<(String, String)>, ConfigError> {
     let unreadable =
         |error: std::io::Error| ConfigError::new(dir.display(), format!("cannot read providers_dir: {error}"));
-    let mut files: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.ends_with(".toml") && name.ends_with(".vectors.toml") == vectors {
-            files.push(path);
-        }
-    }
-    // One order on every file system, so that the same error comes first everywhere.
-    files.sort();
+    let files = provider_files(dir, vectors).map_err(unreadable)?;
     let read = |file: &PathBuf| {
         let text = std::fs::read_to_string(file).map_err(|error| ConfigError::new(file.display(), error))?;
         Ok((file.display().to_string(), text))
     };
     files.iter().map(read).collect()
+}
+
+/// The paths of a directory's provider files, or vector files, in one order on every file system.
+fn provider_files(dir: &Path, vectors: bool) -> std::io::Result<BTreeSet<PathBuf>> {
+    let mut files = BTreeSet::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".toml") && name.ends_with(".vectors.toml") == vectors {
+            files.insert(path);
+        }
+    }
+    Ok(files)
 }
 
 /// The URL of `gateway.public_url`, without a slash at its end.

@@ -1,6 +1,7 @@
 //! librdkafka properties given by the operator, without those that the guarantees rest on.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::file::Property;
 use super::value::SecretRef;
@@ -79,6 +80,17 @@ impl Properties {
                 }
             })
             .collect()
+    }
+}
+
+impl Properties {
+    /// The files that the values come from, and those that librdkafka reads itself: certificates, keys, keystores.
+    pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.0.iter().filter_map(|(name, value)| match value {
+            Value::Reference(reference) => reference.file().map(Path::to_path_buf),
+            Value::Literal(text) if name.ends_with(".location") => Some(PathBuf::from(text)),
+            Value::Literal(_) => None,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! One source: a configured endpoint of a provider.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use http::HeaderMap;
 use ipnet::IpNet;
 use url::Url;
 
-use super::file::{KeyBy, Source, WhenAway};
+use super::file::{KeyBy, Redeliveries, Source, WhenAway};
 use super::secrets_file::SecretsFile;
 use super::topics::{TopicsConfig, is_topic_name};
 use super::value::SecretRef;
@@ -39,6 +40,8 @@ pub struct SourceConfig {
     pub format: Format,
     /// What keys them.
     pub key: KeyBy,
+    /// Whether an event that is durable may be stored again.
+    pub redeliveries: Redeliveries,
     /// The raw topic.
     pub raw_topic: String,
     /// The largest body, in bytes.
@@ -110,6 +113,7 @@ impl SourceConfig {
             name: name.to_owned(),
             format: file.format,
             key: file.key,
+            redeliveries: file.redeliveries,
             raw_topic,
             max_body: usize::try_from(max_body).unwrap_or(DEFAULT_MAX_BODY),
             deadline,
@@ -260,6 +264,13 @@ impl SourceConfig {
         let mut secrets = secrets.map_err(|error| self.at(&error))?;
         secrets.extend(stored.map_err(|error| self.at(&error))?);
         Ok(secrets)
+    }
+
+    /// The files that its secrets and credentials come from.
+    pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let tenants = self.tenants.values().flat_map(BTreeMap::values);
+        let references = self.secrets.iter().chain(self.credentials.values()).chain(tenants);
+        references.filter_map(|reference| reference.file().map(Path::to_path_buf))
     }
 
     /// The CloudEvents source attribute of its events.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -167,6 +167,14 @@ impl SecretRef {
             return Err(format!("{self} is empty; an empty secret would let anybody in"));
         }
         Ok(Secret::new(bytes))
+    }
+
+    /// The file that holds it.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Env(_) | Self::Given(_) => None,
+        }
     }
 }
 

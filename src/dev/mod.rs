@@ -33,7 +33,7 @@ use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 pub use keys::DevKey;
 use sandbox::Sandbox;
-pub use secrets::{params, public_secret, rules, secret, secrets, signing};
+pub use secrets::{knows_one_of, params, public_secret, rules, secret, secrets, signing};
 use show::Show;
 
 /// How long the enricher may take to own its partitions before the samples are sent all the same.
@@ -103,6 +103,8 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
         None => sources::built_in(arguments, &catalogue, &sandbox, &kafka, local(&public)?)?,
     };
     config.gateway.drain_delay = Duration::ZERO;
+    // Samples come over plain HTTP from this process.
+    (config.gateway.tls, config.gateway.require_https) = (None, false);
     config.gateway.listen = local(&public)?;
     config.admin.listen = local(&admin)?;
     let config = Arc::new(config);
@@ -131,7 +133,7 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
         let (gateway, config, metrics, shutdown) =
             (Arc::clone(&gateway), Arc::clone(&config), Arc::clone(&metrics), shutdown.clone());
         tokio::spawn(async move {
-            gateway::serve(gateway, &config, gateway::Listeners { public, phase }, &metrics, shutdown).await
+            gateway::serve(gateway, &config, gateway::Listeners { public, tls: None, phase }, &metrics, shutdown).await
         })
     };
     let ready = await_ready(&everything, &shutdown).await;

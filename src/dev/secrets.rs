@@ -11,13 +11,16 @@ use super::keys::DevKey;
 use crate::config::Secret;
 use crate::provider::{Binding, Provider, Rules};
 
+/// What the name of the provider stands between.
+const PREFIX: &str = "hookstream-dev-";
+const SUFFIX: &str = "-not-a-secret";
 /// A URL for finding out what a scheme takes; nothing is sent there.
 const SOME_URL: &str = "http://localhost/";
 
 /// The secret of a provider's source in `dev`, in the first form that its scheme takes: as it stands, `whsec_` and
 /// base64, base64, hexadecimal, or `user:password`. A `serve` with it would be open to the world.
 pub fn secret(provider: &Provider) -> Secret {
-    let plain = format!("hookstream-dev-{}-not-a-secret", provider.name());
+    let plain = format!("{PREFIX}{}{SUFFIX}", provider.name());
     let encoded = STANDARD.encode(&plain);
     let secret = |text: String| Secret::new(text.into_bytes());
     if provider.name() == "stripe" {
@@ -30,6 +33,20 @@ pub fn secret(provider: &Provider) -> Secret {
     let hexadecimal = hex::encode(&plain);
     let forms = [plain.clone(), format!("whsec_{encoded}"), encoded, hexadecimal, format!("hookstream-dev:{plain}")];
     forms.map(secret).into_iter().find(takes).unwrap_or_else(|| secret(plain))
+}
+
+/// Whether one of these is a secret of `dev`. Each provider's is looked for: it may have been copied to another's source.
+pub fn knows_one_of(secrets: &[Secret]) -> bool {
+    secrets.iter().any(|secret| {
+        let text = secret.expose();
+        let inner = text.strip_prefix(b"whsec_").unwrap_or(text);
+        let decoded = STANDARD.decode(inner).unwrap_or_default();
+        let hexadecimal = hex::decode(inner).unwrap_or_default();
+        [inner, &decoded, &hexadecimal].into_iter().any(|text| {
+            let text = text.strip_prefix(b"hookstream-dev:").unwrap_or(text);
+            text.starts_with(PREFIX.as_bytes()) && text.ends_with(SUFFIX.as_bytes())
+        })
+    })
 }
 
 /// The parameters of a provider's source in `dev`.

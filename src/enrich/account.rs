@@ -146,6 +146,23 @@ impl Accounts {
         self.under_way
     }
 
+    /// Take over the credentials of the same accounts; their budgets and requests under way stay. An account that was
+    /// refused with the old ones is asked again. Returns how many changed.
+    pub(crate) fn renew(&mut self, from: Self) -> usize {
+        let mut changed = 0;
+        for fresh in from.accounts {
+            let same = |account: &&mut Account| account.source == fresh.source && account.tenant == fresh.tenant;
+            if let Some(account) = self.accounts.iter_mut().find(same)
+                && account.headers != fresh.headers
+            {
+                account.headers = fresh.headers;
+                account.breaker = Breaker::default();
+                changed += 1;
+            }
+        }
+        changed
+    }
+
     /// How many accounts of each source are taken for away.
     pub(crate) fn away(&self) -> HashMap<&Arc<str>, i64> {
         let mut away = HashMap::new();

@@ -42,7 +42,7 @@ const FRESH: Duration = Duration::from_secs(5);
 /// How often a failed restore is begun again.
 const RESTORE_AGAIN: Duration = Duration::from_secs(1);
 
-/// How often gauges are set and old claims leave.
+/// How often gauges are set, old claims leave and new credentials are taken over.
 const TELL: Duration = Duration::from_secs(1);
 
 /// How long a question for a topic's partitions may take.
@@ -307,6 +307,10 @@ impl Owner {
             return;
         }
         self.told_at = Some(now);
+        if let Some(accounts) = self.progress.renewed() {
+            let renewed = self.accounts.renew(accounts);
+            tracing::info!(renewed, "credentials of the providers' APIs taken over");
+        }
         if !self.shares_known {
             self.share_budgets();
         }

@@ -8,9 +8,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use super::account::Accounts;
 use super::holding::WorkSlot;
 use super::lane::State;
+use super::source::Sources;
 use super::verdict::{Decision, OUTCOMES};
+use crate::config::Config;
 use crate::http::admin::Operations;
 use crate::telemetry::EnrichMetrics;
 
@@ -49,6 +52,8 @@ pub struct Progress {
     settled: [AtomicU64; OUTCOMES.len()],
     trouble: Mutex<Option<String>>,
     feed: broadcast::Sender<Settled>,
+    /// Accounts with other credentials, until the loop takes them over.
+    renewed: Mutex<Option<Accounts>>,
 }
 
 impl Default for Progress {
@@ -61,11 +66,28 @@ impl Default for Progress {
             settled: Default::default(),
             trouble: Mutex::default(),
             feed: broadcast::Sender::new(FEED),
+            renewed: Mutex::default(),
         }
     }
 }
 
 impl Progress {
+    /// Have the loop use the credentials that this configuration names, as they are now. Of the rest of it nothing is
+    /// taken over.
+    ///
+    /// # Errors
+    /// A credential that is missing or cannot be sent in a header; the ones in use then stay.
+    pub fn renew(&self, config: &Config) -> Result<(), String> {
+        let (_, accounts) = Sources::new(config)?;
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(accounts);
+        Ok(())
+    }
+
+    /// What [`Progress::renew`] left for the loop.
+    pub(super) fn renewed(&self) -> Option<Accounts> {
+        self.renewed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Watch records as they are committed.
     pub fn watch(&self) -> broadcast::Receiver<Settled> {
         self.feed.subscribe()

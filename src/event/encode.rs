@@ -42,6 +42,8 @@ pub struct Extra<'a> {
     pub kept_headers: &'a [(&'a str, &'a [u8])],
     /// The W3C trace context.
     pub traceparent: Option<&'a str>,
+    /// The exact bytes of the request, where they are neither `data` nor the body in it: a compressed body.
+    pub received: Option<&'a [u8]>,
 }
 
 /// A value and its headers: a record without topic and key.
@@ -155,8 +157,13 @@ fn finish(headers: &mut Headers, data: &Data<'_>, extra: Extra<'_>) {
     for (name, value) in extra.kept_headers {
         headers.push((Cow::Owned(format!("http-{name}")), value.to_vec()));
     }
-    if let Data::Derived { body, .. } = data {
-        headers.push((Cow::Borrowed(RAW_BODY_HEADER), body.to_vec()));
+    let received = match data {
+        _ if extra.received.is_some() => extra.received,
+        Data::Derived { body, .. } => Some(*body),
+        _ => None,
+    };
+    if let Some(received) = received {
+        headers.push((Cow::Borrowed(RAW_BODY_HEADER), received.to_vec()));
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::CONTENT_LENGTH;
 use ipnet::IpNet;
 
+use crate::http::Peer;
 use crate::provider::Reject;
 
 /// The size of a request's headers, names and values, beyond which it is refused, in bytes.
@@ -43,6 +44,16 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
     address
 }
 
+/// Whether a request came over HTTPS: over our own TLS, or, as a proxy we trust says, over the proxy's. Of several
+/// proxies the first one's word counts, which stands first.
+pub(super) fn is_https(peer: Peer, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    let address = peer.address.ip().to_canonical();
+    let proto = || headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()?.split(',').next());
+    peer.tls
+        || trusted.iter().any(|net| net.contains(&address))
+            && proto().is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
+}
+
 /// Whether an address may send to a source. An empty list allows all.
 pub(super) fn address_allowed(address: IpAddr, allow: &[IpNet]) -> Result<(), Reject> {
     if allow.is_empty() || allow.iter().any(|net| net.contains(&address)) {
@@ -52,12 +63,8 @@ pub(super) fn address_allowed(address: IpAddr, allow: &[IpNet]) -> Result<(), Re
     }
 }
 
-/// The headers that can be judged without the body.
-pub(super) fn headers_allowed(headers: &HeaderMap, max_body: usize) -> Result<(), Reject> {
-    let identity = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if !headers.get_all(CONTENT_ENCODING).iter().all(identity) {
-        return Err(Reject::UnsupportedEncoding);
-    }
+/// The length that the headers declare, judged without the body.
+pub(super) fn length_allowed(headers: &HeaderMap, max_body: usize) -> Result<(), Reject> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > max_body as u64) {
         return Err(Reject::BodyTooLarge);
@@ -81,6 +88,11 @@ pub(super) struct PerSecond<K> {
 impl<K: std::hash::Hash + Eq> PerSecond<K> {
     pub(super) fn new(limit: u32) -> Self {
         Self { limit, inner: Mutex::new((Instant::now(), HashMap::new())) }
+    }
+
+    /// The most per second.
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
     }
 
     /// Count one more; `false` when it is beyond the limit. `overflow` takes the place of keys beyond the bound.
@@ -140,6 +152,27 @@ mod tests {
         );
         assert_eq!(client_address(address("10.0.0.1"), &forwarded(&["junk"]), &trusted), address("10.0.0.1"));
         assert_eq!(client_address(address("::ffff:10.0.0.1"), &forwarded(&["1.2.3.4"]), &trusted), address("1.2.3.4"));
+    }
+
+    #[test]
+    fn https_is_ours_or_a_trusted_proxys_word() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let said = |proto: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-proto", http::HeaderValue::from_static(proto));
+            headers
+        };
+        for (peer, tls, headers, expected) in [
+            ("9.9.9.9:1", true, HeaderMap::new(), true),
+            ("9.9.9.9:1", false, said("https"), false),
+            ("10.1.1.1:1", false, said("https"), true),
+            ("[::ffff:10.1.1.1]:1", false, said("HTTPS, http"), true),
+            ("10.1.1.1:1", false, said("http, https"), false),
+            ("10.1.1.1:1", false, HeaderMap::new(), false),
+        ] {
+            let peer = Peer { address: peer.parse().unwrap(), tls };
+            assert_eq!(is_https(peer, &headers, &trusted), expected, "{peer:?} {headers:?}");
+        }
     }
 
     #[test]

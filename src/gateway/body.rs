@@ -16,7 +16,7 @@ use crate::provider::Reject;
 #[derive(Debug)]
 pub(super) struct Memory {
     used: AtomicUsize,
-    limit: usize,
+    limit: AtomicUsize,
     gauge: IntGauge,
 }
 
@@ -29,25 +29,47 @@ pub(super) struct Share {
 
 impl Memory {
     pub(super) fn new(limit: usize, gauge: IntGauge) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), limit, gauge })
+        Arc::new(Self { used: AtomicUsize::new(0), limit: AtomicUsize::new(limit), gauge })
     }
 
-    fn share(self: &Arc<Self>) -> Share {
+    /// What is held beyond a smaller limit stays held; only nothing is added.
+    pub(super) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    pub(super) fn share(self: &Arc<Self>) -> Share {
         Share { memory: Arc::clone(self), bytes: 0 }
     }
 }
 
 impl Share {
     /// Take more, or leave everything as it is.
-    fn grow(&mut self, bytes: usize) -> Result<(), Unavailable> {
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Unavailable> {
         let used = self.memory.used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-        if used > self.memory.limit {
+        if used > self.memory.limit.load(Ordering::Relaxed) {
             self.memory.used.fetch_sub(bytes, Ordering::Relaxed);
             return Err(Unavailable::Memory);
         }
         self.bytes += bytes;
         self.memory.gauge.add(bytes.try_into().unwrap_or(i64::MAX));
         Ok(())
+    }
+}
+
+impl Share {
+    /// Give some of it back.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.memory.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.memory.gauge.sub(bytes.try_into().unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+impl Memory {
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
     }
 }
 
@@ -111,11 +133,11 @@ mod tests {
     async fn a_body_at_the_limit_passes_and_one_byte_more_does_not() {
         let memory = memory(100);
         let (bytes, share) = read(Body::from(vec![7; 10]), 10, soon(), &memory).await.unwrap();
-        assert_eq!((bytes.len(), memory.used.load(Ordering::Relaxed)), (10, 10));
+        assert_eq!((bytes.len(), memory.used()), (10, 10));
         drop(share);
         let refused = read(Body::from(vec![7; 11]), 10, soon(), &memory).await.unwrap_err();
         assert_eq!(refused, Refused::Reject(Reject::BodyTooLarge));
-        assert_eq!(memory.used.load(Ordering::Relaxed), 0, "nothing is held after a refusal");
+        assert_eq!(memory.used(), 0, "nothing is held after a refusal");
     }
 
     #[tokio::test]

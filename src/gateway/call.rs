@@ -86,8 +86,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn begin(gateway: Arc<Gateway>, address: IpAddr, path: &str) -> Self {
-        let source = gateway.sources.get(path).cloned();
+    pub(super) fn begin(gateway: Arc<Gateway>, source: Option<Arc<Source>>, address: IpAddr) -> Self {
         let number = gateway.numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let now = (gateway.clock)();
         gateway.journal.arrived();

@@ -3,18 +3,23 @@
 //! An id enters it for good only when its record is durable. Copies that arrive while the first is under way share its
 //! outcome, whatever it is.
 
-use std::collections::{HashMap, HashSet, VecDeque, hash_map};
+use std::collections::{HashMap, VecDeque, hash_map};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::answer::Unavailable;
 use super::delivery::{Durable, Pending};
 
-/// How long an id is remembered: the longest retry schedules of the providers end within a few days, most within one;
-/// what comes later is caught by the enricher.
-const AGE: Duration = Duration::from_secs(24 * 3600);
+/// How long an id is remembered where memory allows: nearly all published retry schedules end within three days (Stripe,
+/// PayPal, Standard Webhooks); what comes later is caught by the enricher.
+const AGE: Duration = Duration::from_secs(96 * 3600);
+
+/// A copy sooner than this after the last is a retry or a captured request, never a person's redelivery.
+const APART: SignedDuration = SignedDuration::from_secs(60);
 
 /// An event id, shortened to what cannot collide by accident or on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,38 +57,62 @@ pub(super) enum Entry {
 
 /// One source's window.
 pub(super) struct Window {
-    capacity: usize,
+    capacity: AtomicUsize,
     inner: Mutex<Inner>,
+}
+
+struct Underway {
+    /// When its request came, by the gateway's clock.
+    at: Timestamp,
+    /// Who else waits for it.
+    others: Vec<Arc<Pending>>,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    since: Instant,
+    /// When its request came; unknown for what was read back after a start.
+    at: Option<Timestamp>,
 }
 
 #[derive(Default)]
 struct Inner {
-    /// Who else waits for it.
-    underway: HashMap<Key, Vec<Arc<Pending>>>,
-    durable: HashSet<Key>,
+    underway: HashMap<Key, Underway>,
+    durable: HashMap<Key, Known>,
     /// The durable ones, oldest first.
     ages: VecDeque<(Instant, Key)>,
 }
 
 impl Window {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, inner: Mutex::default() }
+        Self { capacity: AtomicUsize::new(capacity), inner: Mutex::default() }
     }
 
-    /// Ask about an id on behalf of a request.
-    pub(super) fn enter(&self, key: Key, pending: &Arc<Pending>) -> Entry {
+    /// Another bound; it holds from the next id on.
+    pub(super) fn set_capacity(&self, capacity: usize) {
+        self.capacity.store(capacity, Ordering::Relaxed);
+    }
+
+    /// Whether a copy that comes now may be a person's redelivery: its event has been durable for a while.
+    pub(super) fn is_redelivery(&self, key: Key, at: Timestamp) -> bool {
+        let known = self.inner().durable.get(&key).and_then(|durable| durable.at);
+        known.is_some_and(|known| at.duration_since(known) >= APART)
+    }
+
+    /// Ask about an id on behalf of a request that came at `at`. `again`: as a redelivery, durable or not.
+    pub(super) fn enter(&self, key: Key, pending: &Arc<Pending>, at: Timestamp, again: bool) -> Entry {
         let mut inner = self.inner();
-        if inner.durable.contains(&key) {
+        if !again && inner.durable.contains_key(&key) {
             return Entry::Durable;
         }
         match inner.underway.entry(key) {
             hash_map::Entry::Vacant(place) => {
-                place.insert(Vec::new());
+                place.insert(Underway { at, others: Vec::new() });
                 Entry::First
             }
-            hash_map::Entry::Occupied(others) if others.get().len() >= MAX_JOINED => Entry::Crowded,
-            hash_map::Entry::Occupied(mut others) => {
-                others.get_mut().push(Arc::clone(pending));
+            hash_map::Entry::Occupied(under_way) if under_way.get().others.len() >= MAX_JOINED => Entry::Crowded,
+            hash_map::Entry::Occupied(mut under_way) => {
+                under_way.get_mut().others.push(Arc::clone(pending));
                 Entry::Joined
             }
         }
@@ -93,10 +122,12 @@ impl Window {
     pub(super) fn settle(&self, key: Key, outcome: Result<Durable, Unavailable>, now: Instant) {
         let joined = {
             let mut inner = self.inner();
+            let under_way = inner.underway.remove(&key);
             if outcome.is_ok() {
-                inner.remember(key, now, self.capacity);
+                let at = under_way.as_ref().map(|under_way| under_way.at);
+                inner.remember(key, now, at, self.capacity.load(Ordering::Relaxed));
             }
-            inner.underway.remove(&key).unwrap_or_default()
+            under_way.map(|under_way| under_way.others).unwrap_or_default()
         };
         for pending in joined {
             pending.settled(outcome);
@@ -105,7 +136,7 @@ impl Window {
 
     /// An id whose record is durable since before this process began.
     pub(super) fn restore(&self, key: Key, now: Instant) {
-        self.inner().remember(key, now, self.capacity);
+        self.inner().remember(key, now, None, self.capacity.load(Ordering::Relaxed));
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -114,11 +145,10 @@ impl Window {
 }
 
 impl Inner {
-    fn remember(&mut self, key: Key, now: Instant, capacity: usize) {
-        if self.durable.insert(key) {
-            self.ages.push_back((now, key));
-            self.forget(capacity, now);
-        }
+    fn remember(&mut self, key: Key, now: Instant, at: Option<Timestamp>, capacity: usize) {
+        self.durable.insert(key, Known { since: now, at });
+        self.ages.push_back((now, key));
+        self.forget(capacity, now);
     }
 
     fn forget(&mut self, capacity: usize, now: Instant) {
@@ -127,7 +157,10 @@ impl Inner {
                 return;
             }
             self.ages.pop_front();
-            self.durable.remove(&key);
+            // A redelivery has made it younger.
+            if self.durable.get(&key).is_some_and(|durable| durable.since == since) {
+                self.durable.remove(&key);
+            }
         }
     }
 }
@@ -137,6 +170,7 @@ mod tests {
     use super::*;
     use crate::kafka::Delivery;
 
+    const EARLY: Timestamp = Timestamp::UNIX_EPOCH;
     const DURABLE: Result<Durable, Unavailable> = Ok(Durable::Kafka(Delivery { partition: 0, offset: 7 }));
 
     #[test]
@@ -144,14 +178,38 @@ mod tests {
         let window = Window::new(10);
         let key = Key::new("evt_1");
         let (first, _) = Pending::new(1);
-        assert_eq!(window.enter(key, &first), Entry::First);
+        assert_eq!(window.enter(key, &first, EARLY, false), Entry::First);
         let (second, mut outcome) = Pending::new(1);
-        assert_eq!(window.enter(key, &second), Entry::Joined);
+        assert_eq!(window.enter(key, &second, EARLY, false), Entry::Joined);
         window.settle(key, Err(Unavailable::Deadline), Instant::now());
         assert_eq!(outcome.try_recv().unwrap(), Err(Unavailable::Deadline), "two copies share one outcome");
-        assert_eq!(window.enter(key, &first), Entry::First, "a failed first copy leaves no trace");
+        assert_eq!(window.enter(key, &first, EARLY, false), Entry::First, "a failed first copy leaves no trace");
         window.settle(key, DURABLE, Instant::now());
-        assert_eq!(window.enter(key, &first), Entry::Durable);
+        assert_eq!(window.enter(key, &first, EARLY, false), Entry::Durable);
+    }
+
+    #[test]
+    fn a_redelivery_comes_a_while_later_and_shares_its_outcome_too() {
+        let window = Window::new(2);
+        let key = Key::new("evt_1");
+        let (pending, _) = Pending::new(1);
+        let start = Instant::now();
+        assert!(!window.is_redelivery(key, EARLY), "never seen");
+        window.enter(key, &pending, EARLY, false);
+        window.settle(key, DURABLE, start);
+        assert!(!window.is_redelivery(key, EARLY + SignedDuration::from_secs(59)), "a retry");
+        let later = EARLY + APART;
+        assert!(window.is_redelivery(key, later));
+        assert_eq!(window.enter(key, &pending, later, true), Entry::First);
+        assert_eq!(window.enter(key, &pending, later, true), Entry::Joined);
+        assert_eq!(window.enter(key, &pending, later, false), Entry::Durable, "the first copy still is");
+        window.settle(key, Err(Unavailable::Deadline), start);
+        assert!(window.is_redelivery(key, later), "one that failed may come again");
+        window.enter(key, &pending, later, true);
+        window.settle(key, DURABLE, start + Duration::from_secs(1));
+        assert!(!window.is_redelivery(key, later + APART / 2), "not at any speed");
+        window.settle(Key::new("evt_2"), DURABLE, start + Duration::from_secs(2));
+        assert_eq!(window.enter(key, &pending, later, false), Entry::Durable, "its younger age holds");
     }
 
     #[test]
@@ -160,12 +218,12 @@ mod tests {
         let start = Instant::now();
         let (pending, _) = Pending::new(1);
         for id in ["a", "b", "c"] {
-            window.enter(Key::new(id), &pending);
+            window.enter(Key::new(id), &pending, EARLY, false);
             window.settle(Key::new(id), DURABLE, start);
         }
-        assert_eq!(window.enter(Key::new("a"), &pending), Entry::First, "the oldest made room");
-        assert_eq!(window.enter(Key::new("c"), &pending), Entry::Durable);
+        assert_eq!(window.enter(Key::new("a"), &pending, EARLY, false), Entry::First, "the oldest made room");
+        assert_eq!(window.enter(Key::new("c"), &pending, EARLY, false), Entry::Durable);
         window.settle(Key::new("a"), DURABLE, start + AGE + Duration::from_secs(1));
-        assert_eq!(window.enter(Key::new("c"), &pending), Entry::First, "too old");
+        assert_eq!(window.enter(Key::new("c"), &pending, EARLY, false), Entry::First, "too old");
     }
 }

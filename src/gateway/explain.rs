@@ -14,7 +14,8 @@ impl Gateway {
     /// processor.
     pub(super) fn explain(&self, id: &str) -> Option<Value> {
         let refusal = self.journal.rejects.find(id)?;
-        let source = refusal.source.as_ref().and_then(|name| self.sources.values().find(|source| source.name == *name));
+        let sources = self.sources.load();
+        let source = refusal.source.as_ref().and_then(|name| sources.named(name));
         let looked_at = refusal.reason.status() == 401;
         let diagnosis = match (source, &refusal.evidence) {
             (Some(source), Some(evidence)) if looked_at => self.diagnosis(source, &refusal, evidence),
@@ -42,7 +43,8 @@ impl Gateway {
             return kept_no_more(refusal.reason, "Its body was too large to be kept (256 KiB).");
         };
         let rules = source.rules.now();
-        let others = self.sources.values().filter(|other| other.name != source.name);
+        let sources = self.sources.load();
+        let others = sources.by_path.values().filter(|other| other.name != source.name);
         let others: Vec<_> = others.map(|other| (other, other.rules.now())).collect();
         let others: Vec<Suspect<'_>> = others.iter().map(|(other, rules)| other.suspect(rules)).collect();
         let offered = [(
@@ -97,7 +99,8 @@ impl Gateway {
     fn nearest(&self, path: &str) -> String {
         let plain = |path: &str| path.trim_matches('/').replace("//", "/").to_ascii_lowercase();
         let wanted = plain(path);
-        let mut paths: Vec<&str> = self.sources.values().map(|source| source.path()).collect();
+        let sources = self.sources.load();
+        let mut paths: Vec<&str> = sources.by_path.values().map(|source| source.path()).collect();
         paths.sort_unstable();
         let near = paths.iter().find(|known| plain(known) == wanted);
         let inside = || paths.iter().find(|known| wanted.ends_with(&plain(known)) || plain(known).ends_with(&wanted));

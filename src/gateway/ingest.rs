@@ -1,9 +1,9 @@
 //! The path of a webhook: limits → raw body → verify → parse → envelope → produce → answer. The order is a security property.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::response::Response;
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request};
 use hyper::body::Incoming;
@@ -14,34 +14,54 @@ use super::call::Call;
 use super::delivery::{Durable, Errand, Pending};
 use super::duplicates::{Entry, Key};
 use super::source::{Item, Source};
-use super::{Gateway, admission, body};
-use crate::http::Handler;
+use super::{Gateway, admission, body, inflate};
+use crate::http::{Handler, Peer};
 use crate::provider::{self, Challenge, Reading, Reject};
 
 /// Every request on the public port.
 impl Handler for Arc<Gateway> {
-    async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response {
+    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response {
         let (parts, body) = request.into_parts();
-        let address = admission::client_address(peer.ip(), &parts.headers, &self.trusted_proxies);
-        let mut call = Call::begin(Arc::clone(self), address, parts.uri.path());
-        let result = ingest(self, &mut call, &parts, body).await;
-        call.end(&self.limited(result, address), &parts)
+        let sources = self.sources.load_full();
+        let address = admission::client_address(peer.address.ip(), &parts.headers, &sources.trusted_proxies);
+        let source = sources.by_path.get(parts.uri.path()).cloned();
+        let mut call = Call::begin(Arc::clone(self), source, address);
+        let https = !sources.require_https || admission::is_https(peer, &parts.headers, &sources.trusted_proxies);
+        let result = ingest(self, &mut call, &parts, body, https).await;
+        call.end(&Gateway::limited(&sources, result, address), &parts)
     }
 }
 
-async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incoming) -> Result<Answer, Refused> {
+/// `https`: whether the way that it came is a safe one, where that is asked for.
+async fn ingest(
+    gateway: &Gateway,
+    call: &mut Call,
+    parts: &Parts,
+    body: Incoming,
+    https: bool,
+) -> Result<Answer, Refused> {
     admission::headers_small(&parts.headers)?;
     let source = call.source.clone().ok_or(Reject::UnknownSource)?;
-    source.admit(call.address, &parts.headers)?;
-    let query = parts.uri.query().unwrap_or_default();
+    if !https {
+        return Err(Reject::HttpsRequired.into());
+    }
     let mut rules = source.rules.now();
+    let encoding = source.admit(&rules, call.address, &parts.headers)?;
+    let query = parts.uri.query().unwrap_or_default();
     let empty = provider::Request { method: &parts.method, headers: &parts.headers, query, body: b"", now: call.now };
     if parts.method != Method::POST {
         // Challenges come by GET, HEAD and OPTIONS; events never do.
         let reply = rules.handshake(&empty).map(|challenge| challenge.reply);
         return Ok(Answer::Handshake(reply.ok_or_else(|| rules.refusal(&empty))?));
     }
-    let (body, _share) = body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
+    let (body, mut share) =
+        body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
+    let mut inflate = |body: &Bytes| match encoding {
+        Some(encoding) => inflate::inflate(encoding, body, source.max_body, &mut share).map(Bytes::from),
+        None => Ok(body.clone()),
+    };
+    // What is signed comes first: mostly the bytes as they came, and then nothing of a forger is decompressed.
+    let body = if rules.signs_decoded() { inflate(&body)? } else { body };
     let request = provider::Request { body: &body, ..empty };
     if let Some(Challenge { reply, store }) = rules.handshake(&request) {
         let taken = match store {
@@ -68,16 +88,21 @@ async fn ingest(gateway: &Gateway, call: &mut Call, parts: &Parts, body: Incomin
         _ => verified.inspect_err(|_| call.unverified = Some(body.clone()))?,
     };
     source.verified(&verified, call.now, call.arrived)?;
-    let items: Vec<Item> = match rules.read(&verified, &request) {
+    let decoded = if rules.signs_decoded() { body.clone() } else { inflate(&body)? };
+    let read = provider::Request { body: &decoded, ..request };
+    let items: Vec<Item> = match rules.read(&verified, &read) {
         Ok(Reading::Handshake(reply)) => {
-            gateway.follow_up(&source, &reply);
+            gateway.network.follow_up(&source, &reply);
             return Ok(Answer::Handshake(reply));
         }
         Ok(Reading::Events(events)) => {
             if let (Some(learnt), Some(facts)) = (&mut call.learnt, events.first()) {
                 learnt.kind = Some(facts.providertype.clone().into_owned());
             }
-            events.iter().map(|facts| source.item(&rules, facts, &verified, &request)).collect()
+            let differs = encoding.is_some() && !rules.signs_decoded();
+            // An item of a batch cannot be verified again, and carries no body.
+            let received = (differs && events.len() == 1).then_some(&*body);
+            events.iter().map(|facts| source.item(&rules, facts, &verified, &read, received)).collect()
         }
         Err(unreadable) => {
             let letter = source.dead_letter(&rules, &unreadable, &verified, &request, call.id);
@@ -111,10 +136,10 @@ async fn deliver(
     let (pending, mut outcome) = Pending::new(items.len());
     // Each record is held until the request is over; so is its share of the memory of all bodies.
     let mut under_way = Vec::with_capacity(items.len());
-    for Item { record, id } in items {
+    for Item { record, id, again } in items {
         let key = id.as_deref().map(Key::new);
         let claim = key.map(|key| (Arc::clone(&source.window), key));
-        match key.map_or(Entry::First, |key| source.window.enter(key, &pending)) {
+        match key.map_or(Entry::First, |key| source.window.enter(key, &pending, call.now, again)) {
             Entry::Durable => pending.known(),
             Entry::Joined => {}
             Entry::Crowded => pending.settled(Err(Unavailable::Crowded)),

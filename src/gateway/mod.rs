@@ -11,6 +11,7 @@ mod counters;
 mod delivery;
 mod duplicates;
 mod explain;
+mod inflate;
 mod ingest;
 mod inquiry;
 mod journal;
@@ -21,15 +22,15 @@ mod rejects;
 mod replays;
 mod run;
 mod source;
+mod sources;
 mod spooling;
 
-use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ipnet::IpNet;
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit as Turn};
@@ -37,10 +38,9 @@ use tokio::sync::{Semaphore, SemaphorePermit as Turn};
 use crate::config::{Config, ConfigError};
 use crate::http::admin::Operations;
 use crate::kafka::Producer;
-use crate::provider::{Catalogue, Reject, Reply, Request, Rules};
+use crate::provider::{Catalogue, Reject, Request, Rules};
 use crate::spool::{Drain, Spool};
 use crate::telemetry::{GatewayMetrics, Metrics};
-use admission::PerSecond;
 use answer::Answer;
 pub use answer::{Outcome, Refused, Unavailable};
 use body::Memory;
@@ -48,9 +48,9 @@ use call::InFlight;
 use counters::Counters;
 use delivery::Receipt;
 pub use journal::{Fate, Journal};
-use keys::{Confirmations, Https, Transport};
+use keys::{Network, Transport};
 pub use run::{Listeners, Rest, bind, serve};
-use source::Source;
+use sources::Sources;
 pub use spooling::StartError;
 
 /// The label of requests to paths that nobody configured. Not a legal source name.
@@ -59,25 +59,30 @@ const UNKNOWN_SOURCE: &str = "(unknown)";
 /// Tells the time: what signed timestamps are held against, and what records are stamped with.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// How long a reload waits for the topics of new sources before it lets their requests in all the same.
+const NEW_TOPICS: Duration = Duration::from_secs(5);
+
 /// A gateway: the sources and the producer, without listeners.
 pub struct Gateway {
-    sources: HashMap<String, Arc<Source>>,
+    sources: ArcSwap<Sources>,
     producer: Arc<Producer<Receipt>>,
     memory: Arc<Memory>,
-    failures: PerSecond<IpAddr>,
     /// Turns at public-key signatures: half of the processors, so that no flood of them starves the other sources.
     turns: Semaphore,
-    /// Where a source needs the network for its keys.
-    confirmations: Option<Confirmations>,
-    trusted_proxies: Vec<IpNet>,
+    /// Where keys are fetched from, and subscriptions confirmed.
+    network: Network,
     in_flight: InFlight,
     numbers: AtomicU64,
     clock: Arc<Clock>,
     spool: Option<Arc<Spool>>,
     drain: Mutex<Option<Drain>>,
+    /// The topics of what was in the spool at the start.
+    waiting: Vec<Arc<str>>,
     metrics: GatewayMetrics,
     unknown: Counters,
     draining: AtomicBool,
+    /// Every topic was seen once.
+    started: AtomicBool,
     /// For `explain`: what other providers' requests look like.
     catalogue: Catalogue,
     /// What just happened.
@@ -109,43 +114,31 @@ impl Gateway {
         config: &Config,
         metrics: &Metrics,
         clock: Clock,
-        mut network: Option<Arc<dyn Transport>>,
+        network: Option<Arc<dyn Transport>>,
     ) -> Result<Arc<Self>, StartError> {
         let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
         let origin = config.path.display().to_string();
         let reopened = config.spool.as_ref().map(|spool| spooling::open(spool, &metrics.spool, &origin)).transpose()?;
         let spool = reopened.as_ref().map(|reopened| Arc::clone(&reopened.spool));
         let clock = Arc::new(clock);
-        let mut transport = || match &network {
-            Some(network) => Ok(Arc::clone(network)),
-            None => Ok(Arc::clone(network.insert(Arc::new(Https::new()?)))),
-        };
-        let mut sources = HashMap::new();
-        let mut topics = BTreeSet::from([config.kafka.topics.dead_letter_topic()]);
-        for source in config.sources.values() {
-            topics.insert(source.raw_topic.clone());
-            let compiled =
-                Source::new(source, config, spool.as_ref(), &metrics.gateway, &mut transport).map_err(wrong)?;
-            if let Some(reopened) = &reopened {
-                reopened.remember(&source.name, &compiled.window);
-            }
-            sources.insert(source.path.clone(), Arc::new(compiled));
+        let network = Network::new(network);
+        let sources = Sources::new(config, spool.as_ref(), &network, &metrics.gateway, None).map_err(wrong)?;
+        if let Some(reopened) = &reopened {
+            sources.by_path.values().for_each(|source| reopened.remember(&source.name, &source.window));
         }
-        let mut topics: BTreeSet<Arc<str>> = topics.into_iter().map(Arc::from).collect();
         // What waits may belong to a source that is no longer configured.
-        topics.extend(reopened.into_iter().flat_map(|reopened| reopened.topics));
-        let topics = topics.into_iter().collect();
+        let waiting: Vec<Arc<str>> = reopened.into_iter().flat_map(|reopened| reopened.topics).collect();
+        let topics = sources::topics(config, &waiting);
         let producer = Producer::start(&config.kafka, topics, metrics.kafka.clone()).map_err(wrong)?;
         let drain = spool.as_ref().map(|spool| spooling::drain(spool, &producer, config.enrich.window, &clock));
         let drain = Mutex::new(drain.transpose().map_err(StartError::Spool)?);
         let gateway = Arc::new(Self {
-            sources,
+            sources: ArcSwap::from_pointee(sources),
+            waiting,
             producer,
             memory: Memory::new(config.gateway.max_body_bytes_in_flight, metrics.gateway.body_bytes.clone()),
-            failures: PerSecond::new(config.gateway.failed_requests_per_second),
             turns: Semaphore::new((std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)),
-            confirmations: network.map(Confirmations::new),
-            trusted_proxies: config.gateway.trusted_proxies.clone(),
+            network,
             in_flight: InFlight::default(),
             numbers: AtomicU64::new(0),
             clock,
@@ -154,11 +147,38 @@ impl Gateway {
             unknown: Counters::new(&metrics.gateway, UNKNOWN_SOURCE, 0),
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
+            started: AtomicBool::new(false),
             catalogue: config.catalogue.clone(),
             journal: Journal::new(config.admin.keep_rejects),
         });
         gateway.refresh_gauges(metrics);
         Ok(gateway)
+    }
+
+    /// Take over another configuration: its sources, limits of admission, and, where `kafka` says that it changed, a new
+    /// producer. All of it or nothing; requests under way finish with what they began with. Blocks the thread.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`]; everything then stays as it was.
+    pub fn reload(&self, config: &Config, kafka: bool) -> Result<(), ConfigError> {
+        let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
+        // Noted first: the topics of a new source must not take readiness back.
+        let _ = self.ready();
+        let before = self.sources.load_full();
+        let after =
+            Sources::new(config, self.spool.as_ref(), &self.network, &self.metrics, Some(&before)).map_err(wrong)?;
+        if kafka {
+            self.producer.swap_to(&config.kafka).map_err(wrong)?;
+        }
+        self.producer.watch(sources::topics(config, &self.waiting));
+        if !self.await_topics(NEW_TOPICS) {
+            tracing::warn!("not every topic was seen yet; until then events of their sources are answered 503");
+        }
+        self.memory.set_limit(config.gateway.max_body_bytes_in_flight);
+        let gone = before.by_path.values().filter(|source| after.named(&source.name).is_none());
+        gone.for_each(|source| self.metrics.forget(&source.name));
+        self.sources.store(Arc::new(after));
+        Ok(())
     }
 
     /// Wait until every topic was seen, or the time is over. Blocks the thread.
@@ -189,10 +209,10 @@ impl Gateway {
 
     /// Refused requests beyond an address's allowance are told so. Only failures count: a verified request is never
     /// limited by what others behind the same address do.
-    fn limited(&self, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
+    fn limited(sources: &Sources, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
         match result {
             Err(Refused::Reject(reject)) if matches!(reject.status(), 401 | 404) => {
-                let within = self.failures.failed(address, Instant::now());
+                let within = sources.failures.failed(address, Instant::now());
                 Err(Refused::Reject(if within { reject } else { Reject::TooManyRequests }))
             }
             other => other,
@@ -214,12 +234,6 @@ impl Gateway {
     }
 
     /// What a handshake owes the provider beside its answer.
-    fn follow_up(&self, source: &Source, reply: &Reply) {
-        if let (Some(confirmations), Some(url)) = (&self.confirmations, &reply.follow_up) {
-            confirmations.start(url.clone(), Arc::clone(&source.name), source.counters.metrics.clone());
-        }
-    }
-
     fn refresh_gauges(self: &Arc<Self>, metrics: &Metrics) {
         let gateway = Arc::downgrade(self);
         let kafka = metrics.kafka.clone();
@@ -242,9 +256,10 @@ impl Operations for Gateway {
         if self.draining.load(Ordering::Acquire) {
             return Err("draining".to_owned());
         }
-        if !self.producer.topics_seen() {
+        if !self.started.load(Ordering::Acquire) && !self.producer.topics_seen() {
             return Err("kafka, or one of the topics, was not seen yet; `hookstream check` says which".to_owned());
         }
+        self.started.store(true, Ordering::Release);
         if self.is_stuck() {
             return Err("kafka is away and the spool is full or its disk fails".to_owned());
         }
@@ -258,7 +273,7 @@ impl Operations for Gateway {
             "counts": counts,
             "open_breakers": self.producer.open_breakers(),
             "spool": self.spool.as_ref().map(|spool| json!({ "records": spool.records(), "has_room": spool.has_room() })),
-            "sources": self.sources.values().map(|source| source.status()).collect::<Vec<_>>(),
+            "sources": self.sources.load().by_path.values().map(|source| source.status()).collect::<Vec<_>>(),
             "recent_rejects": refusals,
         })
     }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::Gateway;
 use crate::config::Config;
-use crate::http::{Connections, Limits, Phase};
+use crate::http::{Connections, Handshakes, Limits, Phase, Tls};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 
@@ -39,6 +39,8 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
 pub struct Listeners {
     /// Where providers come in.
     pub public: TcpListener,
+    /// TLS there.
+    pub tls: Option<Arc<Tls>>,
     /// Steers the drain.
     pub phase: watch::Sender<Phase>,
 }
@@ -63,13 +65,20 @@ pub async fn serve(
     let limits = Limits {
         max_connections: config.gateway.max_connections,
         header_timeout: config.gateway.header_timeout,
+        idle_timeout: config.gateway.idle_timeout,
         finish: FINISH,
     };
     let connections =
         Connections { open: metrics.gateway.connections.clone(), errors: metrics.gateway.connection_errors.clone() };
-    let Listeners { public, phase } = listeners;
+    let Listeners { public, tls, phase } = listeners;
+    let handshakes = tls.zip(config.gateway.tls.as_ref()).map(|(tls, bounds)| Handshakes {
+        tls,
+        timeout: bounds.handshake_timeout,
+        places: Arc::new(Semaphore::new(bounds.max_handshakes)),
+    });
     let handler = Arc::clone(&gateway);
-    let server = tokio::spawn(crate::http::serve(public, handler, limits, Some(connections), phase.subscribe()));
+    let server =
+        tokio::spawn(crate::http::serve(public, handler, limits, handshakes, Some(connections), phase.subscribe()));
     shutdown.requested().await;
     gateway.drain();
     phase.send_replace(Phase::Draining);

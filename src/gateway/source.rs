@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -15,19 +16,20 @@ use super::admission::{self, PerSecond};
 use super::answer::{Refused, Unavailable};
 use super::counters::Counters;
 use super::delivery::Route;
-use super::duplicates::Window;
+use super::duplicates::{Key, Window};
+use super::inflate;
 use super::inquiry::Inquiries;
-use super::keys::{KeyRing, Transport};
+use super::keys::{KeyRing, Network};
 use super::live::Live;
 use super::order::Order;
 use super::replays::Bodies;
-use crate::config::{Config, KeyBy, SourceConfig};
+use crate::config::{Config, KeyBy, Redeliveries, SourceConfig};
 use crate::event::{
     Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
 };
 use crate::http::RequestId;
 use crate::provider::diagnose::Suspect;
-use crate::provider::{Facts, Material, Provider, Reject, Reply, Request, Rules, Verified};
+use crate::provider::{Encoding, Facts, Material, Provider, Reject, Reply, Request, Rules, Verified};
 use crate::spool::Spool;
 use crate::telemetry::GatewayMetrics;
 
@@ -58,43 +60,70 @@ pub(super) struct Source {
     dead_letters: Arc<str>,
     format: Format,
     key: KeyBy,
+    redeliveries: Redeliveries,
     allow: Vec<IpNet>,
-    rate: Option<PerSecond<()>>,
+    rate: Option<Arc<PerSecond<()>>>,
     /// Where keys must be fetched.
     keys: Option<Arc<KeyRing>>,
     /// Where the id is not covered by the signature.
-    bodies: Option<Bodies>,
+    bodies: Option<Arc<Bodies>>,
 }
 
 /// A finished record, with the id under which its copies are recognised.
 pub(super) struct Item {
     pub(super) record: Record,
     pub(super) id: Option<String>,
+    /// Somebody had it delivered again, and the source lets that through.
+    pub(super) again: bool,
 }
 
 impl Source {
-    /// `transport` is where keys come from; only for a source that needs it.
+    /// Compile a source. What `before` has learnt stays, where it is of the same provider: ids of another would mean
+    /// something else.
     pub(super) fn new(
         source: &SourceConfig,
         config: &Config,
         spool: Option<&Arc<Spool>>,
         metrics: &GatewayMetrics,
-        transport: &mut dyn FnMut() -> Result<Arc<dyn Transport>, String>,
+        network: &Network,
+        before: Option<&Arc<Self>>,
     ) -> Result<Self, String> {
-        let spool = spool.filter(|_| source.spools).cloned();
-        let order = (spool.is_some() && source.key == KeyBy::Subject).then(Order::default);
-        let rules = Live::new(source)?;
         let name: Arc<str> = source.name.as_str().into();
-        let ring = |transport| KeyRing::new(transport, Arc::clone(&name), metrics.source(&name));
+        let before = before.filter(|before| before.provider.name() == source.provider.name());
+        let capacity = (REMEMBERED_IDS / config.sources.len().max(1)).max(1_000);
+        let window = before.map(|before| Arc::clone(&before.window));
+        let window = window.unwrap_or_else(|| Arc::new(Window::new(capacity)));
+        window.set_capacity(capacity);
+        let rate = source.max_requests_per_second.map(|limit| {
+            let known = before.and_then(|before| before.rate.clone()).filter(|rate| rate.limit() == limit);
+            known.unwrap_or_else(|| Arc::new(PerSecond::new(limit)))
+        });
+        let bodies = source.provider.unsigned_facts().contains(&"id");
+        let bodies = bodies.then(|| before.and_then(|before| before.bodies.clone()).unwrap_or_default());
+        let spool = spool.filter(|_| source.spools).cloned();
+        let ordered = spool.is_some() && source.key == KeyBy::Subject;
+        // Where the way is the same one, what is under way on it keeps its order.
+        let same = |route: &&Arc<Route>| route.spool.is_some() == spool.is_some() && route.order.is_some() == ordered;
+        let route = before.map(|before| &before.route).filter(same).cloned();
+        let fresh =
+            || Arc::new(Route { source: Arc::clone(&name), spool: spool.clone(), order: ordered.then(Order::default) });
+        let route = route.unwrap_or_else(fresh);
+        let rules = Live::new(source)?;
+        let keys = match before.and_then(|before| before.keys.clone()) {
+            None if rules.now().fetches_keys() => {
+                Some(KeyRing::new(network.transport()?, Arc::clone(&name), metrics.source(&name)))
+            }
+            known => known,
+        };
         Ok(Self {
-            keys: if rules.now().fetches_keys() { Some(ring(transport()?)) } else { None },
-            route: Arc::new(Route { source: Arc::clone(&name), spool, order }),
+            route,
+            keys,
             rules,
             inquiries: source.inquiries()?.map(|(base, headers)| Inquiries::new(base, headers)).transpose()?,
             secret_names: source.secret_names(),
             path: source.path.clone(),
             counters: Counters::new(metrics, &source.name, source.secret_count()),
-            window: Arc::new(Window::new((REMEMBERED_IDS / config.sources.len().max(1)).max(1_000))),
+            window,
             max_body: source.max_body,
             deadline: source.deadline,
             success: source.provider.success(),
@@ -105,9 +134,10 @@ impl Source {
             dead_letters: config.kafka.topics.dead_letter_topic().into(),
             format: source.format,
             key: source.key,
+            redeliveries: source.redeliveries,
             allow: source.allow.clone(),
-            rate: source.max_requests_per_second.map(PerSecond::new),
-            bodies: source.provider.unsigned_facts().contains(&"id").then(Bodies::default),
+            rate,
+            bodies,
             name,
         })
     }
@@ -137,10 +167,17 @@ impl Source {
         }
     }
 
-    /// What is decided before the body is read.
-    pub(super) fn admit(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Reject> {
+    /// What is decided before the body is read, and how it is encoded.
+    pub(super) fn admit(
+        &self,
+        rules: &Rules,
+        address: IpAddr,
+        headers: &HeaderMap,
+    ) -> Result<Option<Encoding>, Reject> {
         admission::address_allowed(address, &self.allow)?;
-        admission::headers_allowed(headers, self.max_body)
+        let encoding = inflate::encoding(headers, rules.encodings())?;
+        admission::length_allowed(headers, self.max_body)?;
+        Ok(encoding)
     }
 
     /// The key that the request must be verified with, where it is not the source's own.
@@ -186,11 +223,25 @@ impl Source {
         }
     }
 
-    /// The Kafka record of one event.
-    pub(super) fn item(&self, rules: &Rules, facts: &Facts<'_>, verified: &Verified, request: &Request<'_>) -> Item {
+    /// The Kafka record of one event. `received` are the signed bytes, where the body that was read is not they.
+    pub(super) fn item(
+        &self,
+        rules: &Rules,
+        facts: &Facts<'_>,
+        verified: &Verified,
+        request: &Request<'_>,
+        received: Option<&[u8]>,
+    ) -> Item {
         let id = facts.id.as_deref().filter(|id| !id.is_empty()).map(|id| clean(Cow::Borrowed(id)));
         // A delivery without an id of its own gets one, and nothing is deduplicated.
         let identity = id.clone().unwrap_or_else(|| Cow::Owned(Ulid::new().to_string()));
+        let again =
+            |id: &str| self.redeliveries == Redeliveries::Pass && self.window.is_redelivery(Key::new(id), request.now);
+        // The enricher takes it for an event of its own by its run.
+        let run = id.as_deref().filter(|id| again(id)).map(|_| Ulid::new().to_string());
+        if let Some(run) = &run {
+            tracing::info!(source = &*self.name, id = &*identity, run, "a redelivery is let through");
+        }
         let key = match self.key {
             KeyBy::Id => identity.as_ref(),
             KeyBy::Subject => facts.subject.as_deref().filter(|subject| !subject.is_empty()).unwrap_or(&identity),
@@ -208,13 +259,13 @@ impl Source {
             tenant: facts.tenant.as_deref().map(Cow::Borrowed),
             origin: Origin::Webhook,
             verification: verified.kind(),
-            run: None,
+            run: run.as_deref().map(Cow::Borrowed),
             recordedtime: request.now,
             id: Cow::Borrowed(identity.as_ref()),
         };
         let kept = kept_headers(rules, request);
         let traceparent = traceparent(request.headers);
-        let extra = Extra { kept_headers: &kept, traceparent: Some(&traceparent) };
+        let extra = Extra { kept_headers: &kept, traceparent: Some(&traceparent), received };
         let encoded = encode(self.format, &attributes, &facts.data, extra);
         let record = Record {
             topic: Arc::clone(&self.topic),
@@ -224,7 +275,7 @@ impl Source {
             headers: encoded.headers,
             timestamp_ms: request.now.as_millisecond(),
         };
-        Item { record, id: id.map(Cow::into_owned) }
+        Item { record, id: id.map(Cow::into_owned), again: run.is_some() }
     }
 
     /// The dead letter of a verified body that cannot be read.
@@ -253,17 +304,22 @@ impl Source {
             verification: verified.kind(),
             received: request.now,
             body: request.body,
-            extra: Extra { kept_headers: &kept, traceparent: Some(&traceparent) },
+            extra: Extra { kept_headers: &kept, traceparent: Some(&traceparent), received: None },
             foreign: None,
             trail: &trail,
         };
-        Item { record: letter.record(Arc::clone(&self.dead_letters)), id: None }
+        Item { record: letter.record(Arc::clone(&self.dead_letters)), id: None, again: false }
     }
 }
 
 fn kept_headers<'r>(rules: &'r Rules, request: &Request<'r>) -> Vec<(&'r str, &'r [u8])> {
     let value = |name: &'r http::HeaderName| Some((name.as_str(), request.headers.get(name)?.as_bytes()));
-    rules.kept_headers().iter().filter_map(value).collect()
+    let mut kept: Vec<_> = rules.kept_headers().iter().filter_map(value).collect();
+    // Without it nobody could tell what the bytes are that the signature is over.
+    if !rules.encodings().is_empty() && !rules.kept_headers().contains(&CONTENT_ENCODING) {
+        kept.extend(value(&CONTENT_ENCODING));
+    }
+    kept
 }
 
 /// The sender's trace context where it is well-formed, else a new one, so that every record has one.

@@ -13,11 +13,16 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use prometheus::{IntCounterVec, IntGauge};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit as Place, Semaphore, watch};
+use tokio::time::timeout;
 use tower::ServiceExt;
+
+use super::pace::{Pace, Paced};
+use super::tls::Tls;
 
 /// hyper's read buffer per connection, in bytes. What does not fit a head gets hyper's own bare 431; the gateway's
 /// limit for headers is lower, so that most of them get an answer with a request id.
@@ -26,14 +31,23 @@ const READ_BUFFER: usize = 16 * 1024;
 /// How long to rest when the process has no descriptor left for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether it came over TLS of ours.
+    pub tls: bool,
+}
+
 /// What answers the requests of a listener.
 pub trait Handler: Clone + Send + Sync + 'static {
     /// Answer a request that came from `peer`.
-    fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+    fn answer(&self, peer: Peer, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
 }
 
 impl Handler for Router {
-    async fn answer(&self, _peer: SocketAddr, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, _peer: Peer, request: Request<Incoming>) -> Response<Body> {
         self.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
     }
 }
@@ -54,9 +68,10 @@ pub enum Phase {
 pub struct Limits {
     /// Open connections; further ones wait in the kernel's queue.
     pub max_connections: usize,
-    /// From accept, or the end of the last answer, to the end of a request's head; and how long a client may leave an
-    /// answer unread.
+    /// From accept, or a head's first byte, to its end; and how long a client may leave an answer unread.
     pub header_timeout: Duration,
+    /// How long a connection may rest between two requests.
+    pub idle_timeout: Duration,
     /// How long begun requests may take once the listener is stopping.
     pub finish: Duration,
 }
@@ -70,52 +85,123 @@ pub struct Connections {
     pub errors: IntCounterVec,
 }
 
+/// TLS of a listener, with the bounds of its handshakes.
+#[derive(Clone)]
+pub struct Handshakes {
+    /// The certificate.
+    pub tls: Arc<Tls>,
+    /// From accept to the end of a handshake.
+    pub timeout: Duration,
+    /// How many may be under way; further ones wait, and the wait counts.
+    pub places: Arc<Semaphore>,
+}
+
 /// Serve until the phase is [`Phase::Stopping`] and what was begun is finished, or `limits.finish` is over.
 pub async fn serve(
     listener: TcpListener,
     handler: impl Handler,
     limits: Limits,
+    handshakes: Option<Handshakes>,
     connections: Option<Connections>,
     phase: watch::Receiver<Phase>,
 ) {
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let graceful = GracefulShutdown::new();
     let mut stopping = phase.clone();
+    let begin = |(stream, address, place): (TcpStream, SocketAddr, Place)| {
+        let connection = Connection {
+            handler: handler.clone(),
+            limits: limits.clone(),
+            connections: connections.clone(),
+            phase: phase.clone(),
+            watcher: graceful.watcher(),
+        };
+        tokio::spawn(connection.run(stream, address, handshakes.clone(), place));
+    };
     loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &places, limits.header_timeout) => accepted,
+        tokio::select! {
+            accepted = accept(&listener, &places, limits.header_timeout) => drop(accepted.map(&begin)),
             // A closed channel means that the owner is gone: stop as well.
             _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => break,
+        }
+    }
+    // The kernel has taken these already; with the listener they would be reset.
+    while let Ok(Some(accepted)) = timeout(Duration::ZERO, accept(&listener, &places, limits.header_timeout)).await {
+        begin(accepted);
+    }
+    drop(listener);
+    if timeout(limits.finish, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some connections were not finished in time and are cut");
+    }
+}
+
+/// One connection and what it needs of its listener.
+struct Connection<H> {
+    handler: H,
+    limits: Limits,
+    connections: Option<Connections>,
+    phase: watch::Receiver<Phase>,
+    watcher: Watcher,
+}
+
+impl<H: Handler> Connection<H> {
+    async fn run(self, stream: TcpStream, address: SocketAddr, handshakes: Option<Handshakes>, _place: Place) {
+        let connections = self.connections.clone();
+        if let Some(connections) = &connections {
+            connections.open.inc();
+        }
+        let ended = match handshakes {
+            None => self.answer(stream, Peer { address, tls: false }).await,
+            Some(handshakes) => self.shake_hands(stream, address, handshakes).await,
         };
-        let Some((stream, peer, place)) = accepted else { continue };
+        if let Some(connections) = &connections {
+            connections.open.dec();
+            if let Err(reason) = ended {
+                connections.errors.with_label_values(&[reason]).inc();
+            }
+        }
+    }
+
+    async fn shake_hands(mut self, stream: TcpStream, address: SocketAddr, by: Handshakes) -> Result<(), &'static str> {
+        let handshake = timeout(by.timeout, async {
+            // Never closed.
+            let _turn = by.places.acquire().await;
+            by.tls.acceptor().accept(stream).await
+        });
+        let mut stopping = self.phase.clone();
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            // Nothing was asked yet, and nothing new begins.
+            _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => return Ok(()),
+        };
+        self.phase = stopping;
+        let stream = shaken.map_err(|_| "tls_timeout")?.map_err(|_| "tls_handshake")?;
+        self.answer(stream, Peer { address, tls: true }).await
+    }
+
+    /// Answer its requests until it ends; else why it ended.
+    async fn answer<S>(self, stream: S, peer: Peer) -> Result<(), &'static str>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (stream, pace) = Paced::new(stream, self.limits.header_timeout, self.limits.idle_timeout);
         let service = {
-            let (handler, phase) = (handler.clone(), phase.clone());
-            hyper::service::service_fn(move |request| answer(handler.clone(), peer, phase.clone(), request))
+            let (handler, phase, pace) = (self.handler, self.phase, Arc::clone(&pace));
+            hyper::service::service_fn(move |request| {
+                answer(handler.clone(), peer, phase.clone(), Arc::clone(&pace), request)
+            })
         };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
+            // The stream looks after it.
+            .header_read_timeout(None)
             .max_buf_size(READ_BUFFER)
             .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
-        let connections = connections.clone();
-        tokio::spawn(async move {
-            if let Some(connections) = &connections {
-                connections.open.inc();
-            }
-            let ended = connection.await;
-            if let Some(connections) = &connections {
-                connections.open.dec();
-                if let Err(error) = ended {
-                    connections.errors.with_label_values(&[reason(&error)]).inc();
-                }
-            }
-            drop(place);
-        });
-    }
-    drop(listener);
-    if tokio::time::timeout(limits.finish, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some connections were not finished in time and are cut");
+        let ended = self.watcher.watch(connection).await;
+        if pace.timed_out() {
+            return Err("header_timeout");
+        }
+        ended.map_err(|error| reason(&error))
     }
 }
 
@@ -123,7 +209,7 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     unread: Duration,
-) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, Place)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {
@@ -145,11 +231,14 @@ async fn accept(
 
 async fn answer(
     handler: impl Handler,
-    peer: SocketAddr,
+    peer: Peer,
     phase: watch::Receiver<Phase>,
+    pace: Arc<Pace>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    pace.answering();
     let mut response = handler.answer(peer, request).await;
+    pace.resting();
     if *phase.borrow() != Phase::Serving {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -160,8 +249,6 @@ async fn answer(
 fn reason(error: &hyper::Error) -> &'static str {
     if error.is_parse_too_large() {
         "headers_too_large"
-    } else if error.is_timeout() {
-        "header_timeout"
     } else if error.is_parse() {
         "malformed"
     } else if error.is_incomplete_message() {

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use rdkafka::ClientContext;
 use rdkafka::client::Client;
 
@@ -21,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(3);
 
 /// What to look for, and the signals to and from the thread.
 pub(super) struct Metadata {
-    topics: Vec<Arc<str>>,
+    topics: ArcSwap<Vec<Arc<str>>>,
     signals: Mutex<Signals>,
     changed: Condvar,
 }
@@ -29,6 +30,8 @@ pub(super) struct Metadata {
 #[derive(Default)]
 struct Signals {
     stop: bool,
+    /// Somebody wants a look before its time.
+    look: bool,
     /// What was said already, so that each trouble is said once.
     complaints: BTreeSet<String>,
     /// Topics that Kafka says do not exist, since when.
@@ -37,11 +40,18 @@ struct Signals {
 
 impl Metadata {
     pub(super) fn new(topics: Vec<Arc<str>>) -> Self {
-        Self { topics, signals: Mutex::default(), changed: Condvar::new() }
+        Self { topics: ArcSwap::from_pointee(topics), signals: Mutex::default(), changed: Condvar::new() }
     }
 
-    pub(super) fn topics(&self) -> &[Arc<str>] {
-        &self.topics
+    pub(super) fn topics(&self) -> Arc<Vec<Arc<str>>> {
+        self.topics.load_full()
+    }
+
+    /// Look for other topics, at once where one of them is new.
+    pub(super) fn watch(&self, topics: Vec<Arc<str>>) {
+        self.topics.store(Arc::new(topics));
+        self.signals().look = true;
+        self.changed.notify_all();
     }
 
     /// For how long Kafka has been saying that there is no such topic.
@@ -83,9 +93,14 @@ impl Metadata {
     ) where
         H: Deref,
     {
+        let mut before = self.topics();
         while !self.signals().stop {
+            self.signals().look = false;
+            let topics = self.topics();
+            // Requests under way may still write to a topic that is no longer looked for; by the next look they are gone.
+            known.keep(|topic| topics.contains(topic) || before.contains(topic));
             let handle = handle();
-            for topic in &self.topics {
+            for topic in topics.iter() {
                 if self.signals().stop {
                     return;
                 }
@@ -93,7 +108,8 @@ impl Metadata {
             }
             drop(handle);
             self.tell();
-            let usable = known.know_all(&self.topics);
+            let usable = known.know_all(&topics);
+            before = topics;
             if usable && !std::mem::take(&mut self.signals().complaints).is_empty() {
                 tracing::info!("kafka is usable: every topic was seen");
             }
@@ -129,7 +145,7 @@ impl Metadata {
 
     /// Sleep until the time is over or the end is near.
     fn pause(&self, length: Duration) {
-        drop(self.changed.wait_timeout_while(self.signals(), length, |signals| !signals.stop));
+        drop(self.changed.wait_timeout_while(self.signals(), length, |signals| !signals.stop && !signals.look));
     }
 
     fn signals(&self) -> MutexGuard<'_, Signals> {

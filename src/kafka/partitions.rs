@@ -72,6 +72,16 @@ impl Topics {
         self.0.store(Arc::new(topics));
     }
 
+    /// Forget topics.
+    pub(super) fn keep(&self, keep: impl Fn(&Arc<str>) -> bool) {
+        let before = self.0.load();
+        if !before.keys().all(&keep) {
+            let kept = before.iter().filter(|(topic, _)| keep(topic));
+            self.0
+                .store(Arc::new(kept.map(|(topic, partitions)| (Arc::clone(topic), Arc::clone(partitions))).collect()));
+        }
+    }
+
     /// Whether all of these topics were seen.
     pub(super) fn know_all(&self, topics: &[Arc<str>]) -> bool {
         let known = self.0.load();

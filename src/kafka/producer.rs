@@ -28,7 +28,7 @@ const SWAP_PAUSE: Duration = Duration::from_secs(1);
 
 /// An idempotent producer. Cheap to share; every method takes `&self`.
 pub struct Producer<S: Settle> {
-    config: KafkaConfig,
+    config: Mutex<KafkaConfig>,
     deliveries: Arc<Deliveries<S>>,
     topics: Arc<Topics>,
     handle: ArcSwap<Handle<S>>,
@@ -55,7 +55,7 @@ impl<S: Settle> Producer<S> {
         let handle = Handle::open(config, &deliveries)?;
         let producer = Arc::new(Self {
             metadata: Metadata::new(topics),
-            config: config.clone(),
+            config: Mutex::new(config.clone()),
             deliveries,
             topics: known,
             handle: ArcSwap::new(Arc::clone(&handle)),
@@ -104,7 +104,12 @@ impl<S: Settle> Producer<S> {
 
     /// Whether every topic was seen at least once.
     pub fn topics_seen(&self) -> bool {
-        self.topics.know_all(self.metadata.topics())
+        self.topics.know_all(&self.metadata.topics())
+    }
+
+    /// Look for these topics from now on instead.
+    pub fn watch(&self, topics: Vec<Arc<str>>) {
+        self.metadata.watch(topics);
     }
 
     /// Wait until every topic was seen, or the time is over.
@@ -149,7 +154,17 @@ impl<S: Settle> Producer<S> {
     /// # Errors
     /// As [`Producer::start`]; the old handle then stays.
     pub fn swap(self: &Arc<Self>) -> Result<(), String> {
-        let handle = Handle::open(&self.config, &self.deliveries)?;
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.swap_to(&config)
+    }
+
+    /// The same with another configuration.
+    ///
+    /// # Errors
+    /// As [`Producer::swap`].
+    pub fn swap_to(self: &Arc<Self>, config: &KafkaConfig) -> Result<(), String> {
+        let handle = Handle::open(config, &self.deliveries)?;
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config.clone();
         self.poll(Arc::clone(&handle))?;
         self.handle.swap(handle).retired.store(true, Ordering::Release);
         self.metrics.producer_swaps.inc();

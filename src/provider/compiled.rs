@@ -15,7 +15,7 @@ use super::media::MediaType;
 use super::read::{HandshakeSpec, Reader, Reply, Source};
 use super::rules::Rules;
 use super::sample::Sample;
-use super::spec::{BodyKind, Disables, Needs, Spec};
+use super::spec::{BodyKind, Disables, Encoding, Needs, SignedBody, Spec};
 use super::verify::{Coverage, KeyKind, KeysPlan, Plan, SecretForm, header_name};
 use crate::event::Pointer;
 
@@ -43,6 +43,8 @@ pub(crate) struct Compiled {
     pub(crate) kept_headers: Vec<HeaderName>,
     pub(crate) api: Option<Api>,
     pub(crate) unsigned_facts: Vec<&'static str>,
+    pub(crate) encodings: Vec<Encoding>,
+    pub(crate) signed_body: SignedBody,
     pub(crate) media_types: Vec<MediaType>,
 }
 
@@ -323,6 +325,9 @@ impl Compiled {
         for (index, sample) in spec.samples.iter().enumerate() {
             sample.check().map_err(|fault| fault.within(&index.to_string()).within("samples"))?;
         }
+        if spec.signed_body == SignedBody::Decoded && spec.encodings.is_empty() {
+            return Err(Fault::new("signed_body", "says something of encoded bodies only; encodings names none"));
+        }
         if let Some(addresses) = &spec.addresses {
             addresses.check().map_err(|fault| fault.within("addresses"))?;
         }
@@ -335,6 +340,8 @@ impl Compiled {
             categories,
             kept_headers: kept_headers(spec, &plans)?,
             unsigned_facts: unsigned_facts(spec, &plans),
+            encodings: spec.encodings.clone(),
+            signed_body: spec.signed_body,
             media_types,
             plans,
             api,

@@ -39,7 +39,7 @@ pub use read::{Challenge, Facts, Reading, Reply};
 pub use reject::Reject;
 pub use rules::Rules;
 pub use sample::{Filled, Filling, Sample};
-pub use spec::{BodyKind, Disables, Effect, Needs, SecretsNeed};
+pub use spec::{BodyKind, Disables, Effect, Encoding, Needs, SecretsNeed};
 pub use verify::{Coverage, KeyKind, KeyRequest, Material, MaterialKind, Request, Signed, Signer, Verified};
 
 pub use crate::event::Verification;

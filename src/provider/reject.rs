@@ -36,6 +36,8 @@ pub enum Reject {
     ClaimMismatch,
     /// The sender's address is not on the source's allow-list.
     AddressNotAllowed,
+    /// The request came over plain HTTP, and `gateway.require_https` wants more.
+    HttpsRequired,
     /// No source is configured for this path.
     UnknownSource,
     /// The source exists; the method is not one it takes.
@@ -46,6 +48,8 @@ pub enum Reject {
     BodyTimeout,
     /// The body is larger than the source allows.
     BodyTooLarge,
+    /// The body is compressed and cannot be decompressed.
+    BodyUndecodable,
     /// The request names no record that the provider's API knows.
     Unconfirmed,
     /// A challenge by GET or OPTIONS that does not fit: another topic, another verify token.
@@ -62,7 +66,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, in the order of the docs.
-    pub const ALL: [Reject; 26] = [
+    pub const ALL: [Reject; 28] = [
         Reject::SignatureMissing,
         Reject::SignatureMalformed,
         Reject::SignatureMismatch,
@@ -78,11 +82,13 @@ impl Reject {
         Reject::CertificateInvalid,
         Reject::ClaimMismatch,
         Reject::AddressNotAllowed,
+        Reject::HttpsRequired,
         Reject::UnknownSource,
         Reject::MethodNotAllowed,
         Reject::BodyIncomplete,
         Reject::BodyTimeout,
         Reject::BodyTooLarge,
+        Reject::BodyUndecodable,
         Reject::Unconfirmed,
         Reject::HandshakeRefused,
         Reject::UnsupportedMediaType,
@@ -109,11 +115,13 @@ impl Reject {
             Reject::CertificateInvalid => "certificate_invalid",
             Reject::ClaimMismatch => "claim_mismatch",
             Reject::AddressNotAllowed => "address_not_allowed",
+            Reject::HttpsRequired => "https_required",
             Reject::UnknownSource => "unknown_source",
             Reject::MethodNotAllowed => "method_not_allowed",
             Reject::BodyIncomplete => "body_incomplete",
             Reject::BodyTimeout => "body_timeout",
             Reject::BodyTooLarge => "body_too_large",
+            Reject::BodyUndecodable => "body_undecodable",
             Reject::Unconfirmed => "unconfirmed",
             Reject::HandshakeRefused => "handshake_refused",
             Reject::UnsupportedMediaType => "unsupported_media_type",
@@ -141,10 +149,10 @@ impl Reject {
             | Reject::CertificateInvalid
             | Reject::ClaimMismatch
             | Reject::Unconfirmed => 401,
-            Reject::AddressNotAllowed => 403,
+            Reject::AddressNotAllowed | Reject::HttpsRequired => 403,
             Reject::UnknownSource | Reject::HandshakeRefused => 404,
             Reject::MethodNotAllowed => 405,
-            Reject::BodyIncomplete => 400,
+            Reject::BodyIncomplete | Reject::BodyUndecodable => 400,
             Reject::BodyTimeout => 408,
             Reject::BodyTooLarge => 413,
             Reject::UnsupportedMediaType | Reject::UnsupportedEncoding => 415,
@@ -195,11 +203,19 @@ impl Reject {
             Reject::AddressNotAllowed => {
                 "The sender's address is not on the source's allow-list. Behind a proxy, `gateway.trusted_proxies` must name it."
             }
+            Reject::HttpsRequired => {
+                "`gateway.require_https` is set, and the request came neither over our own TLS nor from a trusted proxy that says `X-Forwarded-Proto: https`."
+            }
             Reject::UnknownSource => "No source has this path.",
             Reject::MethodNotAllowed => "The path exists and takes other methods only.",
             Reject::BodyIncomplete => "The client went away, or broke the framing, before the body was complete.",
             Reject::BodyTimeout => "The body was not there in time: 1.5 s before the provider stops waiting.",
-            Reject::BodyTooLarge => "The body is larger than the source's `max_body`.",
+            Reject::BodyTooLarge => {
+                "The body is larger than the source's `max_body`, as it came or decompressed, or was compressed to less than a hundredth."
+            }
+            Reject::BodyUndecodable => {
+                "The body says that it is compressed and is not: cut off, followed by something else, or of another form."
+            }
             Reject::Unconfirmed => {
                 "Nobody signs these requests: the provider's API was asked for the record that this one names, and knows none, or it names none that could be asked for. Test and live mode have keys of their own."
             }

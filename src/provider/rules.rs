@@ -11,6 +11,7 @@ use super::error::SignError;
 use super::media;
 use super::read::{Challenge, Reading};
 use super::reject::Reject;
+use super::spec::{Encoding, SignedBody};
 use super::verify::{Check, Coverage, KeyKind, KeyRequest, Material, Passed, Plan, Request, Signed, Signer, Verified};
 use crate::event::{Unreadable, Verification};
 
@@ -110,7 +111,8 @@ impl Rules {
         ways.find(|(_, plan, _)| plan.when.as_ref().is_none_or(|when| when.applies(request)))
     }
 
-    /// Scan the verified body once: the event in it, or the handshake it is. `request` is the one that was verified.
+    /// Scan the verified body once: the event in it, or the handshake it is. `request` is the one that was verified, its
+    /// body without the encoding.
     ///
     /// # Errors
     /// The body breaks a rule of the envelope; its bytes belong into the dead-letter topic.
@@ -175,6 +177,16 @@ impl Rules {
     /// The request headers that are stored with the event.
     pub fn kept_headers(&self) -> &[HeaderName] {
         &self.compiled.kept_headers
+    }
+
+    /// The encodings in which its bodies may come.
+    pub fn encodings(&self) -> &[Encoding] {
+        &self.compiled.encodings
+    }
+
+    /// Is the signature of an encoded body over the bytes before the encoding?
+    pub fn signs_decoded(&self) -> bool {
+        self.compiled.signed_body == SignedBody::Decoded
     }
 
     /// The facts that rest on headers which the scheme does not sign, see [`super::Provider::unsigned_facts`].

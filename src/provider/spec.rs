@@ -50,6 +50,12 @@ pub(crate) struct Spec {
     pub(crate) content_type: String,
     #[serde(default)]
     pub(crate) keep_headers: Vec<String>,
+    /// The encodings in which its bodies may come.
+    #[serde(default)]
+    pub(crate) encodings: Vec<Encoding>,
+    /// Which bytes an encoded request's signature is over.
+    #[serde(default)]
+    pub(crate) signed_body: SignedBody,
     pub(crate) api: Option<ApiSpec>,
     pub(crate) addresses: Option<Addresses>,
     /// What to do at the provider, step by step; `{url}` stands for the URL of the source.
@@ -85,6 +91,38 @@ pub enum BodyKind {
     Form,
     /// Anything else, carried as `data_base64`.
     Bytes,
+}
+
+/// A Content-Encoding (RFC 9110, section 8.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// RFC 1952.
+    Gzip,
+    /// RFC 1950.
+    Deflate,
+}
+
+impl Encoding {
+    /// The encoding of this name, in lower case.
+    pub fn from_name(name: &str) -> Option<Encoding> {
+        match name {
+            "gzip" | "x-gzip" => Some(Encoding::Gzip),
+            "deflate" => Some(Encoding::Deflate),
+            _ => None,
+        }
+    }
+}
+
+/// Which bytes a signature is over, where a body comes encoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SignedBody {
+    /// Those that came: nothing of a forger is decompressed.
+    #[default]
+    Received,
+    /// Those before the encoding.
+    Decoded,
 }
 
 /// What a source of this provider must configure.

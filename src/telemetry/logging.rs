@@ -6,33 +6,56 @@
 use std::io::IsTerminal;
 
 use tracing_appender::non_blocking::NonBlockingBuilder;
-pub use tracing_appender::non_blocking::WorkerGuard as LogGuard;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 use crate::config::LogFormat;
 
 /// Lines that wait for stderr at most.
 const QUEUE: usize = 10_000;
 
-/// Start logging. Where no level is given `RUST_LOG` is used, then `default`. The guard is to be held until the end: on
-/// its drop the last lines are written.
+/// Logging under way. To be held until the end: on its drop the last lines are written.
+pub struct Logging {
+    _worker: WorkerGuard,
+    filter: reload::Handle<EnvFilter, Registry>,
+    /// The command line's word, which no file changes.
+    given: Option<String>,
+    default: String,
+}
+
+impl Logging {
+    /// Take over the level that the configuration file says now.
+    ///
+    /// # Errors
+    /// A filter that cannot be read.
+    pub fn set_level(&self, file: Option<&str>) -> Result<(), String> {
+        let filter = filter(self.given.as_deref().or(file), &self.default)?;
+        self.filter.reload(filter).map_err(|error| error.to_string())
+    }
+}
+
+fn filter(level: Option<&str>, default: &str) -> Result<EnvFilter, String> {
+    match level {
+        Some(level) => EnvFilter::try_new(level).map_err(|error| format!("log level `{level}`: {error}")),
+        None => Ok(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default))),
+    }
+}
+
+/// Start logging. The level that the command line has `given` comes first, then the `file`'s, then `RUST_LOG`, then
+/// `default`.
 ///
 /// # Errors
 /// A filter that cannot be read.
-pub fn start(format: LogFormat, level: Option<&str>, default: &str) -> Result<LogGuard, String> {
-    let filter = match level {
-        Some(level) => EnvFilter::try_new(level).map_err(|error| format!("log level `{level}`: {error}"))?,
-        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default)),
-    };
+pub fn start(format: LogFormat, given: Option<&str>, file: Option<&str>, default: &str) -> Result<Logging, String> {
+    let (filter, handle) = reload::Layer::new(filter(given.or(file), default)?);
     let terminal = std::io::stderr().is_terminal();
     let text = match format {
         LogFormat::Auto => terminal,
         LogFormat::Json => false,
         LogFormat::Text => true,
     };
-    let (writer, guard) =
+    let (writer, worker) =
         NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).finish(std::io::stderr());
     let registry = tracing_subscriber::registry().with(filter);
     let started = if text {
@@ -41,5 +64,6 @@ pub fn start(format: LogFormat, level: Option<&str>, default: &str) -> Result<Lo
     } else {
         registry.with(fmt::layer().json().flatten_event(true).with_writer(writer)).try_init()
     };
-    started.map(|()| guard).map_err(|error| error.to_string())
+    started.map_err(|error| error.to_string())?;
+    Ok(Logging { _worker: worker, filter: handle, given: given.map(str::to_owned), default: default.to_owned() })
 }

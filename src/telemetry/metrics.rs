@@ -9,12 +9,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus::core::Collector;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
 
+use super::config::ConfigMetrics;
 pub use spool::SpoolMetrics;
 
 /// Upper bounds of the latency histograms, in seconds: fine below 5 ms, where an answer normally lies, and a bound at
@@ -46,6 +48,8 @@ pub struct Metrics {
     pub spool: SpoolMetrics,
     /// The enricher's.
     pub enrich: EnrichMetrics,
+    /// The configuration's.
+    pub config: ConfigMetrics,
     /// 1 while /readyz says 200, else 0.
     pub ready: IntGauge,
     registry: Registry,
@@ -78,6 +82,7 @@ pub struct GatewayMetrics {
     pub connections: IntGauge,
     /// Connections that ended with an error, by reason.
     pub connection_errors: IntCounterVec,
+    certificate_expires: Gauge,
 }
 
 /// One source's children of the gateway's families, looked up once.
@@ -144,6 +149,7 @@ impl Metrics {
         let kafka = KafkaMetrics::new(&mut families)?;
         let spool = SpoolMetrics::new(&mut families)?;
         let enrich = EnrichMetrics::new(&mut families)?;
+        let config = ConfigMetrics::new(&mut families)?;
         let ready = families.int_gauge("hookstream_ready", "1 while /readyz says 200, else 0.")?;
         let build = families.int_gauges(
             "hookstream_build_info",
@@ -160,6 +166,7 @@ impl Metrics {
             kafka,
             spool,
             enrich,
+            config,
             ready,
             registry: families.registry,
             descriptions: families.descriptions.into(),
@@ -213,7 +220,20 @@ impl GatewayMetrics {
             body_bytes: families.int_gauge("hookstream_gateway_body_bytes_in_flight", "Bytes of request bodies in memory.")?,
             connections: families.int_gauge("hookstream_gateway_connections", "Open connections on the public port.")?,
             connection_errors: families.counters("hookstream_gateway_connection_errors_total", &["reason"], "Connections on the public port that ended with an error.")?,
+            certificate_expires: families.gauge("hookstream_gateway_certificate_expiry_timestamp_seconds", "When the certificate of the public port expires; 0 where it has none.")?,
         })
+    }
+
+    /// The certificate in use expires then.
+    pub fn certificate_expires(&self, at: Timestamp) {
+        #[allow(clippy::cast_precision_loss)] // seconds since 1970 fit a double
+        self.certificate_expires.set(at.as_second() as f64);
+    }
+
+    /// A source is no longer configured: nobody waits for its next event.
+    pub fn forget(&self, name: &str) {
+        // An error means that it had none.
+        let _ = self.last_event.remove_label_values(&[name]);
     }
 
     /// The children of one source. `name` must come from the configuration or a closed list.
@@ -409,7 +429,7 @@ impl EnrichMetrics {
 }
 
 /// Registers families and remembers their descriptions.
-struct Families {
+pub(super) struct Families {
     registry: Registry,
     descriptions: Vec<Description>,
 }
@@ -450,7 +470,7 @@ impl Families {
         self.add(IntGaugeVec::new(Opts::new(name, help), labels)?, "gauge", name, labels, help)
     }
 
-    fn int_gauge(&mut self, name: &'static str, help: &'static str) -> Result<IntGauge, prometheus::Error> {
+    pub(super) fn int_gauge(&mut self, name: &'static str, help: &'static str) -> Result<IntGauge, prometheus::Error> {
         self.add(IntGauge::new(name, help)?, "gauge", name, &[], help)
     }
 
@@ -463,7 +483,7 @@ impl Families {
         self.add(GaugeVec::new(Opts::new(name, help), labels)?, "gauge", name, labels, help)
     }
 
-    fn gauge(&mut self, name: &'static str, help: &'static str) -> Result<Gauge, prometheus::Error> {
+    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str) -> Result<Gauge, prometheus::Error> {
         self.add(Gauge::new(name, help)?, "gauge", name, &[], help)
     }
 

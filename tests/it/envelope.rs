@@ -45,6 +45,7 @@ pub(crate) fn extra() -> Extra<'static> {
     Extra {
         kept_headers: &[("stripe-signature", b"t=1,v1=ab")],
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        received: None,
     }
 }
 

@@ -3,13 +3,18 @@
 
 mod admission;
 mod delivery;
+mod encodings;
 mod explain;
 mod hostile;
 mod inquiry;
 mod keys;
 mod lifecycle;
+mod oversize;
 mod records;
+mod redeliveries;
+mod reload;
 mod secrets;
 mod spool;
 mod stored;
+mod tls;
 mod vectors;

@@ -122,7 +122,7 @@ fn all_work_under_exactly_the_printed_rights() {
         let gateway = Gateway::start(&serve, &metrics).unwrap();
         let public = runtime.block_on(gateway::bind(serve.gateway.listen)).unwrap();
         let address = public.local_addr().unwrap();
-        let listeners = Listeners { public, phase: watch::Sender::new(Phase::Serving) };
+        let listeners = Listeners { public, tls: None, phase: watch::Sender::new(Phase::Serving) };
         let stop = shutdown.clone();
         let serving = runtime.spawn(async move { gateway::serve(gateway, &serve, listeners, &metrics, stop).await });
         let stop = shutdown.clone();

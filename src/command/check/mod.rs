@@ -5,13 +5,14 @@ mod source;
 
 use std::process::ExitCode;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Failure, Output, Row};
 use crate::cli::Check;
 use crate::config::Config;
+use crate::http::Identity;
 use crate::kafka::admin::Admin;
 use crate::kafka::topics::{self, Difference, State};
 use crate::provider::starter::EXAMPLE_HOST;
@@ -25,6 +26,9 @@ pub(super) enum Verdict {
     /// It does not work.
     Wrong,
 }
+
+/// A certificate that expires within this time is mentioned; the alert begins with it too.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 struct Finding {
     what: String,
@@ -54,6 +58,8 @@ pub(super) async fn run(config: &Config, arguments: &Check) -> Result<ExitCode, 
     if config.sources.is_empty() {
         findings.push(Finding::new("sources", Verdict::Wrong, "none; `hookstream init PROVIDER …` writes some"));
     }
+    check_listener(config, &mut findings);
+    producer_limit(config, &mut findings);
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     for source in config.sources.values() {
         source::check(source, today, &mut findings);
@@ -68,6 +74,51 @@ pub(super) async fn run(config: &Config, arguments: &Check) -> Result<ExitCode, 
     Output::new(arguments.json).table(&findings.iter().map(Finding::row).collect::<Vec<_>>())?;
     let wrong = findings.iter().any(|finding| finding.verdict == Verdict::Wrong);
     Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What reaches the public port, and whether its certificate serves.
+fn check_listener(config: &Config, findings: &mut Vec<Finding>) {
+    let gateway = &config.gateway;
+    let mut note = |verdict, detail: &str| findings.push(Finding::new("gateway", verdict, detail));
+    if let Some(tls) = &gateway.tls {
+        let now = Timestamp::now();
+        match Identity::load(&tls.certificate, &tls.key, now) {
+            Err(error) => note(Verdict::Wrong, &error),
+            Ok(identity) if identity.expires.duration_since(now) < EXPIRES_SOON => {
+                note(Verdict::Note, &format!("the certificate expires soon, at {}", identity.expires));
+            }
+            Ok(identity) => note(Verdict::Ok, &format!("TLS with a certificate until {}", identity.expires)),
+        }
+    } else if !gateway.listen.ip().is_loopback() && !gateway.require_https {
+        note(
+            Verdict::Note,
+            "plain HTTP on a public address: tokens and bodies can be read on the way; put a proxy with TLS in front and set gateway.require_https, or set [gateway.tls]",
+        );
+    }
+    for source in config.sources.values().filter(|source| source.max_body > gateway.max_body_bytes_in_flight) {
+        let detail = format!(
+            "a body of max_body ({} bytes) does not fit gateway.max_body_bytes_in_flight ({}): it would always be answered 503",
+            source.max_body, gateway.max_body_bytes_in_flight
+        );
+        findings.push(Finding::new(format!("source {}", source.name), Verdict::Wrong, detail));
+    }
+}
+
+/// Whether the producer lets through what the largest body becomes; by default it does.
+fn producer_limit(config: &Config, findings: &mut Vec<Finding>) {
+    let set =
+        [&config.kafka.properties, &config.kafka.producer].map(|properties| properties.resolve().unwrap_or_default());
+    let limit = set.iter().flatten().rfind(|(name, _)| name == "message.max.bytes");
+    let Some(limit) = limit.and_then(|(_, value)| value.parse::<u64>().ok()) else { return };
+    let wanted = topics::desired(config);
+    let largest = wanted.iter().filter_map(|topic| topic.settings.get("max.message.bytes")?.parse::<u64>().ok()).max();
+    if largest.is_some_and(|largest| limit < largest) {
+        let detail = format!(
+            "message.max.bytes is set to {limit}, and the largest record can have {} bytes: it would be refused after it was verified",
+            largest.unwrap_or_default()
+        );
+        findings.push(Finding::new("kafka.producer", Verdict::Wrong, detail));
+    }
 }
 
 fn gateway(config: &Config, findings: &mut Vec<Finding>) {

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::{Finding, Verdict};
-use crate::config::{Config, KeyBy, Secret, SourceConfig};
+use crate::config::{Config, KeyBy, Redeliveries, Secret, SourceConfig};
 use crate::dev::{self, DevKey};
 use crate::provider::starter::TO_FILL_IN;
 use crate::provider::{Coverage, Doubt, Effect, Rules};
@@ -152,6 +152,12 @@ fn answers(source: &SourceConfig, note: &mut impl FnMut(Verdict, &str)) {
             Verdict::Note,
             "the provider does not send again by itself: what is answered 503 while Kafka is away is lost unless it is \
              redelivered by hand; with a spool it is kept (spool.dir)",
+        );
+    }
+    if source.redeliveries == Redeliveries::Pass && answer.redelivers {
+        note(
+            Verdict::Note,
+            "redeliveries = \"pass\": the provider sends again by itself, and each late retry becomes another event",
         );
     }
     if let Some(disables) = answer.disables {

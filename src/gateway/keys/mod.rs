@@ -5,22 +5,57 @@ mod confirm;
 mod https;
 mod transport;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
-pub(super) use confirm::Confirmations;
+use confirm::Confirmations;
 pub use https::Https;
 pub use transport::{Ask, Failure, Fetching, Transport};
 
 use super::answer::Unavailable;
-use crate::provider::{KeyRequest, Material};
+use super::source::Source;
+use crate::provider::{KeyRequest, Material, Reply};
 use crate::telemetry::SourceMetrics;
 use cache::{Cache, Step};
 
 /// What one fetch may take. Whoever waits for it has less as a rule: the next delivery then finds the key.
 const FETCH: Duration = Duration::from_secs(4);
+
+/// A gateway's way to the hosts of keys, made when the first source needs it.
+pub(super) struct Network {
+    transport: OnceLock<Arc<dyn Transport>>,
+    confirmations: OnceLock<Confirmations>,
+}
+
+impl Network {
+    /// The real one, or another.
+    pub(super) fn new(given: Option<Arc<dyn Transport>>) -> Self {
+        let transport = given.map_or_else(OnceLock::new, OnceLock::from);
+        Self { transport, confirmations: OnceLock::new() }
+    }
+
+    /// What keys are fetched with.
+    ///
+    /// # Errors
+    /// The client cannot be made.
+    pub(super) fn transport(&self) -> Result<Arc<dyn Transport>, String> {
+        if let Some(known) = self.transport.get() {
+            return Ok(Arc::clone(known));
+        }
+        let made: Arc<dyn Transport> = Arc::new(Https::new()?);
+        Ok(Arc::clone(self.transport.get_or_init(|| made)))
+    }
+
+    /// Send what a handshake wants beside its answer.
+    pub(super) fn follow_up(&self, source: &Source, reply: &Reply) {
+        if let (Some(transport), Some(url)) = (self.transport.get(), &reply.follow_up) {
+            let confirmations = self.confirmations.get_or_init(|| Confirmations::new(Arc::clone(transport)));
+            confirmations.start(url.clone(), Arc::clone(&source.name), source.counters.metrics.clone());
+        }
+    }
+}
 
 /// One source's keys. Sources share none: a flood on one cannot displace another's.
 pub(super) struct KeyRing {

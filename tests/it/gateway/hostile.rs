@@ -14,7 +14,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_secs(3);
 
 fn quick() -> Setup {
-    setup().source("orders", r#"deadline = "2s""#).set("gateway.header_timeout", "1s")
+    setup().source("orders", r#"deadline = "2s""#).set("gateway.header_timeout", "1s").set("gateway.idle_timeout", "1s")
 }
 
 /// The reasons of connections that ended with an error, from a closed list, and how often.
@@ -45,6 +45,20 @@ fn whoever_does_not_finish_the_headers_is_cut_off() {
     assert!(start.elapsed() < HEADER_TIMEOUT * 2 + Duration::from_millis(500), "{:?}", start.elapsed());
     assert!(connection_errors(&serve, "header_timeout") >= 2.0);
     serve.assert_conservation();
+}
+
+#[test]
+fn a_connection_may_rest_longer_than_a_head_may_take() {
+    let serve = quick().set("gateway.idle_timeout", "30s").on_stand_in();
+    let mut kept = Wire::connect(serve.public);
+    for _ in 0..2 {
+        kept.send(signed("orders", BODY));
+        assert_eq!(kept.answer().unwrap().status, 200);
+        assert!(!kept.closes_within(HEADER_TIMEOUT * 3 / 2), "as a load balancer keeps it");
+    }
+    kept.send("P");
+    assert!(kept.closes_within(HEADER_TIMEOUT * 2), "from the first byte on a head has its time");
+    assert_eq!(connection_errors(&serve, "header_timeout"), 1.0);
 }
 
 #[test]

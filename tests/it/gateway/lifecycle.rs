@@ -41,6 +41,26 @@ fn sigterm_under_load_loses_nothing_and_ends_in_order() {
 }
 
 #[test]
+fn new_connections_are_served_as_long_as_it_listens() {
+    let mut serve = setup().source("orders", "").set("gateway.drain_delay", "2s").on_stand_in();
+    assert_eq!(serve.deliver("orders", br#"{"id":"e","type":"t"}"#).status, 200);
+    serve.signal(Signal::TERM);
+    await_that("it drains", || draining(&serve));
+    let start = Instant::now();
+    let mut statuses = Vec::new();
+    while let Some(mut wire) = Wire::try_connect(serve.public) {
+        wire.send(signed("orders", format!(r#"{{"id":"e{}","type":"t"}}"#, statuses.len()).as_bytes()));
+        statuses.push(wire.answer().map(|answer| answer.status));
+    }
+    assert!(start.elapsed() > Duration::from_millis(1_500), "{:?}", start.elapsed());
+    // Only the very last may have come between the last accept and the close.
+    statuses.pop_if(|status| status.is_none());
+    assert!(statuses.len() > 50, "{}", statuses.len());
+    assert!(statuses.iter().all(|status| *status == Some(200)), "{statuses:?}");
+    assert_eq!(serve.ends().0, 0);
+}
+
+#[test]
 fn sigint_and_a_second_sigterm_skip_the_delay() {
     let patient = || setup().source("orders", "").set("gateway.drain_delay", "60s").on_stand_in();
     for signals in [&[Signal::INT][..], &[Signal::TERM, Signal::TERM], &[Signal::TERM, Signal::INT]] {

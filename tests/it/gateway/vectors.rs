@@ -121,8 +121,9 @@ fn start(config: &Config) -> Running {
     let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();
     let public = listener.local_addr().unwrap();
     let phase = watch::Sender::new(Phase::Serving);
-    let limits = Limits { max_connections: 10, header_timeout: PATIENCE, finish: Duration::ZERO };
-    runtime.spawn(hookstream::http::serve(listener, gateway, limits, None, phase.subscribe()));
+    let limits =
+        Limits { max_connections: 10, header_timeout: PATIENCE, idle_timeout: PATIENCE, finish: Duration::ZERO };
+    runtime.spawn(hookstream::http::serve(listener, gateway, limits, None, None, phase.subscribe()));
     Running { public, now, metrics, hosts, _runtime: runtime, _phase: phase }
 }
 

@@ -147,7 +147,7 @@ impl Setup {
         command.envs(&self.environment).env_remove("RUST_LOG");
         let log = directory.path().join("log");
         let child = Child::start(&command, &log);
-        Process { child, log, _directory: directory }
+        Process { child, log, directory }
     }
 
     /// Start it and await that it listens.
@@ -194,7 +194,16 @@ pub(crate) fn setup() -> Setup {
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
-    _directory: TempDir,
+    directory: TempDir,
+}
+
+/// What a process holds of the machine.
+#[derive(Debug)]
+pub(crate) struct Footprint {
+    pub(crate) threads: usize,
+    pub(crate) descriptors: usize,
+    /// In bytes.
+    pub(crate) resident: usize,
 }
 
 impl Process {
@@ -210,8 +219,29 @@ impl Process {
         lines.filter(|line| line["message"] == message).collect()
     }
 
+    /// The text of its configuration file.
+    pub(crate) fn configuration(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("hookstream.toml")).expect("read the configuration")
+    }
+
+    /// Another text in its configuration file, put there by a rename.
+    pub(crate) fn rewrite(&self, text: &str) {
+        let new = self.directory.path().join("new");
+        std::fs::write(&new, text).expect("write the configuration");
+        std::fs::rename(&new, self.directory.path().join("hookstream.toml")).expect("rename");
+    }
+
+    /// What it holds now.
+    pub(crate) fn footprint(&self) -> Footprint {
+        let of = |what: &str| PathBuf::from(format!("/proc/{}/{what}", self.pid()));
+        let entries = |what: &str| std::fs::read_dir(of(what)).expect("it runs").count();
+        let status = std::fs::read_to_string(of("status")).expect("it runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        let resident = resident.and_then(|kib| kib.trim().parse::<usize>().ok()).expect("a size") * 1024;
+        Footprint { threads: entries("task"), descriptors: entries("fd"), resident }
+    }
+
     /// Its process id, as /proc has it.
-    #[allow(dead_code, reason = "benches/load measures it")]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -280,7 +310,12 @@ pub(crate) fn signed(source: &str, body: &[u8]) -> Vec<u8> {
 
 /// Hexadecimal HMAC-SHA256 under [`SECRET`].
 pub(crate) fn signature(body: &[u8]) -> String {
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");
+    signature_with(SECRET, body)
+}
+
+/// The same under another secret.
+pub(crate) fn signature_with(secret: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).expect("a key");
     mac.update(body);
     hex::encode(mac.finalize().into_bytes())
 }

@@ -1,0 +1,184 @@
+//! How long a connection may stay silent: a head must be complete soon after its first byte, while a connection between
+//! two requests may rest. Load balancers keep connections for a minute or more, and a request that crosses our end of
+//! one on the wire is lost to them; so ours must last longer than theirs. hyper has one timer for both, hence this one.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// A head is awaited or under way.
+const HEAD: u8 = 0;
+/// A request is being answered; its body has a deadline of its own.
+const ANSWERING: u8 = 1;
+/// Between two requests.
+const RESTING: u8 = 2;
+
+/// Where in its life a connection is: told by the service, heeded by its reading side.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    state: AtomicU8,
+    timed_out: AtomicBool,
+}
+
+impl Pace {
+    /// A head is complete.
+    pub(super) fn answering(&self) {
+        self.state.store(ANSWERING, Ordering::Relaxed);
+    }
+
+    /// The answer is on its way.
+    pub(super) fn resting(&self) {
+        self.state.store(RESTING, Ordering::Relaxed);
+    }
+
+    /// Whether a head was not complete in time.
+    pub(super) fn timed_out(&self) -> bool {
+        self.timed_out.load(Ordering::Relaxed)
+    }
+}
+
+/// A stream whose silence has an end.
+pub(super) struct Paced<S> {
+    stream: S,
+    pace: Arc<Pace>,
+    head: Duration,
+    idle: Duration,
+    /// The state that `deadline` was set for.
+    seen: u8,
+    deadline: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl<S> Paced<S> {
+    /// `head` is what a head may take, from accept for the first one; `idle` what may lie between two requests.
+    pub(super) fn new(stream: S, head: Duration, idle: Duration) -> (Self, Arc<Pace>) {
+        let pace = Arc::new(Pace::default());
+        let deadline = Instant::now() + head;
+        #[allow(clippy::disallowed_methods)] // this is the bound around the work
+        let sleep = Box::pin(tokio::time::sleep_until(deadline));
+        (Self { stream, pace: Arc::clone(&pace), head, idle, seen: HEAD, deadline, sleep }, pace)
+    }
+
+    /// Nothing came: whether that has lasted too long.
+    fn silent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let state = self.pace.state.load(Ordering::Relaxed);
+        if state != self.seen {
+            self.seen = state;
+            self.deadline = Instant::now() + self.idle;
+        }
+        if state == ANSWERING {
+            return Poll::Pending;
+        }
+        if self.sleep.deadline() != self.deadline {
+            self.sleep.as_mut().reset(self.deadline);
+        }
+        ready!(self.sleep.as_mut().poll(cx));
+        if state == RESTING {
+            // As if the client had ended it.
+            return Poll::Ready(Ok(()));
+        }
+        self.pace.timed_out.store(true, Ordering::Relaxed);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Something came: after a rest, a head has begun.
+    fn heard(&mut self) {
+        let began = self.pace.state.compare_exchange(RESTING, HEAD, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if began {
+            self.seen = HEAD;
+            self.deadline = Instant::now() + self.head;
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+            Poll::Pending => self.silent(cx),
+            Poll::Ready(result) => {
+                if buffer.filled().len() > before {
+                    self.heard();
+                }
+                Poll::Ready(result)
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const HEAD_TIME: Duration = Duration::from_millis(100);
+    const IDLE_TIME: Duration = Duration::from_millis(500);
+
+    #[tokio::test]
+    async fn a_head_has_its_time_and_a_rest_more() {
+        let (mut client, server) = duplex(64);
+        let (mut server, pace) = Paced::new(server, HEAD_TIME, IDLE_TIME);
+        let mut buffer = [0; 8];
+        client.write_all(b"GET").await.unwrap();
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 3);
+        pace.answering();
+        let patient = tokio::time::timeout(2 * HEAD_TIME, server.read(&mut buffer)).await;
+        assert!(patient.is_err(), "the answer takes what it takes");
+        pace.resting();
+        let late = async {
+            tokio::time::sleep(2 * HEAD_TIME).await;
+            client.write_all(b"G").await.unwrap();
+        };
+        let (read, ()) = tokio::join!(server.read(&mut buffer), late);
+        assert_eq!(read.unwrap(), 1, "a load balancer uses it again");
+        let start = Instant::now();
+        let error = server.read(&mut buffer).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(start.elapsed() < IDLE_TIME && pace.timed_out(), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn silence_ends_at_its_time() {
+        let (_client, server) = duplex(64);
+        let start = Instant::now();
+        let (mut server, pace) = Paced::new(server, HEAD_TIME, IDLE_TIME);
+        assert!(server.read(&mut [0; 8]).await.is_err(), "who connects must say something");
+        assert!((HEAD_TIME..IDLE_TIME).contains(&start.elapsed()));
+        pace.resting();
+        assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0, "the end, and no error");
+        assert!(start.elapsed() >= HEAD_TIME + IDLE_TIME);
+    }
+}

@@ -1,0 +1,203 @@
+//! The public port over TLS, and what may come without.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rustix::process::Signal;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tempfile::TempDir;
+
+use crate::support::http::{Wire, request};
+use crate::support::kafka::{PATIENCE, await_that};
+use crate::support::serve::{Serve, Setup, setup, signature, signed};
+
+const EVENT: &[u8] = br#"{"id":"e1","type":"t"}"#;
+
+/// A certificate for localhost with its key, in files.
+struct Pair {
+    directory: TempDir,
+    der: CertificateDer<'static>,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        Pair::with(|_| ())
+    }
+
+    fn with(change: impl FnOnce(&mut CertificateParams)) -> Pair {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        std::fs::write(directory.path().join("tls.crt"), certificate.pem()).unwrap();
+        std::fs::write(directory.path().join("tls.key"), key.serialize_pem()).unwrap();
+        Pair { directory, der: certificate.der().clone() }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Take the place of another pair's files.
+    fn replaces(&self, other: &Pair) {
+        for name in ["tls.key", "tls.crt"] {
+            std::fs::copy(self.file(name), other.file(name)).unwrap();
+        }
+    }
+}
+
+fn with_tls(certificate: &Path, key: &Path) -> Setup {
+    let setup = setup().source("orders", "");
+    setup
+        .set("gateway.tls.certificate", certificate.display().to_string())
+        .set("gateway.tls.key", key.display().to_string())
+}
+
+fn with_pair(pair: &Pair) -> Setup {
+    with_tls(&pair.file("tls.crt"), &pair.file("tls.key"))
+}
+
+type Client = StreamOwned<ClientConnection, TcpStream>;
+
+/// A client that trusts this certificate only, with its handshake done.
+fn client(to: SocketAddr, trusted: &Pair) -> Result<Client, std::io::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.der.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    let connection = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let stream = TcpStream::connect(to)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut client = StreamOwned::new(connection, stream);
+    while client.conn.is_handshaking() {
+        client.conn.complete_io(&mut client.sock)?;
+    }
+    Ok(client)
+}
+
+/// Send a request and read what comes back up to the end of the body.
+fn ask(client: &mut Client, bytes: &[u8]) -> String {
+    client.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    let mut chunk = [0; 4096];
+    while !answer.ends_with(b"}") {
+        let count = client.read(&mut chunk).unwrap();
+        assert!(count > 0, "it closed after {:?}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&chunk[..count]);
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+fn event(id: &str) -> Vec<u8> {
+    signed("orders", format!(r#"{{"id":"{id}","type":"t"}}"#).as_bytes())
+}
+
+fn errors(serve: &Serve, reason: &str) -> f64 {
+    serve.metrics().sum("hookstream_gateway_connection_errors_total", &[("reason", reason)])
+}
+
+#[test]
+fn webhooks_come_over_tls_and_the_certificate_is_replaced_on_the_way() {
+    let (first, second) = (Pair::new(), Pair::with(|params| params.not_after = date_time_ymd(2037, 1, 2)));
+    let serve = with_pair(&first).set("gateway.require_https", true).on_stand_in();
+    let mut kept = client(serve.public, &first).unwrap();
+    assert!(ask(&mut kept, &event("e1")).contains("accepted"));
+    assert_eq!(kept.conn.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
+    assert!(client(serve.public, &second).is_err(), "it is not that one yet");
+    let mut plain = Wire::connect(serve.public);
+    plain.send(event("e2"));
+    await_that("plain HTTP and an untrusting client get no further", || errors(&serve, "tls_handshake") >= 2.0);
+
+    second.replaces(&first);
+    serve.signal(Signal::HUP);
+    await_that("the new one is served", || client(serve.public, &second).is_ok());
+    assert!(client(serve.public, &first).is_err());
+    assert!(ask(&mut kept, &event("e3")).contains("accepted"), "connections go on");
+    let expiry = serve.metrics().sum("hookstream_gateway_certificate_expiry_timestamp_seconds", &[]);
+    assert_eq!(expiry, 2_114_467_200.0, "2037-01-02");
+
+    // Half of a pair is no pair: the one in use stays.
+    std::fs::copy(Pair::new().file("tls.key"), first.file("tls.key")).unwrap();
+    serve.signal(Signal::HUP);
+    await_that("it complains", || serve.metrics().sum("hookstream_config_last_reload_successful", &[]) == 0.0);
+    assert!(serve.process.log().contains("it is not the key of"));
+    assert!(ask(&mut client(serve.public, &second).unwrap(), &event("e4")).contains("accepted"));
+    serve.assert_conservation();
+}
+
+#[test]
+fn a_certificate_that_cannot_serve_ends_the_start_with_a_word() {
+    let (good, other) = (Pair::new(), Pair::new());
+    let expired = Pair::with(|params| {
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+    });
+    let future = Pair::with(|params| {
+        (params.not_before, params.not_after) = (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1));
+    });
+    let (crt, key) = (good.file("tls.crt"), good.file("tls.key"));
+    let nothing = good.file("nothing");
+    std::fs::write(&nothing, "no pem").unwrap();
+    let missing = good.file("missing");
+    for (certificate, key, says) in [
+        (&crt, &other.file("tls.key"), &["gateway.tls.key", "it is not the key of"][..]),
+        (&expired.file("tls.crt"), &expired.file("tls.key"), &["it has expired at 2021-01-01T00:00:00Z"]),
+        (&future.file("tls.crt"), &future.file("tls.key"), &["it is not valid before 2090-01-01T00:00:00Z"]),
+        (&missing, &key, &["gateway.tls.certificate", "missing", "cannot read it"]),
+        (&nothing, &key, &["gateway.tls.certificate", "there is no certificate in it"]),
+        (&crt, &nothing, &["gateway.tls.key", "must be PEM"]),
+        (&crt, &crt, &["gateway.tls.key", "must be PEM"]),
+    ] {
+        let mut process = with_tls(certificate, key).spawn();
+        assert_eq!(process.exit_code(), 78, "{}", process.log());
+        for part in says {
+            assert!(process.log().contains(part), "{part}: {}", process.log());
+        }
+        assert!(!process.log().contains("PRIVATE KEY"), "{}", process.log());
+    }
+    let mut process = setup().source("orders", "").set("gateway.require_https", true).spawn();
+    assert_eq!(process.exit_code(), 78);
+    assert!(process.log().contains("gateway.require_https"), "{}", process.log());
+}
+
+#[test]
+fn handshakes_are_bounded_in_number_and_time() {
+    let pair = Pair::new();
+    let setup = with_pair(&pair).set("gateway.tls.max_handshakes", 4).set("gateway.tls.handshake_timeout", "2s");
+    let serve = setup.on_stand_in();
+    let mut kept = client(serve.public, &pair).unwrap();
+    assert!(ask(&mut kept, &event("e1")).contains("accepted"));
+    let start = Instant::now();
+    let flood: Vec<Wire> = (0..60).map(|_| Wire::connect(serve.public)).collect();
+    let open = || serve.metrics().sum("hookstream_gateway_connections", &[]);
+    await_that("they are connected", || open() >= 61.0);
+    assert!(ask(&mut kept, &event("e2")).contains("accepted"), "who is in is served");
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    await_that("they are gone", || errors(&serve, "tls_timeout") == 60.0 && open() <= 1.0);
+    drop(flood);
+    assert!(ask(&mut client(serve.public, &pair).unwrap(), &event("e3")).contains("accepted"));
+}
+
+#[test]
+fn plain_http_is_refused_where_https_is_required() {
+    let required = |proxies: &[&str]| {
+        let proxies: toml::Value = proxies.iter().copied().map(toml::Value::from).collect::<Vec<_>>().into();
+        setup().source("orders", "").set("gateway.require_https", true).set("gateway.trusted_proxies", proxies)
+    };
+    let sent = |serve: &Serve, proto: &str| {
+        let headers = [("X-Signature", &*signature(EVENT)), ("X-Forwarded-Proto", proto)];
+        crate::support::http::exchange(serve.public, request("POST", "/webhooks/orders", &headers, EVENT)).status
+    };
+    let serve = required(&["127.0.0.0/8"]).on_stand_in();
+    assert_eq!((sent(&serve, "https"), sent(&serve, "http"), sent(&serve, "")), (200, 403, 403));
+    assert_eq!(serve.metrics().rejects("orders", "https_required"), 2.0);
+    let serve = required(&["10.0.0.0/8"]).on_stand_in();
+    assert_eq!(sent(&serve, "https"), 403, "nobody else's word counts");
+    serve.assert_conservation();
+}
