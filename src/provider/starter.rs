@@ -114,7 +114,7 @@ fn needed(text: &mut String, provider: &Provider) {
         // What is needed to verify is fetched, perhaps with credentials; the rest stands in the parameters.
         None => {
             for (credential, Variable { name, place }) in key_variables(provider) {
-                comment(text, "", &format!("The keys are asked for with it: {place}"));
+                comment(text, "", &format!("For the keys that verify: {place}"));
                 let _ = writeln!(text, "credentials.{credential} = {}", quoted(&format!("env:{name}")));
             }
         }
