@@ -189,7 +189,7 @@ impl Reject {
             Reject::TokenMissing => "The header with the token or the credentials is absent.",
             Reject::TokenMismatch => "The token or the credentials are not the configured ones.",
             Reject::KeyUrlNotAllowed => {
-                "The request names its signing key at an address that is not the provider's: forged, or the source's `environment` is the wrong one. Nothing was fetched."
+                "The request names its signing key at an address that is not the provider's, or of another region than its topic: forged, or the source's `environment` is the wrong one. Nothing was fetched."
             }
             Reject::KeyUnknown => {
                 "The provider publishes no key of the name that the request gives, or has disowned it: forged, or another tenant's or environment's."
