@@ -215,6 +215,11 @@ impl Provider {
         self.compiled.plans.iter().filter_map(Plan::keys).flat_map(KeysPlan::hosts).collect()
     }
 
+    /// The credentials without which its keys cannot be asked for.
+    pub fn key_credentials(&self) -> Vec<&str> {
+        self.compiled.plans.iter().filter_map(Plan::keys).flat_map(KeysPlan::credentials).collect()
+    }
+
     /// Is every request verified with a key that is fetched, and none of the source's secrets?
     pub(crate) fn fetches_all_keys(&self) -> bool {
         self.compiled.plans.iter().all(|plan| plan.keys().is_some())

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod api;
+mod arn;
 mod bind;
 mod catalogue;
 mod category;

@@ -29,11 +29,19 @@ pub fn variables(provider: &Provider) -> Vec<Variable> {
         return vec![Variable { name, place }];
     }
     let need = provider.needs().secrets.as_ref().filter(|_| !provider.stores_secrets());
-    let Some(need) = need else { return Vec::new() };
+    let Some(need) = need else { return key_variables(provider).map(|(_, variable)| variable).collect() };
     let base = if provider.key_kind().is_some() { "PUBLIC_KEY" } else { "WEBHOOK_SECRET" };
     let number = |n: usize| if n == 0 { String::new() } else { format!("_{}", n + 1) };
     let one = |n| Variable { name: format!("{}{}", variable(provider, base), number(n)), place: need.place.clone() };
     (0..need.min.max(1)).map(one).collect()
+}
+
+/// The variables of the credentials with which its keys are asked for, each with the credential's name.
+fn key_variables(provider: &Provider) -> impl Iterator<Item = (&str, Variable)> {
+    provider.key_credentials().into_iter().map(|credential| {
+        let place = provider.needs().credentials.get(credential).cloned().unwrap_or_default();
+        (credential, Variable { name: variable(provider, credential), place })
+    })
 }
 
 /// The variable of the credential with which each event is confirmed, and where it is found.
@@ -103,8 +111,13 @@ fn needed(text: &mut String, provider: &Provider) {
             comment(text, "", "Requests prove nothing: whoever reaches the path can write to the topic.");
             text.push_str("accept_unsigned = true\n");
         }
-        // What is needed to verify is fetched, or stands in the parameters.
-        None => {}
+        // What is needed to verify is fetched, perhaps with credentials; the rest stands in the parameters.
+        None => {
+            for (credential, Variable { name, place }) in key_variables(provider) {
+                comment(text, "", &format!("For the keys that verify: {place}"));
+                let _ = writeln!(text, "credentials.{credential} = {}", quoted(&format!("env:{name}")));
+            }
+        }
     }
     for (param, place) in &needs.params {
         comment(text, "", &format!("{param}: {place}"));

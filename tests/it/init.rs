@@ -26,8 +26,11 @@ fn written(providers: &[&str], directory: &Path) -> String {
 /// Put a file in the place of each variable, as the comment at its head offers, and a word into each blank.
 fn filled_in(text: &str, provider: &Provider, keys: &DevKeys, directory: &Path) -> String {
     let secrets = dev::secrets(provider, keys.file(provider).as_deref()).unwrap();
-    let environment = format!("environment = \"{TO_FILL_IN}\"");
-    let text = text.replace(&environment, "environment = \"sandbox\"");
+    // Not every word will do.
+    let mut text = text.to_owned();
+    for (param, value) in [("environment", "sandbox"), ("topics", "arn:aws:sns:us-west-2:123456789012:alarms")] {
+        text = text.replace(&format!("{param} = \"{TO_FILL_IN}\""), &format!("{param} = \"{value}\""));
+    }
     let mut text = text.replace(TO_FILL_IN, "a-word-of-our-own");
     for variable in starter::variables(provider) {
         assert!(!variable.place.is_empty());

@@ -16,6 +16,7 @@ mod gateway;
 mod grammar;
 mod help;
 mod init;
+mod key_requests;
 mod payments;
 mod providers;
 mod real_payloads;

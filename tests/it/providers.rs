@@ -366,6 +366,12 @@ fn a_source_without_what_its_scheme_needs_does_not_start() {
     assert!(error("stripe", &both).starts_with("secrets: are given although accept_unsigned"));
     let many = Binding { secrets: vec![secret("s"); 11], ..Binding::default() };
     assert!(error("stripe", &many).starts_with("secrets: holds 11 secrets"));
+    let topics = |text: &str| Binding { params: [("topics".to_owned(), text.to_owned())].into(), ..Binding::default() };
+    for listed in ["alarms", "arn:aws:sns:us-west-2:123456789012:alarms,alarms"] {
+        let refused = error("sns", &topics(listed));
+        assert_eq!(refused, "params.topics: `alarms` is not arn:PARTITION:sns:REGION:ACCOUNT:NAME");
+    }
+    assert!(error("sns", &topics(" , ")).starts_with("params.topics: names none"));
     let params = Binding { params: [("webhook_id".to_owned(), "1".to_owned())].into(), ..with(SECRET) };
     assert!(error("stripe", &params).starts_with("params.webhook_id: is unknown"));
     let overrides = |text: &str| Binding { overrides: text.parse().unwrap(), ..with(SECRET) };

@@ -18,13 +18,13 @@ use crate::support::stand_in::stand_in;
 /// What people asked for by name. Who is new may stand beside them, none of these may go.
 const ASKED_FOR: [(&str, &[&str]); 24] = [
     ("payment.succeeded", &["stripe", "razorpay", "paypal", "square", "adyen", "mollie", "shopify"]),
-    ("payment.failed", &["stripe", "razorpay", "square", "adyen", "mollie"]),
-    ("payment.refunded", &["stripe", "razorpay", "square", "adyen", "mollie", "shopify"]),
+    ("payment.failed", &["stripe", "razorpay", "paypal", "square", "adyen", "mollie"]),
+    ("payment.refunded", &["stripe", "razorpay", "paypal", "square", "adyen", "mollie", "shopify"]),
     ("order.created", &["shopify", "woocommerce"]),
     ("order.updated", &["shopify", "woocommerce"]),
     ("shipment.updated", &["shopify"]),
     ("stock.changed", &["shopify", "square"]),
-    ("subscription.changed", &["stripe", "razorpay"]),
+    ("subscription.changed", &["stripe", "razorpay", "paypal"]),
     ("code.pushed", &["github", "gitlab", "bitbucket"]),
     ("review.changed", &["github", "gitlab", "bitbucket"]),
     ("job.completed", &["github", "vercel", "replicate"]),
@@ -40,13 +40,16 @@ const ASKED_FOR: [(&str, &[&str]); 24] = [
     ("social.commented", &["meta", "x"]),
     ("social.posted", &["meta", "youtube"]),
     ("alert.fired", &["pagerduty", "sns", "event-grid", "sentry"]),
-    ("alert.resolved", &["pagerduty", "event-grid", "sentry"]),
+    ("alert.resolved", &["pagerduty", "sns", "event-grid", "sentry"]),
 ];
 
-/// The samples of all providers, each with the number that makes it unlike its provider's others.
+/// The samples of all providers whose events say what they are, each with the number that makes it unlike its provider's others.
 fn samples(catalogue: &Catalogue) -> Vec<(&Provider, &Sample, u64)> {
     catalogue
         .iter()
+        // A notice that the API must confirm holds a name alone: what it means stands in the API's answer, which
+        // gateway/inquiry.rs gives.
+        .filter(|provider| !provider.is_fetched())
         .flat_map(|provider| {
             provider.samples().iter().zip(1..).map(move |(sample, number)| (provider.as_ref(), sample, number))
         })
@@ -140,15 +143,12 @@ fn rows(page: &str) -> Vec<Row> {
 
 #[test]
 fn every_row_names_what_was_asked_for() {
-    let catalogue = Catalogue::embedded().unwrap();
     let rows = rows(include_str!("../../docs/use-cases.md"));
     let named: Vec<_> = rows.iter().map(|row| row.category.as_str()).collect();
     assert_eq!(named, CATEGORIES.map(|(category, _)| category), "one row for each category");
     for (category, sources) in ASKED_FOR {
         let row = rows.iter().find(|row| row.category == category).expect("the row");
-        // PayPal and SNS are asked for as soon as their files are there.
-        let expected = sources.iter().filter(|source| catalogue.get(source).is_some());
-        for source in expected {
+        for source in sources {
             assert!(row.types.contains_key(*source), "{category}: {source}");
         }
     }
@@ -160,7 +160,7 @@ fn every_row_is_found_where_it_says() {
     let rows = rows(include_str!("../../docs/use-cases.md"));
     let catalogue = Catalogue::embedded().unwrap();
     let mut setup = setup().set("gateway.public_url", "https://hooks.example.com");
-    for provider in catalogue.iter() {
+    for provider in catalogue.iter().filter(|provider| !provider.is_fetched()) {
         let params: String = provider.needs().params.keys().map(|name| format!("{name:?} = \"word\"\n")).collect();
         let name = provider.name();
         setup = setup.table(&format!("[sources.{name}]\naccept_unsigned = true\n[sources.{name}.params]\n{params}"));

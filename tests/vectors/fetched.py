@@ -179,6 +179,7 @@ def sns(File):
     add("a certificate of another name", "certificate_invalid", request(key="elsewhere"), key="elsewhere")
     add("an expired certificate", "certificate_invalid", request(key="expired"), key="expired")
     add("a region's certificate in another region", "certificate_invalid", request(key="regional"), key="regional")
+    add("a certificate of another region than the topic's", "key_url_not_allowed", request(url=url.replace("us-west-2", "eu-west-1")))
     africa = "arn:aws:sns:af-south-1:123456789012:alarms"
     add("a region's own certificate", "ok", request(key="regional", fields={**message(), "TopicArn": africa}, url=url.replace("us-west-2", "af-south-1")),
         key="regional", topics=africa, **{**event, "subject": africa})

@@ -17,6 +17,7 @@ use super::template::{Message, Template};
 use super::x509::{RsaHash, Trust};
 use super::{Passed, Request};
 use crate::config::Secret;
+use crate::provider::arn;
 use crate::provider::error::Fault;
 use crate::provider::reject::Reject;
 
@@ -39,6 +40,16 @@ enum HashName {
     Sha256,
 }
 
+/// What a signed value must be: one of the ARNs that the source lists. The certificate must be of the ARN's region.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listed {
+    /// The service whose ARNs they are.
+    arn: String,
+    /// The parameter that lists them.
+    param: String,
+}
+
 /// Everything about the scheme but the source's settings.
 #[derive(Debug, Clone)]
 pub(crate) struct CertifiedPlan {
@@ -49,8 +60,7 @@ pub(crate) struct CertifiedPlan {
     pub(crate) keys: KeysPlan,
     /// Where the certificate's address stands.
     address: Place,
-    /// Signed values, and the parameter that lists what they may be.
-    expect: Vec<(Place, String)>,
+    expect: Vec<(Place, Listed)>,
     picks: Picks,
 }
 
@@ -58,7 +68,8 @@ pub(crate) struct CertifiedPlan {
 pub(crate) struct Certified {
     plan: CertifiedPlan,
     keys: KeySource,
-    expect: Vec<(Place, Vec<String>)>,
+    /// What may stand at these places of the plan.
+    listed: Vec<Vec<String>>,
     trust: Arc<Trust>,
 }
 
@@ -69,6 +80,22 @@ struct Claim {
     address: Allowed,
 }
 
+impl Listed {
+    /// What a source lists, with commas or spaces between.
+    fn values(&self, params: &BTreeMap<String, String>) -> Result<Vec<String>, Fault> {
+        let given = params.get(&self.param).map(String::as_str).unwrap_or_default();
+        let values: Vec<_> = given.split([',', ' ']).filter(|value| !value.is_empty()).map(str::to_owned).collect();
+        let fault = |problem: String| Err(Fault::new(&self.param, problem).within("params"));
+        if values.is_empty() {
+            return fault("names none".to_owned());
+        }
+        match values.iter().find(|value| !arn::is_whole(&self.arn, value)) {
+            Some(value) => fault(format!("`{value}` is not arn:PARTITION:{}:REGION:ACCOUNT:NAME", self.arn)),
+            None => Ok(values),
+        }
+    }
+}
+
 impl CertifiedPlan {
     pub(crate) fn new(
         at: Place,
@@ -76,13 +103,13 @@ impl CertifiedPlan {
         encoding: Encoding,
         hash: HashChoice,
         keys: KeysPlan,
-        expect: &BTreeMap<String, String>,
+        expect: &BTreeMap<String, Listed>,
     ) -> Result<CertifiedPlan, Fault> {
         let mut picks = Picks::default();
         let mut address = keys.place().cloned().ok_or_else(|| Fault::new("at", "is missing").within("keys"))?;
-        let expect = expect.iter().map(|(place, param)| {
+        let expect = expect.iter().map(|(place, listed)| {
             let place = Place::try_from(place.clone()).map_err(|problem| Fault::new("expect", problem))?;
-            Ok((place, param.clone()))
+            Ok((place, listed.clone()))
         });
         let mut plan = CertifiedPlan {
             at,
@@ -110,7 +137,7 @@ impl CertifiedPlan {
 
     pub(super) fn params(&self) -> Vec<String> {
         let signed = self.signed.params().map(str::to_owned);
-        let expected = self.expect.iter().map(|(_, param)| param.clone());
+        let expected = self.expect.iter().map(|(_, listed)| listed.param.clone());
         signed.chain(expected).chain(self.keys.params()).collect()
     }
 
@@ -126,7 +153,7 @@ impl CertifiedPlan {
         let expect = self
             .expect
             .iter()
-            .map(|(place, param)| format!("; `{}` must be one of `params.{param}`", place.describe()));
+            .map(|(place, listed)| format!("; `{}` must be one of `params.{}`", place.describe(), listed.param));
         let partial = if self.is_partial() { "; the rest of the body is not covered" } else { "" };
         format!(
             "{scheme} of `{}`, {} in `{}`, the hash in `{}` ({}), under {}{}; no timestamp is checked{partial}",
@@ -148,17 +175,10 @@ impl Certified {
         credentials: &BTreeMap<String, Secret>,
         trust: Arc<Trust>,
     ) -> Result<Certified, Fault> {
-        let expect = plan.expect.iter().map(|(place, param)| {
-            let values = params.get(param).map(String::as_str).unwrap_or_default().split([',', ' ']);
-            (place.clone(), values.filter(|value| !value.is_empty()).map(str::to_owned).collect())
-        });
-        let expect: Vec<(Place, Vec<String>)> = expect.collect();
-        if let Some(((_, param), _)) = plan.expect.iter().zip(&expect).find(|(_, (_, values))| values.is_empty()) {
-            return Err(Fault::new(param, "names none").within("params"));
-        }
+        let listed = plan.expect.iter().map(|(_, listed)| listed.values(params)).collect::<Result<_, Fault>>()?;
         let keys = plan.keys.bind(params, credentials)?;
         let signed = plan.signed.bind(params);
-        Ok(Certified { plan: CertifiedPlan { signed, ..plan.clone() }, keys, expect, trust })
+        Ok(Certified { plan: CertifiedPlan { signed, ..plan.clone() }, keys, listed, trust })
     }
 
     /// The certificate that the request is to be verified with, unless it is refused without one.
@@ -202,9 +222,11 @@ impl Certified {
         };
         plan.signed.check(request.headers, request.query)?;
         let address = one(&plan.address)?.and_then(|text| self.keys.allowed(&text)).ok_or(Reject::KeyUrlNotAllowed)?;
-        for (place, values) in &self.expect {
-            if one(place)?.is_none_or(|value| !values.contains(&value)) {
-                return Err(Reject::ClaimMismatch);
+        for ((place, Listed { arn: service, .. }), values) in plan.expect.iter().zip(&self.listed) {
+            let value = one(place)?.filter(|value| values.contains(value)).ok_or(Reject::ClaimMismatch)?;
+            // A region signs for its own topics.
+            if arn::host(service, &value).as_deref() != address.url.host_str() {
+                return Err(Reject::KeyUrlNotAllowed);
             }
         }
         Ok(Claim { hash, signature, address })

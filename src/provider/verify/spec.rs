@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::address::UrlForm;
-use super::certified::{CertifiedPlan, HashChoice};
+use super::certified::{CertifiedPlan, HashChoice, Listed};
 use super::claims::ClaimsPlan;
 use super::encoding::Encoding;
 use super::fetched::FetchedPlan;
@@ -66,9 +66,9 @@ pub(crate) struct VerifySpec {
     keys: Option<KeysSpec>,
     /// Which hash signs, where the request says so.
     hash: Option<HashChoice>,
-    /// Signed values, and the parameter that lists what they may be.
+    /// Signed values, and where the source lists what they may be.
     #[serde(default)]
-    expect: BTreeMap<String, String>,
+    expect: BTreeMap<String, Listed>,
     /// Paths of the records to ask for, by the beginning of their names.
     #[serde(default)]
     records: BTreeMap<String, String>,

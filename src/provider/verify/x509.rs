@@ -59,6 +59,17 @@ impl Trust {
         let (leaf, others) = chain.split_first().ok_or(Reject::CertificateInvalid)?;
         let leaf = EndEntityCert::try_from(leaf).map_err(|_| Reject::CertificateInvalid)?;
         leaf.verify_signature(hash.algorithm(), message, signature).map_err(|_| Reject::SignatureMismatch)?;
+        self.belongs(&leaf, others, names, now)
+    }
+
+    /// Does the certificate's chain lead to a root, now, and is it issued to one of `names`?
+    fn belongs(
+        &self,
+        leaf: &EndEntityCert<'_>,
+        others: &[CertificateDer<'static>],
+        names: &[String],
+        now: Timestamp,
+    ) -> Result<(), Reject> {
         let second = u64::try_from(now.as_second()).map_err(|_| Reject::CertificateInvalid)?;
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(second));
         let known: Vec<_> = others.iter().chain(&self.intermediates).cloned().collect();
@@ -106,5 +117,84 @@ impl SignatureVerificationAlgorithm for Sha1 {
     /// Never asked for: no certificate is verified with this.
     fn signature_alg_id(&self) -> AlgorithmIdentifier {
         alg_id::RSA_ENCRYPTION
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+    use webpki::EndEntityCert;
+
+    use super::{KNOWN, Trust};
+    use crate::provider::reject::Reject;
+
+    /// A certificate of Amazon's with which SNS signed, public, from December 2023 to November 2024; issued by M01.
+    const SNS: &str = include_str!("../../../tests/vectors/sns_2024.pem");
+
+    fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
+        CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().unwrap()
+    }
+
+    /// What stands one after the other in DER: each element whole, and its content.
+    fn elements(mut der: &[u8]) -> Vec<(&[u8], &[u8])> {
+        let mut found = Vec::new();
+        while !der.is_empty() {
+            let (head, length) = match usize::from(der[1]) {
+                short @ ..=0x7f => (2, short),
+                long => {
+                    let bytes = &der[2..2 + (long & 0x7f)];
+                    (2 + bytes.len(), bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
+                }
+            };
+            let (whole, rest) = der.split_at(head + length);
+            found.push((whole, &whole[head..]));
+            der = rest;
+        }
+        found
+    }
+
+    fn belongs(trust: &Trust, leaf: &CertificateDer<'_>, name: &str, day: &str) -> Result<(), Reject> {
+        let now = format!("{day}T00:00:00Z").parse().unwrap();
+        trust.belongs(&EndEntityCert::try_from(leaf).unwrap(), &[], &[name.to_owned()], now)
+    }
+
+    #[test]
+    fn every_known_intermediate_leads_to_a_root_and_none_is_one() {
+        let trust = Trust::new(None).unwrap();
+        let known = certificates(KNOWN);
+        assert_eq!((known.len(), KNOWN.matches("BEGIN CERTIFICATE").count()), (5, 5));
+        for pem in &known {
+            let [signed, _, signature] = elements(elements(pem)[0].1)[..] else { panic!("no certificate") };
+            let [_, _, _, issuer, ..] = elements(signed.1)[..] else { panic!("no issuer") };
+            let root = trust.anchors.iter().find(|root| *root.subject == *issuer.1).expect("a root of that name");
+            let root_key = &elements(&root.subject_public_key_info)[1].1[1..];
+            // SHA-256 under RSA signs all of them.
+            UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, root_key)
+                .verify(signed.0, &signature.1[1..])
+                .expect("signed by the root");
+            let key = webpki::anchor_from_trusted_cert(pem).unwrap().subject_public_key_info.to_vec();
+            assert!(trust.anchors.iter().all(|root| *root.subject_public_key_info != *key), "trusted by itself");
+        }
+        assert_eq!(trust.anchors.len(), webpki_roots::TLS_SERVER_ROOTS.len());
+    }
+
+    #[test]
+    fn a_real_certificate_of_sns_needs_no_company() {
+        let trust = Trust::new(None).unwrap();
+        let leaf = &certificates(SNS)[0];
+        assert_eq!(belongs(&trust, leaf, "sns.amazonaws.com", "2024-06-01"), Ok(()));
+        for (name, day) in [
+            ("sns.amazonaws.com", "2023-12-13"),
+            ("sns.amazonaws.com", "2024-11-21"),
+            ("sns.us-west-2.amazonaws.com", "2024-06-01"),
+            ("amazonaws.com", "2024-06-01"),
+        ] {
+            assert_eq!(belongs(&trust, leaf, name, day), Err(Reject::CertificateInvalid), "{name} {day}");
+        }
+        let alone = Trust { intermediates: Vec::new(), ..Trust::new(None).unwrap() };
+        let without = belongs(&alone, leaf, "sns.amazonaws.com", "2024-06-01");
+        assert_eq!(without, Err(Reject::CertificateInvalid), "its intermediate makes the chain");
     }
 }
