@@ -1,6 +1,7 @@
 //! What `send` and `dev` sign: for every provider a sample that its own rules accept and read, alone and over HTTP.
 
 use std::process::Command;
+use std::sync::Arc;
 
 use hookstream::dev;
 use hookstream::provider::{Catalogue, Filling, Provider, Reading, Request, Signed};
@@ -53,7 +54,8 @@ fn signs_and_reads(provider: &Provider, keys: &DevKeys) -> Result<usize, String>
 fn every_provider_can_be_signed_for() {
     let keys = DevKeys::new();
     let mut wrong = Vec::new();
-    for provider in Catalogue::embedded().unwrap().iter() {
+    // Keys that are fetched are the provider's own: nobody else can sign with them.
+    for provider in Catalogue::embedded().unwrap().iter().filter(|provider| provider.key_hosts().is_empty()) {
         assert!(!provider.samples().is_empty(), "{} has no sample", provider.name());
         match signs_and_reads(provider, &keys) {
             Ok(0) => wrong.push(format!("{}: no event", provider.name())),
@@ -64,6 +66,17 @@ fn every_provider_can_be_signed_for() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A secret of the same form. `serve` refuses the one that everybody knows.
+fn another(secret: &str) -> String {
+    let mut bytes = secret.as_bytes().to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] = match bytes[middle] {
+        digit @ b'0'..=b'8' | digit @ b'a'..=b'e' | digit @ b'A'..=b'Y' => digit + 1,
+        _ => b'a',
+    };
+    String::from_utf8(bytes).unwrap()
+}
+
 /// One gateway with a source for every provider, and `hookstream send` for each of them.
 #[test]
 fn every_provider_is_sent_to_one_gateway() {
@@ -72,7 +85,8 @@ fn every_provider_is_sent_to_one_gateway() {
     let mut setup = setup().set("gateway.public_url", "https://hooks.example.com");
     let mut environment = Vec::new();
     // Those whose API is asked for each event are tried beside a double of it, in tests/it/gateway.
-    let providers: Vec<_> = catalogue.iter().filter(|provider| !provider.is_fetched()).collect();
+    let can_sign = |provider: &&Arc<Provider>| !provider.is_fetched() && provider.key_hosts().is_empty();
+    let providers: Vec<_> = catalogue.iter().filter(can_sign).collect();
     for provider in &providers {
         let name = provider.name();
         let mut table = format!("[sources.{name}]\n");
@@ -81,7 +95,9 @@ fn every_provider_is_sent_to_one_gateway() {
             None => table.push_str("accept_unsigned = true\n"),
             Some(secret) => {
                 table.push_str(&format!("secrets = [\"env:{variable}\"]\n"));
-                environment.push((variable, secret.expose_text().unwrap().to_owned()));
+                let secret = secret.expose_text().unwrap();
+                let own = if provider.key_kind().is_none() { another(secret) } else { secret.to_owned() };
+                environment.push((variable, own));
             }
         }
         for (param, value) in dev::params(provider) {
