@@ -69,8 +69,9 @@ fn every_provider_can_be_signed_for() {
 /// A secret of the same form. `serve` refuses the one that everybody knows.
 fn another(secret: &str) -> String {
     let mut bytes = secret.as_bytes().to_vec();
-    let middle = bytes.len() / 2;
-    bytes[middle] = match bytes[middle] {
+    // What `serve` knows it by stands at its beginning.
+    let early = if secret.starts_with("whsec_") { 10 } else { 4 };
+    bytes[early] = match bytes[early] {
         digit @ b'0'..=b'8' | digit @ b'a'..=b'e' | digit @ b'A'..=b'Y' => digit + 1,
         _ => b'a',
     };
