@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Cluster;
@@ -114,6 +115,7 @@ impl Cluster {
             assert!(Instant::now() < deadline, "{topic} as {isolation:?}: not enough within {PATIENCE:?}: {seen:#?}");
             match reader.poll(Duration::from_millis(100)) {
                 None | Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(error)) if is_passing(&error) => {}
                 Some(Ok(message)) => seen.push(Seen::of(&message)),
                 Some(Err(error)) => panic!("reading {topic}: {error}"),
             }
@@ -136,6 +138,7 @@ impl Cluster {
             assert!(Instant::now() < deadline, "{topic}: no end of partitions {unfinished:?} within {PATIENCE:?}");
             match reader.poll(Duration::from_millis(100)) {
                 None => {}
+                Some(Err(error)) if is_passing(&error) => {}
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     unfinished.remove(&partition);
                 }
@@ -146,6 +149,12 @@ impl Cluster {
         seen.sort_by_key(|seen| (seen.partition, seen.offset));
         seen
     }
+}
+
+/// A connection that broke, as after a broker's restart: the client makes another by itself.
+fn is_passing(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown))
 }
 
 fn partition_count(client: &BaseConsumer, topic: &str) -> i32 {
