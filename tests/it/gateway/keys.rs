@@ -4,22 +4,18 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hookstream::config::{Config, Secret, SecretRef, file};
-use hookstream::gateway::Gateway;
 use hookstream::gateway::keys::{Ask, Failure, Fetching, Transport};
-use hookstream::http::{Limits, Phase};
 use hookstream::provider::embedded_vectors;
 use hookstream::provider::vectors::{Expect, Vector, Vectors};
-use hookstream::telemetry::Metrics;
-use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::support::http::{Answer, exchange, request};
-use crate::support::kafka::PATIENCE;
+use crate::support::in_process::InProcess;
 use crate::support::kafka::await_that;
 use crate::support::serve::{SECRET, signature};
 use crate::support::stand_in::stand_in;
@@ -57,13 +53,17 @@ impl Transport for World {
 
 /// A gateway in this process with one source for each provider whose keys are fetched, and one with a shared secret.
 struct Running {
-    public: SocketAddr,
+    process: InProcess,
     world: Arc<World>,
-    now: Arc<AtomicI64>,
-    metrics: Metrics,
     vectors: BTreeMap<String, Vectors>,
-    _runtime: tokio::runtime::Runtime,
-    _phase: watch::Sender<Phase>,
+}
+
+impl std::ops::Deref for Running {
+    type Target = InProcess;
+
+    fn deref(&self) -> &InProcess {
+        &self.process
+    }
 }
 
 const FETCHING: [&str; 4] = ["paypal", "sns", "plaid", "event-grid-entra"];
@@ -118,20 +118,9 @@ fn start() -> Running {
     for topic in topics.chain([config.kafka.topics.dead_letter_topic()]) {
         stand_in().create_topic(&topic, 2).unwrap();
     }
-    let (world, metrics) = (Arc::new(World::default()), Metrics::new().unwrap());
-    let now = Arc::new(AtomicI64::new(0));
-    let clock = Arc::clone(&now);
-    let tell = move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap();
-    let gateway = Gateway::start_on(&config, &metrics, Box::new(tell), Some(Arc::clone(&world) as _)).unwrap();
-    assert!(gateway.await_topics(PATIENCE), "the topics are seen");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();
-    let public = listener.local_addr().unwrap();
-    let phase = watch::Sender::new(Phase::Serving);
-    let limits =
-        Limits { max_connections: 200, header_timeout: PATIENCE, idle_timeout: PATIENCE, finish: Duration::ZERO };
-    runtime.spawn(hookstream::http::serve(listener, gateway, limits, None, None, phase.subscribe()));
-    Running { public, world, now, metrics, vectors, _runtime: runtime, _phase: phase }
+    let world = Arc::new(World::default());
+    let process = InProcess::start(&config, 0, Some(Arc::clone(&world) as _));
+    Running { process, world, vectors }
 }
 
 /// The first vector of a file is the plain good case of its provider.

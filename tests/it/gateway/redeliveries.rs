@@ -2,22 +2,18 @@
 //! in this process, under a clock that the test sets.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use hookstream::config::{Config, SecretRef, file};
 use hookstream::dev;
-use hookstream::gateway::{Gateway, Outcome};
-use hookstream::http::{Limits, Phase};
+use hookstream::gateway::Outcome;
 use hookstream::provider::{Catalogue, Filling, Provider};
-use hookstream::telemetry::Metrics;
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::watch;
 
 use crate::support::http::{exchange, request};
+use crate::support::in_process::InProcess;
 use crate::support::kafka::{Isolation, PATIENCE, cluster};
 use crate::support::stand_in::stand_in;
 
@@ -44,29 +40,8 @@ const MUST: [&str; 15] = [
     "zoom",
 ];
 
-struct Running {
-    public: SocketAddr,
-    gateway: Arc<Gateway>,
-    now: Arc<AtomicI64>,
-    _runtime: tokio::runtime::Runtime,
-    _phase: watch::Sender<Phase>,
-}
-
-fn start(config: &Config) -> Running {
-    let now = Arc::new(AtomicI64::new(START));
-    let clock = Arc::clone(&now);
-    let tell = move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap();
-    let gateway = Gateway::start_at(config, &Metrics::new().unwrap(), Box::new(tell)).unwrap();
-    assert!(gateway.await_topics(PATIENCE), "the topics are seen");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();
-    let public = listener.local_addr().unwrap();
-    let phase = watch::Sender::new(Phase::Serving);
-    let limits =
-        Limits { max_connections: 10, header_timeout: PATIENCE, idle_timeout: PATIENCE, finish: Duration::ZERO };
-    let handler = Arc::clone(&gateway);
-    runtime.spawn(hookstream::http::serve(listener, handler, limits, None, None, phase.subscribe()));
-    Running { public, gateway, now, _runtime: runtime, _phase: phase }
+fn start(config: &Config) -> InProcess {
+    InProcess::start(config, START, None)
 }
 
 fn source(provider: &Provider, topic: &str) -> file::Source {
@@ -79,7 +54,7 @@ fn source(provider: &Provider, topic: &str) -> file::Source {
 }
 
 /// The provider's first sample, the same each time, signed so many minutes after the start.
-fn deliver(running: &Running, provider: &Provider, minutes: i64) -> u16 {
+fn deliver(running: &InProcess, provider: &Provider, minutes: i64) -> u16 {
     let now = Timestamp::from_second(START + 60 * minutes).unwrap();
     running.now.store(now.as_second(), Ordering::Relaxed);
     let path = format!("/webhooks/{}", provider.name());

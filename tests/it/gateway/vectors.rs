@@ -3,26 +3,21 @@
 //! All vectors run against one gateway, each with a source of its own, under the clock that the vector names.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
 
 use hookstream::config::{Config, SecretRef, file};
-use hookstream::gateway::Gateway;
 use hookstream::gateway::keys::{Ask, Failure, Fetching, Transport};
-use hookstream::http::{Limits, Phase};
 use hookstream::provider::vectors::{Expect, ExpectedFacts, Vector, Vectors};
 use hookstream::provider::{Catalogue, Provider, Reject, embedded_vectors};
 use hookstream::telemetry::Metrics;
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::support::api::{Api, Reply};
 use crate::support::http::{Answer, exchange, request};
-use crate::support::kafka::{Isolation, PATIENCE, Seen, cluster};
+use crate::support::in_process::InProcess;
+use crate::support::kafka::{Isolation, Seen, cluster};
 
 /// A vector and the name of the source it is sent to.
 struct Case {
@@ -101,30 +96,22 @@ fn secrets_file(directory: &Path, case: &Case) -> PathBuf {
 
 /// A gateway in this process, whose clock the test sets.
 struct Running {
-    public: SocketAddr,
-    now: Arc<AtomicI64>,
-    metrics: Metrics,
+    process: InProcess,
     hosts: Arc<KeyHosts>,
-    _runtime: tokio::runtime::Runtime,
-    _phase: watch::Sender<Phase>,
+}
+
+impl std::ops::Deref for Running {
+    type Target = InProcess;
+
+    fn deref(&self) -> &InProcess {
+        &self.process
+    }
 }
 
 fn start(config: &Config) -> Running {
-    let now = Arc::new(AtomicI64::new(0));
-    let clock = Arc::clone(&now);
-    let metrics = Metrics::new().unwrap();
-    let tell = move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap();
     let hosts = Arc::new(KeyHosts::default());
-    let gateway = Gateway::start_on(config, &metrics, Box::new(tell), Some(Arc::clone(&hosts) as _)).unwrap();
-    assert!(gateway.await_topics(PATIENCE), "the topics are seen");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();
-    let public = listener.local_addr().unwrap();
-    let phase = watch::Sender::new(Phase::Serving);
-    let limits =
-        Limits { max_connections: 10, header_timeout: PATIENCE, idle_timeout: PATIENCE, finish: Duration::ZERO };
-    runtime.spawn(hookstream::http::serve(listener, gateway, limits, None, None, phase.subscribe()));
-    Running { public, now, metrics, hosts, _runtime: runtime, _phase: phase }
+    let process = InProcess::start(config, 0, Some(Arc::clone(&hosts) as _));
+    Running { process, hosts }
 }
 
 fn send(running: &Running, case: &Case) -> Answer {

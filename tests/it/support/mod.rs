@@ -4,6 +4,7 @@
 pub(crate) mod api;
 pub(crate) mod child;
 pub(crate) mod http;
+pub(crate) mod in_process;
 pub(crate) mod kafka;
 pub(crate) mod keys;
 pub(crate) mod load;
