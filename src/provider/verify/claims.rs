@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::encoding::unhex;
 use super::param::ParamText;
 use super::timestamp::{TimeFormat, Window};
 use crate::event::{Found, Pointer, Wanted, scan};
@@ -131,7 +132,7 @@ impl Claims {
         let issued = self.times(&claims, now)?;
         if self.plan.body.is_some() {
             let hash = claims.text(BODY).ok_or(Reject::SignatureMalformed)?;
-            let hash = hex::decode(hash.as_bytes()).map_err(|_| Reject::SignatureMalformed)?;
+            let hash = unhex(hash.as_bytes()).ok_or(Reject::SignatureMalformed)?;
             let same = Sha256::digest(body).as_slice().ct_eq(&hash);
             if !bool::from(same) {
                 return Err(Reject::SignatureMismatch);

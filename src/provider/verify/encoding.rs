@@ -29,17 +29,11 @@ pub(crate) enum Encoding {
 impl Encoding {
     /// The bytes behind `text`, if it is well formed and no longer than a tag can be.
     pub(crate) fn decode_tag(self, text: &str) -> Option<Tag> {
-        let mut buffer = [0; Tag::LONGEST];
-        let length = match self {
-            Encoding::Hex => {
-                let target = buffer.get_mut(..text.len() / 2)?;
-                hex::decode_to_slice(text, target).ok()?;
-                text.len() / 2
-            }
-            Encoding::Base64 => STANDARD.decode_slice(text, &mut buffer).ok()?,
-            Encoding::Base64url => URL_SAFE_ANY.decode_slice(text, &mut buffer).ok()?,
-        };
-        Tag::new(buffer.get(..length)?)
+        Tag::written(|buffer| match self {
+            Encoding::Hex => unhex_into(text.as_bytes(), buffer),
+            Encoding::Base64 => STANDARD.decode_slice(text, buffer).ok(),
+            Encoding::Base64url => URL_SAFE_ANY.decode_slice(text, buffer).ok(),
+        })
     }
 
     /// The bytes behind a text, at most `limit` of them, if it is well formed.
@@ -48,7 +42,7 @@ impl Encoding {
             return None;
         }
         match self {
-            Encoding::Hex => hex::decode(text).ok(),
+            Encoding::Hex => unhex(text.as_bytes()),
             Encoding::Base64 => STANDARD.decode(text).ok(),
             Encoding::Base64url => URL_SAFE_ANY.decode(text).ok(),
         }
@@ -74,6 +68,18 @@ impl Encoding {
     }
 }
 
+/// The bytes behind pairs of digits of either case.
+pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; text.len() / 2];
+    unhex_into(text, &mut bytes).map(|_| bytes)
+}
+
+/// How many bytes there are. The crate would pass over a leading `0x`, but not into a target of the exact length.
+fn unhex_into(text: &[u8], target: &mut [u8]) -> Option<usize> {
+    let target = target.get_mut(..text.len() / 2)?;
+    hex::decode_to_slice(text, target).ok().map(|()| target.len())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -85,8 +91,9 @@ mod tests {
 
     #[test]
     fn garbage_is_no_tag() {
-        for text in ["", "0", "zz", "0x00", " 00", "00 ", "é0", &"0".repeat(130), &"A".repeat(2000)] {
+        for text in ["", "0", "zz", "0x00", "0x", "0x0", " 00", "00 ", "é0", &"0".repeat(130), &"A".repeat(2000)] {
             assert!(Encoding::Hex.decode_tag(text).is_none_or(|tag| tag.is_empty()), "{text}");
+            assert!(Encoding::Hex.decode(text, Tag::LONGEST).is_none_or(|bytes| bytes.is_empty()), "{text}");
         }
         assert!(Encoding::Base64.decode_tag("AAAB").is_some());
         for text in ["AAA", "AB==", "AA=", "AAA*", "AAAB\n", "-_8="] {

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memchr;
 use serde::Deserialize;
 
 use super::super::placeholder::{Piece, pieces};
 use super::super::reject::Reject;
+use super::few::Few;
 
 /// More signatures than this in one request are no rotation any more.
 pub(crate) const MAX_SIGNATURES: usize = 16;
@@ -24,7 +26,8 @@ pub(crate) struct Format {
     text: String,
     /// Fields in the order in which they are written.
     fields: Vec<Field>,
-    separator: Option<char>,
+    /// One of [`SEPARATORS`].
+    separator: Option<u8>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +46,7 @@ enum Holds {
 #[derive(Debug, Default)]
 pub(crate) struct Parsed<'a> {
     pub(crate) timestamp: Option<&'a str>,
-    pub(crate) signatures: Vec<&'a str>,
+    pub(crate) signatures: Few<&'a str>,
 }
 
 impl Format {
@@ -60,7 +63,7 @@ impl Format {
         if !SEPARATORS.contains(separator) {
             return Err(format!("`{separator}` is not one of `,` `;` `&` `|` and the space"));
         }
-        Ok(Format { separator: Some(separator), ..self })
+        Ok(Format { separator: Some(separator as u8), ..self })
     }
 
     /// The parameters of the source that stand in it.
@@ -89,7 +92,7 @@ impl Format {
         match self.separator {
             None => self.read_item(0, value, parsed),
             Some(separator) => {
-                let mut items = value.split(separator).enumerate();
+                let mut items = split(value, separator).enumerate();
                 items.try_for_each(|(place, item)| self.read_item(place, item, parsed))
             }
         }
@@ -126,7 +129,7 @@ impl Format {
     pub(crate) fn write(&self, timestamp: &str, signature: &str) -> String {
         let mut out = String::new();
         for (place, field) in self.fields.iter().enumerate() {
-            out.extend(self.separator.filter(|_| place > 0));
+            out.extend(self.separator.filter(|_| place > 0).map(char::from));
             out.push_str(&field.prefix);
             out.push_str(match field.holds {
                 Holds::Signature => signature,
@@ -170,7 +173,7 @@ impl TryFrom<String> for Format {
                 Piece::Hole(name) => name,
             };
             if !fields.is_empty() {
-                let between = prefix.chars().next().filter(|&c| SEPARATORS.contains(c));
+                let between = prefix.bytes().next().filter(|&byte| SEPARATORS.contains(char::from(byte)));
                 separator =
                     Some(between.ok_or_else(|| {
                         format!("`{text}` needs one of `,` `;` `&` `|` or a space between its fields")
@@ -182,6 +185,21 @@ impl TryFrom<String> for Format {
         check(&text, &fields, &prefix)?;
         Ok(Format { text, fields, separator })
     }
+}
+
+/// The texts between the separators, which are ASCII.
+fn split(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        match memchr(separator, text.as_bytes()) {
+            None => rest.take(),
+            Some(end) => {
+                rest = text.get(end + 1..);
+                text.get(..end)
+            }
+        }
+    })
 }
 
 /// `{token}` is what token schemes call their one value.
@@ -222,7 +240,7 @@ mod tests {
     fn read<'a>(format: &Format, value: &'a str) -> (Option<&'a str>, Vec<&'a str>) {
         let mut parsed = Parsed::default();
         format.read(value, &mut parsed).unwrap();
-        (parsed.timestamp, parsed.signatures)
+        (parsed.timestamp, parsed.signatures.iter().copied().collect())
     }
 
     #[test]

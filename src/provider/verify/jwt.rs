@@ -182,7 +182,7 @@ impl Jwt {
         let value = value.filter(|value| value.len() <= LONGEST).ok_or(Reject::SignatureMalformed)?;
         let mut parsed = Parsed::default();
         self.plan.format.read(value, &mut parsed)?;
-        let [token] = parsed.signatures.as_slice() else { return Err(Reject::SignatureMalformed) };
+        let token = parsed.signatures.only().ok_or(Reject::SignatureMalformed)?;
         let (signed, signature) = token.rsplit_once('.').ok_or(Reject::SignatureMalformed)?;
         let (header, payload) = signed.split_once('.').ok_or(Reject::SignatureMalformed)?;
         let (header, payload, signature) = (decoded(header)?, decoded(payload)?, decoded(signature)?);

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
 use super::encoding::Encoding;
+use super::few::Few;
 use super::mac::{Hash, Keyed, Tag};
 use crate::provider::reject::Reject;
 
@@ -39,8 +40,8 @@ pub(crate) enum Key {
 
 /// The signatures that a request claims, decoded.
 pub(crate) enum Claimed {
-    Tags(Vec<Tag>),
-    Signatures(Vec<Vec<u8>>),
+    Tags(Few<Tag>),
+    Signatures(Few<Vec<u8>>),
 }
 
 /// Hands the signed text, part by part, to a sink; it is given the secret for the parts that hold it.
@@ -89,12 +90,17 @@ impl Algorithm {
     }
 
     /// The signatures that have a possible length. One good one among strangers is enough to go on.
-    pub(crate) fn claimed(self, encoding: Encoding, texts: &[&str]) -> Result<Claimed, Reject> {
+    pub(crate) fn claimed(self, encoding: Encoding, texts: &Few<&str>) -> Result<Claimed, Reject> {
         let bytes = |limit: usize| texts.iter().filter_map(move |text| encoding.decode(text, limit));
         let claimed = match self {
             Algorithm::Hmac(hash) | Algorithm::Digest(hash) => {
-                let tags = texts.iter().filter_map(|text| encoding.decode_tag(text));
-                Claimed::Tags(tags.filter(|tag| tag.len() == hash.length()).collect())
+                let mut tags = Few::default();
+                for text in texts.iter() {
+                    if let Some(tag) = encoding.decode_tag(text).filter(|tag| tag.len() == hash.length()) {
+                        tags.push(tag);
+                    }
+                }
+                Claimed::Tags(tags)
             }
             Algorithm::Ed25519 => Claimed::Signatures(bytes(64).filter(|signature| signature.len() == 64).collect()),
             Algorithm::EcdsaP256 => {
@@ -142,7 +148,7 @@ impl Key {
                 let key = UnparsedPublicKey::new(*algorithm, point);
                 signatures.iter().any(|signature| key.verify(&message, signature).is_ok())
             }
-            (_, Claimed::Tags(tags)) => self.tag(feed).is_some_and(|tag| tag.is_among(tags)),
+            (_, Claimed::Tags(tags)) => self.tag(feed).is_some_and(|tag| tag.is_among(tags.iter())),
             (_, Claimed::Signatures(_)) => false,
         }
     }
@@ -195,7 +201,7 @@ mod tests {
 
     fn accepts(algorithm: Algorithm, key: &str, message: &[u8], signature: &str) -> bool {
         let key = Key::new(algorithm, &hex::decode(key).unwrap()).unwrap();
-        let claimed = algorithm.claimed(Encoding::Hex, &[signature]).unwrap();
+        let claimed = algorithm.claimed(Encoding::Hex, &[signature].into_iter().collect()).unwrap();
         key.accepts(&|_, sink| sink(message), &claimed)
     }
 
@@ -207,7 +213,7 @@ mod tests {
         assert!(accepts(Algorithm::Ed25519, key, b"\x72", signature));
         assert!(!accepts(Algorithm::Ed25519, key, b"\x73", signature));
         assert!(!accepts(Algorithm::Ed25519, key, b"\x72", &"00".repeat(64)));
-        assert!(Algorithm::Ed25519.claimed(Encoding::Hex, &[&signature[2..]]).is_err());
+        assert!(Algorithm::Ed25519.claimed(Encoding::Hex, &[&signature[2..]].into_iter().collect()).is_err());
     }
 
     /// RFC 6979, A.2.5, "sample" with SHA-256.
@@ -220,7 +226,7 @@ mod tests {
         // CVE-2022-21449: zeros for r and s.
         assert!(!accepts(Algorithm::EcdsaP256, key, b"sample", "3006020100020100"));
         for odd in ["", "30", "0102030405060708090a", &"30".repeat(73)] {
-            assert!(Algorithm::EcdsaP256.claimed(Encoding::Hex, &[odd]).is_err(), "{odd}");
+            assert!(Algorithm::EcdsaP256.claimed(Encoding::Hex, &[odd].into_iter().collect()).is_err(), "{odd}");
         }
     }
 

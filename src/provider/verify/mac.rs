@@ -81,6 +81,14 @@ impl Tag {
         (bytes.len() <= Tag::LONGEST).then(|| Tag::of(bytes))
     }
 
+    /// `write` puts bytes at the beginning and says how many.
+    pub(crate) fn written(write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<Tag> {
+        let mut bytes = [0; Tag::LONGEST];
+        let length = write(&mut bytes)?;
+        bytes.get_mut(length..)?.fill(0);
+        Some(Tag { bytes, length })
+    }
+
     fn of(source: &[u8]) -> Tag {
         let length = source.len().min(Tag::LONGEST);
         let mut bytes = [0; Tag::LONGEST];
@@ -103,8 +111,8 @@ impl Tag {
     }
 
     /// Is this one of `claimed`? Every candidate is looked at in full, whatever the earlier ones were.
-    pub(crate) fn is_among(&self, claimed: &[Tag]) -> bool {
-        claimed.iter().fold(Choice::from(0), |found, tag| found | self.same(tag)).into()
+    pub(crate) fn is_among<'a>(&self, claimed: impl IntoIterator<Item = &'a Tag>) -> bool {
+        claimed.into_iter().fold(Choice::from(0), |found, tag| found | self.same(tag)).into()
     }
 
     /// Eight bytes at a time, and one look at what they differ in: what lies behind a tag is zeros, and lengths are no

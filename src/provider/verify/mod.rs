@@ -5,6 +5,7 @@ mod certified;
 mod claims;
 mod encoding;
 mod fetched;
+mod few;
 mod format;
 mod hosts;
 mod jwt;

@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::Request;
+use super::few::Few;
 use super::picked::{Picked, Picks};
 use super::template::header_name;
 use crate::event::{Found, Pointer};
@@ -81,12 +82,15 @@ impl Place {
         request: &Request<'a>,
         picked: &'a Picked<'a>,
         item: Option<&Found<'a>>,
-    ) -> Result<Vec<Cow<'a, str>>, Reject> {
-        let text = |value: &'a HeaderValue| value.to_str().map(Cow::Borrowed).map_err(|_| Reject::SignatureMalformed);
-        let all = |name: &HeaderName| request.headers.get_all(name).iter().map(text);
+    ) -> Result<Few<Cow<'a, str>>, Reject> {
         Ok(match self {
-            Place::Header(name) => all(name).collect::<Result<_, _>>()?,
-            Place::Several(names) => names.iter().flat_map(all).collect::<Result<_, _>>()?,
+            Place::Header(_) | Place::Several(_) => {
+                let mut values = Few::default();
+                for value in self.headers().iter().flat_map(|name| request.headers.get_all(name)) {
+                    values.push(Cow::Borrowed(ascii(value).ok_or(Reject::SignatureMalformed)?));
+                }
+                values
+            }
             Place::Query(name) => query(request.query, name).collect(),
             Place::Form(name) => picked.form(name).map(|value| Cow::Borrowed(value.as_ref())).collect(),
             Place::Json(_, slot) => item.or(picked.found()).and_then(|found| found.text(*slot)).into_iter().collect(),
@@ -100,9 +104,8 @@ impl Place {
         picked: &'a Picked<'a>,
         item: Option<&Found<'a>>,
     ) -> Result<Option<Cow<'a, str>>, Reject> {
-        let mut values = self.values(request, picked, item)?.into_iter();
-        let value = values.next();
-        if values.next().is_some() { Err(Reject::SignatureMalformed) } else { Ok(value) }
+        let (value, only) = self.values(request, picked, item)?.into_first();
+        if only { Ok(value) } else { Err(Reject::SignatureMalformed) }
     }
 
     /// The headers that it looks at.
@@ -133,6 +136,11 @@ impl Place {
             Place::Json(pointer, _) => pointer.to_string(),
         }
     }
+}
+
+/// What [`HeaderValue::to_str`] says, some words at a time: a header's value holds no control characters but tabs.
+fn ascii(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok().filter(|text| text.is_ascii())
 }
 
 /// All values of a parameter of the query, decoded.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use sha1::{Digest, Sha1};
 use zeroize::Zeroizing;
 
+use super::encoding::unhex;
 use crate::config::Secret;
 
 /// The form in which a provider hands out its secrets.
@@ -48,7 +49,7 @@ impl SecretForm {
         let key = match self {
             SecretForm::Plain | SecretForm::Exact => bytes.to_vec(),
             SecretForm::Base64 => STANDARD.decode(bytes).map_err(|_| "is not base64, which this provider hands out")?,
-            SecretForm::Hex => hex::decode(bytes).map_err(|_| "is not hexadecimal, which this provider hands out")?,
+            SecretForm::Hex => unhex(bytes).ok_or("is not hexadecimal, which this provider hands out")?,
             SecretForm::Whsec => STANDARD
                 .decode(bytes.strip_prefix(b"whsec_").unwrap_or(bytes))
                 .map_err(|_| "is not `whsec_` and base64, which this provider hands out")?,

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 
 use super::address::UrlForm;
 use super::encoding::Encoding;
+use super::few::Few;
 use super::format::{Format, Parsed};
 use super::key::{Algorithm, Claimed, Feed, Key};
 use super::outgoing::{Signed, Signer};
@@ -113,26 +114,25 @@ impl Signature {
         let parsed = plan.read(&values)?;
         let claimed = plan.algorithm.claimed(plan.encoding, &parsed.signatures)?;
         let (timestamp, signed_at) = plan.timestamp(&parsed, request, picked, item)?;
-        plan.signed.check(request.headers, request.query)?;
+        let headers = plan.signed.check(request.headers, request.query)?;
         plan.check_body_hash(request, picked)?;
-        let secret = self.matching(request, &timestamp, picked, item, &claimed).ok_or(Reject::SignatureMismatch)?;
+        let message = Message { request, headers: &headers, timestamp: &timestamp, url: "", picked, item };
+        let secret = self.matching(&message, &claimed).ok_or(Reject::SignatureMismatch)?;
         Ok(Passed { secret, signed_at: signed_at.or(plan.inside(request)?) })
     }
 
-    fn matching(
-        &self,
-        request: &Request<'_>,
-        timestamp: &str,
-        picked: &Picked<'_>,
-        item: Option<&Found<'_>>,
-        claimed: &Claimed,
-    ) -> Option<usize> {
-        let variants = self.plan.signed.has_url().then(|| self.plan.url.variants(&self.public_url, request.query));
-        let urls = variants.as_deref().unwrap_or(&[Cow::Borrowed("")]);
+    /// The place of the secret that made one of the claimed signatures, whichever form of the URL was signed.
+    fn matching(&self, message: &Message<'_>, claimed: &Claimed) -> Option<usize> {
+        let signed = &self.plan.signed;
+        if !signed.has_url() {
+            let feed = |secret: &[u8], sink: &mut dyn FnMut(&[u8])| signed.feed(message, secret, sink);
+            return self.keys.iter().position(|key| key.accepts(&feed, claimed));
+        }
+        let urls = self.plan.url.variants(&self.public_url, message.request.query);
         let accepts = |key: &Key| {
             urls.iter().any(|url| {
-                let message = Message { request, timestamp, url, picked, item };
-                key.accepts(&|secret, sink| self.plan.signed.feed(&message, secret, sink), claimed)
+                let message = Message { url, ..*message };
+                key.accepts(&|secret, sink| signed.feed(&message, secret, sink), claimed)
             })
         };
         self.keys.iter().position(accepts)
@@ -159,7 +159,9 @@ impl Signature {
             let request = Request { method: &Method::POST, headers, query, body, now };
             let urls = plan.url.variants(&self.public_url, query);
             let url = urls.first().map_or("", AsRef::as_ref);
-            let message = Message { request: &request, timestamp: &timestamp, url, picked: &picked, item };
+            let values = plan.signed.check(headers, query).unwrap_or_default();
+            let message =
+                Message { request: &request, headers: &values, timestamp: &timestamp, url, picked: &picked, item };
             let feed = |secret: &[u8], sink: &mut dyn FnMut(&[u8])| plan.signed.feed(&message, secret, sink);
             let encoded = self.made(&feed, signer)?;
             Ok(plan.format.write(&timestamp, &encoded))
@@ -242,7 +244,7 @@ impl SignaturePlan {
 
     /// Repeated signature headers are one list (rotation at some providers), except where each would bring a
     /// timestamp of its own.
-    fn read<'a>(&self, values: &'a [Cow<'_, str>]) -> Result<Parsed<'a>, Reject> {
+    fn read<'a>(&self, values: &'a Few<Cow<'_, str>>) -> Result<Parsed<'a>, Reject> {
         if values.is_empty() {
             return Err(Reject::SignatureMissing);
         }
@@ -290,8 +292,8 @@ impl SignaturePlan {
             return Ok(());
         };
         let claimed = place.value(request, picked, None)?.ok_or(Reject::SignatureMissing)?;
-        let claimed = hex::decode(claimed.as_bytes()).map_err(|_| Reject::SignatureMalformed)?;
-        let same = Sha256::digest(request.body).as_slice().ct_eq(&claimed);
+        let claimed = Encoding::Hex.decode_tag(&claimed).ok_or(Reject::SignatureMalformed)?;
+        let same = Sha256::digest(request.body).as_slice().ct_eq(claimed.bytes());
         if bool::from(same) { Ok(()) } else { Err(Reject::SignatureMismatch) }
     }
 }

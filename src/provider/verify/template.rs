@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::super::placeholder::{Piece, pieces};
 use super::super::reject::Reject;
+use super::few::Few;
 use super::picked::{Picked, Picks};
 use super::{Request, place};
 use crate::event::{Found, Pointer};
@@ -49,6 +50,8 @@ enum Part {
 /// The request's values for the parts.
 pub(crate) struct Message<'a> {
     pub(crate) request: &'a Request<'a>,
+    /// As [`Template::check`] found them.
+    pub(crate) headers: &'a Few<&'a HeaderValue>,
     /// Exactly as received; empty when the template has no timestamp.
     pub(crate) timestamp: &'a str,
     /// One of the forms in which the URL may have been signed.
@@ -129,21 +132,31 @@ impl Template {
         Template { parts: self.parts.iter().map(bound).collect(), text: self.text.clone() }
     }
 
-    /// Is every signed header and parameter there, once, and a header not empty? Two of a name would leave open which of
-    /// them was signed.
-    pub(crate) fn check(&self, headers: &HeaderMap, query: &str) -> Result<(), Reject> {
-        let there = |part: &Part| match part {
-            Part::Header(name) => only(headers, name).is_some_and(|value| !value.is_empty()),
-            Part::Query(name) => place::query(query, name).count() == 1,
-            _ => true,
-        };
-        if self.parts.iter().all(there) { Ok(()) } else { Err(Reject::SignedHeaderMissing) }
+    /// The values of the signed headers, for [`Message::headers`]. Every signed header and parameter must be there, once,
+    /// and a header not empty: two of a name would leave open which of them was signed.
+    pub(crate) fn check<'a>(&self, headers: &'a HeaderMap, query: &str) -> Result<Few<&'a HeaderValue>, Reject> {
+        let mut values = Few::default();
+        for part in &self.parts {
+            let there = match part {
+                Part::Header(name) => {
+                    let value = only(headers, name).filter(|value| !value.is_empty());
+                    value.map(|value| values.push(value)).is_some()
+                }
+                Part::Query(name) => place::query(query, name).count() == 1,
+                _ => true,
+            };
+            if !there {
+                return Err(Reject::SignedHeaderMissing);
+            }
+        }
+        Ok(values)
     }
 
     /// Hand the signed bytes to `sink`, part by part; the body is not copied.
     pub(crate) fn feed(&self, message: &Message<'_>, secret: &[u8], sink: &mut dyn FnMut(&[u8])) {
         let request = message.request;
         let found = message.item.or(message.picked.found());
+        let mut headers = message.headers.iter();
         for part in &self.parts {
             match part {
                 Part::Literal(text) => sink(text.as_bytes()),
@@ -151,7 +164,7 @@ impl Template {
                 Part::Timestamp => sink(message.timestamp.as_bytes()),
                 Part::Method => sink(request.method.as_str().as_bytes()),
                 Part::Url => sink(message.url.as_bytes()),
-                Part::Header(name) => sink(only(request.headers, name).map_or(b"", HeaderValue::as_bytes)),
+                Part::Header(_) => sink(headers.next().map_or(b"", |value| value.as_bytes())),
                 Part::Query(name) => sink(place::query(request.query, name).next().unwrap_or_default().as_bytes()),
                 Part::Form(name) => sink(message.picked.form(name).next().map_or(b"", |value| value.as_bytes())),
                 Part::FormSorted => sink(message.picked.form_sorted().as_bytes()),
@@ -269,7 +282,7 @@ mod tests {
     use jiff::Timestamp;
     use proptest::prelude::*;
 
-    use super::{Message, Template};
+    use super::{Few, Message, Template};
     use crate::provider::Reject;
     use crate::provider::verify::Request;
     use crate::provider::verify::picked::Picks;
@@ -285,7 +298,9 @@ mod tests {
         let picks = picks.close();
         let request = Request { method: &Method::PUT, headers, query, body, now: Timestamp::UNIX_EPOCH };
         let picked = picks.read(body);
-        let message = Message { request: &request, timestamp: "17", url: "https://x/", picked: &picked, item: None };
+        let values = template.check(headers, query).unwrap_or_default();
+        let (timestamp, url) = ("17", "https://x/");
+        let message = Message { request: &request, headers: &values, timestamp, url, picked: &picked, item: None };
         let mut out = Vec::new();
         template.feed(&message, b"s3", &mut |bytes| out.extend_from_slice(bytes));
         String::from_utf8(out).unwrap()
@@ -296,12 +311,12 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("webhook-id", HeaderValue::from_static("msg_1"));
         let signed = "v0:{header:Webhook-Id}.{timestamp}.{body}";
-        assert_eq!(template(signed).check(&headers, ""), Ok(()));
+        assert!(template(signed).check(&headers, "").is_ok());
         assert_eq!(fed(signed, &headers, "", b"{}"), "v0:msg_1.17.{}");
         headers.insert("webhook-id", HeaderValue::from_static(""));
-        assert_eq!(template(signed).check(&headers, ""), Err(Reject::SignedHeaderMissing));
+        assert_eq!(template(signed).check(&headers, "").err(), Some(Reject::SignedHeaderMissing));
         headers.append("webhook-id", HeaderValue::from_static("msg_2"));
-        assert_eq!(template(signed).check(&headers, ""), Err(Reject::SignedHeaderMissing));
+        assert_eq!(template(signed).check(&headers, "").err(), Some(Reject::SignedHeaderMissing));
     }
 
     #[test]
@@ -317,7 +332,7 @@ mod tests {
         assert_eq!(fed("{first}", &none, "", br#" [ {"a": 1} ,2]"#), r#"{"a": 1}"#);
         assert_eq!(fed("{first}", &none, "", br#"{"0": 1} "#), r#"{"0": 1} "#);
         assert_eq!(fed("{first}", &none, "", b"{} "), "{} ");
-        assert_eq!(template("{query:a}").check(&none, "a=1&a=2"), Err(Reject::SignedHeaderMissing));
+        assert_eq!(template("{query:a}").check(&none, "a=1&a=2").err(), Some(Reject::SignedHeaderMissing));
     }
 
     #[test]
@@ -340,7 +355,8 @@ mod tests {
             let headers = HeaderMap::new();
             let request = Request { method: &Method::PUT, headers: &headers, query: &query, body: &body, now: Timestamp::UNIX_EPOCH };
             let picked = picks.read(&body);
-            let message = Message { request: &request, timestamp: "", url: "", picked: &picked, item: None };
+            let (values, timestamp, url) = (Few::default(), "", "");
+            let message = Message { request: &request, headers: &values, timestamp, url, picked: &picked, item: None };
             template.feed(&message, b"", &mut |_| ());
         }
     }

@@ -67,16 +67,17 @@ impl TimeFormat {
     }
 }
 
-/// Digits only: `i64::from_str` would also take a plus sign.
+/// Digits only: `i64::from_str` would also take a sign in front of them.
 fn whole(text: &str) -> Option<i64> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { text.parse().ok() } else { None }
+    text.bytes().next().filter(u8::is_ascii_digit)?;
+    text.parse().ok()
 }
 
 fn unix(text: &str) -> Option<Timestamp> {
-    let Some((seconds, fraction)) = text.split_once('.') else {
-        return Timestamp::from_second(whole(text)?).ok();
-    };
+    if let Some(seconds) = whole(text) {
+        return Timestamp::from_second(seconds).ok();
+    }
+    let (seconds, fraction) = text.split_once('.')?;
     let nanos = whole(&format!("{fraction:0<9.9}"))?;
     if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -102,7 +102,7 @@ impl Carried {
             Carried::Verbatim(format) => {
                 let mut parsed = Parsed::default();
                 format.read(value, &mut parsed).ok()?;
-                parsed.signatures.first().map(|token| token.as_bytes().to_vec())
+                parsed.signatures.iter().next().map(|token| token.as_bytes().to_vec())
             }
             Carried::Basic => {
                 let (scheme, credentials) = value.split_once(' ')?;
