@@ -24,6 +24,7 @@ use crate::config::{self, Config, ConfigError, LogFormat};
 use crate::gateway::StartError;
 use crate::shutdown::Shutdown;
 use crate::telemetry::logging::{self, Logging};
+pub use explain::Captured;
 pub use man::page as man_page;
 pub use output::{Output, Row, print, visible};
 pub(crate) use send::{Sender, client, reachable};

@@ -1,7 +1,7 @@
 //! All provider files known, by name.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::compiled::Provider;
 use super::error::SpecError;
@@ -25,11 +25,13 @@ impl Catalogue {
     /// # Errors
     /// One of them is faulty; a test sees to it that none is.
     pub fn embedded() -> Result<Catalogue, SpecError> {
-        let mut catalogue = Catalogue::default();
-        for (file, text) in embedded::PROVIDERS {
-            catalogue.add(file, text)?;
-        }
-        Ok(catalogue)
+        // Compiled once, however often a configuration is read.
+        static COMPILED: LazyLock<Result<Catalogue, SpecError>> = LazyLock::new(|| {
+            let mut catalogue = Catalogue::default();
+            embedded::PROVIDERS.iter().try_for_each(|(file, text)| catalogue.add(file, text))?;
+            Ok(catalogue)
+        });
+        COMPILED.clone()
     }
 
     /// Add a provider, or put it in the place of the one with its name.

@@ -10,12 +10,15 @@ use super::curl;
 
 /// A request as somebody captured it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Captured {
-    pub(super) method: Method,
+pub struct Captured {
+    /// The method.
+    pub method: Method,
     /// As it stands there: a whole URL, or a path with its query.
-    pub(super) url: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    pub url: String,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The body, to the last byte.
+    pub body: Vec<u8>,
 }
 
 impl Captured {
@@ -23,7 +26,7 @@ impl Captured {
     ///
     /// # Errors
     /// What it should look like.
-    pub(super) fn parse(bytes: &[u8], file: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Captured, String> {
+    pub fn parse(bytes: &[u8], file: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Captured, String> {
         let start = bytes.trim_ascii_start();
         if start.starts_with(b"curl ") || start.starts_with(b"$ curl ") {
             let text = std::str::from_utf8(bytes).map_err(|_| "the curl command line is not UTF-8")?;
@@ -38,7 +41,7 @@ impl Captured {
     }
 
     /// The path without the query.
-    pub(super) fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         let rest = self
             .url
             .split_once("://")
@@ -47,13 +50,13 @@ impl Captured {
     }
 
     /// The query, without its question mark.
-    pub(super) fn query(&self) -> &str {
+    pub fn query(&self) -> &str {
         let url = self.url.split('#').next().unwrap_or(&self.url);
         url.split_once('?').map_or("", |(_, query)| query)
     }
 
     /// The URL without its query, where it is a whole one.
-    pub(super) fn base(&self) -> Option<String> {
+    pub fn base(&self) -> Option<String> {
         let base = self.url.split(['?', '#']).next()?;
         base.contains("://").then(|| base.to_owned())
     }

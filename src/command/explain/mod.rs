@@ -17,7 +17,7 @@ use crate::cli::Explain;
 use crate::config::{Config, Secret, SecretRef, SourceConfig};
 use crate::provider::diagnose::{Inquiry, Suspect, diagnose};
 use crate::provider::{Binding, Request};
-use captured::Captured;
+pub use captured::Captured;
 
 /// The largest file that is read, in bytes: the largest body of any source, as JSON may wrap it.
 const LARGEST: u64 = 64 << 20;
