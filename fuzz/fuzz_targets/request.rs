@@ -63,6 +63,10 @@ const NAMES: [&str; 8] = [
     "x-forwarded-proto",
 ];
 
+/// Schemes of which their files say that another body can have the same proof: names and values of a form are signed without a
+/// mark between them, or the body's CRC-32 is.
+const AMBIGUOUS: [&str; 2] = ["twilio", "paypal"];
+
 struct Base {
     provider: Arc<Provider>,
     vector: Vector,
@@ -119,12 +123,12 @@ fuzz_target!(|input: Input| {
         None => verify(&rules, &request, &input, vector),
     };
     let Ok(verified) = verified else { return };
+    let name = base.provider.name();
     let proves_itself = !input.sign && !vector.accept_unsigned && !base.provider.is_fetched();
-    let is_proven = proves_itself && rules.coverage() == Coverage::Body;
+    let is_proven = proves_itself && rules.coverage() == Coverage::Body && !AMBIGUOUS.contains(&name);
     assert!(
         !is_proven || body == original || vector.expect != Expect::Ok,
-        "{}, {}: the proof holds for another body: {:?}",
-        base.provider.name(),
+        "{name}, {}: the proof holds for another body: {:?}",
         vector.name,
         String::from_utf8_lossy(&body)
     );

@@ -1,5 +1,5 @@
 //! An open loop of senders: events leave at their rate whatever became of those before, and come again as a provider would
-//! send them again.
+//! send them again. (tests/it/support/load.rs is a closed loop, which ends with its gateway: what a source's own test needs.)
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::dice::Dice;
 use super::ledger::{Ledger, Told};
+use crate::support::http::Answer;
 use crate::support::serve::signed;
 
 /// No provider waits longer.
@@ -162,7 +163,7 @@ async fn send(shared: &Shared, event: &Event) -> Told {
     let took = start.elapsed();
     let millis = took.as_millis() as u64;
     shared.slowest_ms.fetch_max(millis as usize, Ordering::Relaxed);
-    let (status, body) = answer.ok().flatten().unwrap_or((0, Vec::new()));
+    let (status, body) = answer.ok().flatten().map_or((0, Vec::new()), |answer| (answer.status, answer.body));
     let counter = match status {
         0 => &shared.unanswered,
         200..300 => &shared.acknowledged,
@@ -177,7 +178,7 @@ async fn send(shared: &Shared, event: &Event) -> Told {
 }
 
 /// One request on a connection of the pool, or a new one.
-async fn exchange(shared: &Shared, request: Vec<u8>) -> Option<(u16, Vec<u8>)> {
+async fn exchange(shared: &Shared, request: Vec<u8>) -> Option<Answer> {
     let idle = shared.idle.lock().unwrap().pop();
     let mut stream = match idle {
         // A connection that was closed meanwhile is no fault of the gateway.
@@ -186,24 +187,15 @@ async fn exchange(shared: &Shared, request: Vec<u8>) -> Option<(u16, Vec<u8>)> {
     };
     stream.write_all(&request).await.ok()?;
     let mut read = Vec::new();
-    let end = loop {
-        if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end + 4;
-        }
-        if stream.read_buf(&mut read).await.ok()? == 0 {
-            return None;
+    let answer = loop {
+        match Answer::parse(&read) {
+            Some((answer, _)) => break answer,
+            None if stream.read_buf(&mut read).await.ok()? == 0 => return None,
+            None => {}
         }
     };
-    let head = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    let length: usize = head.split("content-length: ").nth(1)?.split('\r').next()?.parse().ok()?;
-    while read.len() < end + length {
-        if stream.read_buf(&mut read).await.ok()? == 0 {
-            return None;
-        }
-    }
-    if !head.contains("connection: close") {
+    if answer.header("connection") != Some("close") {
         shared.idle.lock().unwrap().push(stream);
     }
-    Some((status, read[end..].to_vec()))
+    Some(answer)
 }

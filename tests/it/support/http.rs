@@ -19,6 +19,22 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The answer at the start of these bytes and how many of them it is; `None` until all of it is there.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<(Answer, usize)> {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+        let head = std::str::from_utf8(&bytes[..end]).expect("an ASCII head");
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status");
+        let headers: Vec<(String, String)> = lines
+            .map(|line| line.split_once(':').expect("a header"))
+            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+            .collect();
+        let mut answer = Answer { status, headers, body: Vec::new(), after: Duration::ZERO };
+        let length: usize = answer.header("content-length").map_or(0, |length| length.parse().expect("a length"));
+        answer.body = bytes.get(end..end + length)?.to_vec();
+        Some((answer, end + length))
+    }
+
     /// The value of the first header of this name, any case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -62,33 +78,18 @@ impl Wire {
     /// The next answer; `None` when the other side closes without a further one.
     pub(crate) fn answer(&mut self) -> Option<Answer> {
         loop {
-            let end = loop {
-                if let Some(end) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
-                    break end;
+            if let Some((mut answer, length)) = Answer::parse(&self.read) {
+                self.read.drain(..length);
+                if answer.status == 100 {
+                    continue;
                 }
-                if !self.more() {
-                    assert!(self.read.is_empty(), "half an answer: {:?}", String::from_utf8_lossy(&self.read));
-                    return None;
-                }
-            };
-            let head = String::from_utf8(self.read.drain(..end + 4).collect()).expect("an ASCII head");
-            let mut lines = head.trim_end().split("\r\n");
-            let status: u16 = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status");
-            if status == 100 {
-                continue;
+                answer.after = self.sent.elapsed();
+                return Some(answer);
             }
-            let headers: Vec<(String, String)> = lines
-                .map(|line| line.split_once(':').expect("a header"))
-                .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-                .collect();
-            let mut answer = Answer { status, headers, body: Vec::new(), after: Duration::ZERO };
-            let length: usize = answer.header("content-length").map_or(0, |length| length.parse().expect("a length"));
-            while self.read.len() < length {
-                assert!(self.more(), "half a body of {answer:?}");
+            if !self.more() {
+                assert!(self.read.is_empty(), "half an answer: {:?}", String::from_utf8_lossy(&self.read));
+                return None;
             }
-            answer.body = self.read.drain(..length).collect();
-            answer.after = self.sent.elapsed();
-            return Some(answer);
         }
     }
 
