@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use hookstream::event::{Encoded, Envelope, Extra, Format, Token, decode, encode};
+use hookstream::event::{Data, Encoded, Envelope, Extra, Format, Token, decode, encode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -15,6 +15,9 @@ fuzz_target!(|input: &[u8]| {
     let headers: Vec<(&str, &[u8])> = head.split(|&byte| byte == b'\n').filter_map(header).collect();
     if let Ok(first) = decode(&headers, value) {
         for format in [Format::CloudEvents, Format::CloudEventsBinary] {
+            if format == Format::CloudEventsBinary && is_ambiguous(&first.data) {
+                continue;
+            }
             // What others wrote is cleaned by the first writing; from then on nothing changes.
             let written = write(format, &first);
             let read = decode(&written.headers, &written.value).unwrap_or_else(|why| panic!("{format:?}: {why}"));
@@ -33,6 +36,14 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(back.dead_letter(Arc::from("dead"), 1).as_ref(), Ok(&dead), "a token does not grow");
     }
 });
+
+/// Bytes under the type of JSON or of an event: binary mode tells these by the type alone. No writer of ours makes them.
+fn is_ambiguous(data: &Data<'_>) -> bool {
+    let Data::Bytes { content_type, .. } = data else { return false };
+    content_type.is_empty() || content_type == "application/json" || {
+        content_type.to_ascii_lowercase().starts_with("application/cloudevents")
+    }
+}
 
 fn header(line: &[u8]) -> Option<(&str, &[u8])> {
     let colon = line.windows(2).position(|pair| pair == b": ")?;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use super::scan::{ENVELOPE_DEPTH, Found, scan_to};
-use super::{Attributes, Data, Origin, Pointer, RAW_BODY_HEADER, Unreadable, Verification, Wanted, encode};
+use super::{Attributes, Data, Origin, Pointer, RAW_BODY_HEADER, Unreadable, Verification, Wanted, clean, encode};
 
 const CLOUDEVENT: &str = "application/cloudevents";
 const CLOUDEVENT_JSON: &str = "application/cloudevents+json";
@@ -132,7 +132,7 @@ fn structured<'a>(value: &'a [u8], raw_body: Option<&'a [u8]>) -> Result<Envelop
             let encoded = found.text(DATA_BASE64).ok_or(DecodeError::Invalid("data_base64"))?;
             let body = STANDARD.decode(encoded.as_bytes()).map_err(|_| DecodeError::Invalid("data_base64"))?;
             let content_type = text("datacontenttype")?.ok_or(DecodeError::Missing("datacontenttype"))?;
-            Data::Bytes { content_type, body: Cow::Owned(body) }
+            Data::Bytes { content_type: clean(content_type), body: Cow::Owned(body) }
         }
         (None, None) => Data::None,
     };
@@ -164,7 +164,7 @@ fn binary<'a>(
             scan_to(value, &Wanted::none(), ENVELOPE_DEPTH)?;
             json_data(value, header(RAW_BODY_HEADER))
         }
-        Some(other) => Data::Bytes { content_type: Cow::Borrowed(other), body: Cow::Borrowed(value) },
+        Some(other) => Data::Bytes { content_type: clean(Cow::Borrowed(other)), body: Cow::Borrowed(value) },
         None if value.is_empty() => Data::None,
         None => return Err(DecodeError::Missing("datacontenttype")),
     };
@@ -182,6 +182,8 @@ fn json_data<'a>(json: &'a [u8], raw_body: Option<&'a [u8]>) -> Data<'a> {
 fn attributes<'a>(
     text: impl Fn(&'static str) -> Result<Option<Cow<'a, str>>, DecodeError>,
 ) -> Result<Attributes<'a>, DecodeError> {
+    // As a writer of ours has it: whoever moves the record must find it under one identity.
+    let text = |name: &'static str| text(name).map(|text| text.map(clean));
     let needed = |name| text(name)?.filter(|text| !text.is_empty()).ok_or(DecodeError::Missing(name));
     let time = |name| text(name)?.map(|text| timestamp(&text).ok_or(DecodeError::Invalid(name))).transpose();
     let version = needed("specversion")?;

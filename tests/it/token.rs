@@ -70,6 +70,21 @@ fn a_token_moves_without_loss_and_without_growing() {
     }
 }
 
+/// Found by the fuzzer: another writer's id with a control character had one identity in a retry topic and, written anew,
+/// another in the dead-letter topic.
+#[test]
+fn an_id_that_no_writer_of_ours_makes_is_one_identity_everywhere() {
+    let raw = encode(Format::CloudEventsBinary, &attributes(), &Data::None, extra());
+    let mut headers = raw.headers;
+    headers.iter_mut().filter(|(name, _)| name == "ce_id").for_each(|(_, id)| *id = b"evt\x01".to_vec());
+    let token = Token::new(b"key", &raw.value, &headers, trail());
+    let letter = token.dead_letter("dead".into(), 1).unwrap();
+    assert_eq!(letter.key, b"stripe/evt%01");
+    let back = Token::read(&letter.value, &letter.headers).unwrap();
+    assert_eq!(back.dead_letter("dead".into(), 1).unwrap(), letter);
+    assert_eq!(back.retry("retry".into(), 1).unwrap().key, token.retry("retry".into(), 1).unwrap().key);
+}
+
 #[test]
 fn unreadable_bodies_and_foreign_records_keep_their_bytes() {
     let body = b"{\"id\":1,\"id\":2}\xff";
