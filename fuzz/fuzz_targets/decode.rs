@@ -40,9 +40,7 @@ fuzz_target!(|input: &[u8]| {
 /// Bytes under the type of JSON or of an event: binary mode tells these by the type alone. No writer of ours makes them.
 fn is_ambiguous(data: &Data<'_>) -> bool {
     let Data::Bytes { content_type, .. } = data else { return false };
-    content_type.is_empty() || content_type == "application/json" || {
-        content_type.to_ascii_lowercase().starts_with("application/cloudevents")
-    }
+    content_type == "application/json" || content_type.to_ascii_lowercase().starts_with("application/cloudevents")
 }
 
 fn header(line: &[u8]) -> Option<(&str, &[u8])> {

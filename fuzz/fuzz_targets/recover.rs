@@ -46,13 +46,38 @@ enum Small {
 
 #[derive(Arbitrary, Debug)]
 enum Damage {
-    Flip { segment: u8, at: u16, by: u8 },
-    Cut { segment: u8, at: u16 },
-    Zero { segment: u8, at: u16, length: u16 },
-    Insert { segment: u8, at: u16, bytes: Vec<u8> },
-    Remove { segment: u8, at: u16, length: u16 },
+    Flip {
+        segment: u8,
+        at: u16,
+        by: u8,
+    },
+    Cut {
+        segment: u8,
+        at: u16,
+    },
+    Zero {
+        segment: u8,
+        at: u16,
+        length: u16,
+    },
+    Insert {
+        segment: u8,
+        at: u16,
+        bytes: Vec<u8>,
+    },
+    Remove {
+        segment: u8,
+        at: u16,
+        length: u16,
+    },
     /// A part of a file once more, such as a write that went to the wrong place.
-    Copy { from: u8, start: u16, length: u16, segment: u8, at: u16 },
+    Copy {
+        from: u8,
+        start: u16,
+        length: u16,
+        segment: u8,
+        at: u16,
+    },
 }
 
 /// A byte of a file, and which byte it was when it was written.
@@ -138,7 +163,8 @@ fn write(input: &Input) -> Vec<File> {
         let (first, mut bytes, mut frames) = (sequence, Vec::new(), Vec::new());
         for value in values.iter().take(RECORDS) {
             let start = bytes.len();
-            let draft = Draft { source: "orders", id: Some("id"), handed: value.len() % 2 == 0, record: &record(value) };
+            let draft =
+                Draft { source: "orders", id: Some("id"), handed: value.len() % 2 == 0, record: &record(value) };
             frame::write(&mut bytes, mark, sequence, &draft.encode());
             frames.push((sequence, start..bytes.len()));
             sequence += 1;
@@ -278,9 +304,8 @@ fn judge<'a>(
     // Where one part of a file stands twice or elsewhere, what comes after a later record is taken for an old one.
     let copied = input.damage.iter().take(8).any(|damage| matches!(damage, Damage::Copy { .. }));
     let whole = matches!(input.cursor, Small::Whole);
-    let is_done = |sequence: u64| {
-        whole && (sequence < cursor.done || cursor.ahead.iter().any(|range| range.contains(&sequence)))
-    };
+    let is_done =
+        |sequence: u64| whole && (sequence < cursor.done || cursor.ahead.iter().any(|range| range.contains(&sequence)));
     let last = files.last().map_or(0, |file| file.segment.first);
     for file in files {
         for (sequence, range) in &file.frames {

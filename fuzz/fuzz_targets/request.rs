@@ -59,7 +59,13 @@ impl Edit {
 
 /// The headers that decide how a body is read, beside those that a vector has itself.
 const NAMES: [&str; 8] = [
-    "content-type", "authorization", "content-encoding", "x-github-event", "webhook-signature", "x-hook-secret", "date",
+    "content-type",
+    "authorization",
+    "content-encoding",
+    "x-github-event",
+    "webhook-signature",
+    "x-hook-secret",
+    "date",
     "x-forwarded-proto",
 ];
 

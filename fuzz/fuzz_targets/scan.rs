@@ -12,9 +12,8 @@ const PLACES: [&str; 6] = ["/id", "/type", "/data/object/id", "/a/0/b", "/0", ""
 
 static POINTERS: LazyLock<Vec<Pointer>> = LazyLock::new(|| pointers(&PLACES));
 static WANTED: LazyLock<Wanted> = LazyLock::new(|| Wanted::new(&POINTERS));
-static BATCH: LazyLock<Wanted> = LazyLock::new(|| {
-    Wanted::splitting(&pointers(&["/id", "/a/*/id", "/a/*/b/*/id"]), &pointers(&["/*", "/a/*/b/*"]))
-});
+static BATCH: LazyLock<Wanted> =
+    LazyLock::new(|| Wanted::splitting(&pointers(&["/id", "/a/*/id", "/a/*/b/*/id"]), &pointers(&["/*", "/a/*/b/*"])));
 
 fn pointers(texts: &[&str]) -> Vec<Pointer> {
     texts.iter().map(|text| text.parse().expect("a pointer")).collect()

@@ -68,6 +68,8 @@ where
 {
     let header = |name: &str| last(headers, name);
     let content_type = header("content-type").map(|text| utf8(text, "datacontenttype")).transpose()?;
+    // CloudEvents has no empty attributes: what is empty is not set.
+    let content_type = content_type.filter(|text| !text.is_empty());
     match content_type {
         Some(json) if has_prefix(json.as_bytes(), CLOUDEVENT_JSON) => structured(value, header(RAW_BODY_HEADER)),
         Some(other) if has_prefix(other.as_bytes(), CLOUDEVENT) => Err(DecodeError::Unsupported(other.to_owned())),
@@ -131,7 +133,8 @@ fn structured<'a>(value: &'a [u8], raw_body: Option<&'a [u8]>) -> Result<Envelop
         (None, Some(_)) => {
             let encoded = found.text(DATA_BASE64).ok_or(DecodeError::Invalid("data_base64"))?;
             let body = STANDARD.decode(encoded.as_bytes()).map_err(|_| DecodeError::Invalid("data_base64"))?;
-            let content_type = text("datacontenttype")?.ok_or(DecodeError::Missing("datacontenttype"))?;
+            let content_type = text("datacontenttype")?.filter(|text| !text.is_empty());
+            let content_type = content_type.ok_or(DecodeError::Missing("datacontenttype"))?;
             Data::Bytes { content_type: clean(content_type), body: Cow::Owned(body) }
         }
         (None, None) => Data::None,

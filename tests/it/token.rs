@@ -85,6 +85,23 @@ fn an_id_that_no_writer_of_ours_makes_is_one_identity_everywhere() {
     assert_eq!(back.retry("retry".into(), 1).unwrap().key, token.retry("retry".into(), 1).unwrap().key);
 }
 
+/// Found by the fuzzer: another writer's empty content type was read, and lost when the record was written anew.
+#[test]
+fn a_record_with_an_empty_content_type_is_no_event() {
+    let empty = |format, data: &Data<'_>| {
+        let mut raw = encode(format, &attributes(), data, extra());
+        let own = raw.headers.iter_mut().filter(|(name, _)| name == "content-type" && format != Format::CloudEvents);
+        own.for_each(|(_, value)| value.clear());
+        decode(&raw.headers, &raw.value).map(drop).map_err(|error| error.to_string())
+    };
+    let bytes = |content_type| Data::Bytes { content_type, body: b"<a/>".into() };
+    let missing = Err("the attribute datacontenttype is missing".to_owned());
+    assert_eq!(empty(Format::CloudEventsBinary, &bytes("text/xml".into())), missing);
+    assert_eq!(empty(Format::CloudEvents, &bytes("".into())), missing);
+    assert_eq!(empty(Format::CloudEvents, &bytes("text/xml".into())), Ok(()));
+    assert_eq!(empty(Format::CloudEventsBinary, &Data::None), Ok(()));
+}
+
 #[test]
 fn unreadable_bodies_and_foreign_records_keep_their_bytes() {
     let body = b"{\"id\":1,\"id\":2}\xff";
