@@ -236,10 +236,18 @@ pub(super) fn check(config: &SpoolConfig, note: &mut dyn FnMut(Verdict, String))
         }
         Ok(None) => {}
     }
+    if let Err(error) = disk::writable(&config.dir) {
+        return note(Verdict::Wrong, format!("{dir} cannot be written to: {error}"));
+    }
     if !config.dir.exists() {
-        return note(Verdict::Ok, format!("{dir} is made at the start"));
+        note(Verdict::Ok, format!("{dir} is made at the start"));
+        return room(config, 0, note);
     }
     let found = Directory::look(&config.dir).map_err(|error| error.to_string());
+    if let Ok(Some(holder)) = found.as_ref().map_or(Ok(None), Directory::holder) {
+        let detail = format!("{dir} belongs to a running process{holder}; another instance needs one of its own");
+        note(Verdict::Note, detail);
+    }
     let found = found.map_err(Failure::Failed).and_then(|disk| read_steadily::<()>(&disk, |(), _, _, _| ()));
     match found.map(|(found, ())| found) {
         Err(Failure::Failed(error)) => note(Verdict::Wrong, format!("{dir}: {error}")),
@@ -247,7 +255,19 @@ pub(super) fn check(config: &SpoolConfig, note: &mut dyn FnMut(Verdict, String))
         Ok(found) if !found.damage.is_empty() => {
             note(Verdict::Wrong, format!("{dir} is damaged; `hookstream spool verify` says where"));
         }
-        Ok(found) => note(Verdict::Ok, format!("{dir}: {} records wait", found.ledger.records())),
+        Ok(found) => {
+            note(Verdict::Ok, format!("{dir}: {} records wait", found.ledger.records()));
+            room(config, found.segments.iter().map(|segment| segment.length).sum(), note);
+        }
+    }
+}
+
+/// Whether the disk holds what the spool may take, of which it has `used`.
+fn room(config: &SpoolConfig, used: u64, note: &mut dyn FnMut(Verdict, String)) {
+    let Ok(free) = disk::free(&config.dir) else { return };
+    if free.saturating_add(used) < config.max_bytes {
+        let (dir, most) = (config.dir.display(), config.max_bytes);
+        note(Verdict::Note, format!("{free} bytes are free where {dir} lies: spool.max_bytes ({most}) does not fit"));
     }
 }
 
