@@ -24,6 +24,7 @@ mod run;
 mod source;
 mod sources;
 mod spooling;
+mod under_way;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

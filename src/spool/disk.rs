@@ -170,7 +170,7 @@ impl Directory {
         let take = || flock(&lock, FlockOperation::NonBlockingLockExclusive);
         let taken = take().or_else(|error| match error {
             Errno::WOULDBLOCK => {
-                std::thread::sleep(A_LOOK);
+                std::thread::park_timeout(A_LOOK);
                 take()
             }
             error => Err(error),

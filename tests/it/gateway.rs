@@ -6,6 +6,7 @@ mod delivery;
 mod encodings;
 mod explain;
 mod hostile;
+mod hung_up;
 mod inquiry;
 mod keys;
 mod lifecycle;
