@@ -20,6 +20,7 @@ use crate::kafka::Producer;
 use crate::shutdown::Shutdown;
 use crate::spool::disk::{self, Directory, Disk};
 use crate::spool::entry::EntryError;
+use crate::spool::refused::Refused;
 use crate::spool::segment::Segment;
 use crate::spool::survey::{Survey, survey};
 use crate::spool::{Drain, Drained, Entry, Limits, Spool, refused};
@@ -199,20 +200,24 @@ pub(super) async fn drain(config: Config, arguments: &SpoolDrain, shutdown: Shut
 /// Put what was kept aside back among what waits. Returns its topics.
 fn put_back(spool: &Spool, path: &std::path::Path) -> Result<Vec<Arc<str>>, Failure> {
     let disk = Directory::look(path).map_err(|error| error.to_string())?;
-    let mut files: BTreeMap<String, Vec<Option<Entry>>> = BTreeMap::new();
-    refused::read(&disk, |kept| files.entry(kept.file).or_default().push(Entry::decode(&kept.payload).ok()))
-        .map_err(unreadable)?;
+    let mut files: BTreeMap<String, Vec<refused::Kept>> = BTreeMap::new();
+    refused::read(&disk, |kept| files.entry(kept.file.clone()).or_default().push(kept)).map_err(unreadable)?;
     let mut topics = Vec::new();
-    for (file, entries) in files {
-        let whole = entries.iter().all(Option::is_some);
-        for entry in entries.iter().flatten() {
-            spool.append_now(entry).map_err(|error| error.to_string())?;
-            topics.push(Arc::clone(&entry.record.topic));
+    let mut stays = Refused::default();
+    for (file, all) in files {
+        for kept in all {
+            match Entry::decode(&kept.payload) {
+                Ok(entry) => {
+                    spool.append_now(&entry).map_err(|error| error.to_string())?;
+                    topics.push(entry.record.topic);
+                }
+                // What this version cannot read goes on being kept, without those that were put back.
+                Err(_) => {
+                    stays.keep(&disk, kept.sequence, kept.reason, &kept.payload).map_err(unreadable)?;
+                }
+            }
         }
-        // What this version cannot read stays, and its file with it.
-        if whole {
-            disk.remove(&file).and_then(|()| disk.sync_names()).map_err(unreadable)?;
-        }
+        disk.remove(&file).and_then(|()| disk.sync_names()).map_err(unreadable)?;
     }
     Ok(topics)
 }

@@ -8,6 +8,7 @@ mod explain;
 mod hostile;
 mod hung_up;
 mod inquiry;
+mod kept_aside;
 mod keys;
 mod lifecycle;
 mod oversize;

@@ -4,15 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
+use super::spool::{await_drained, body, directory, spooled};
 use crate::support::http::Wire;
 use crate::support::kafka::{Isolation, Outage, Seen, await_that};
 use crate::support::serve::{Serve, Setup, signed};
-
-fn directory() -> TempDir {
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
-}
 
 /// One source on one partition, with a spool, that has stored one event; and the raw topic.
 fn ready(outage: &Outage, spool: &Path, more: &str) -> (Serve, String) {
@@ -25,14 +20,6 @@ fn ready(outage: &Outage, spool: &Path, more: &str) -> (Serve, String) {
     let serve = setup.ready();
     assert_eq!(serve.deliver("orders", &body("before")).status, 200);
     (serve, topic)
-}
-
-fn body(id: &str) -> Vec<u8> {
-    format!(r#"{{"id":"{id}","type":"t","subject":"s"}}"#).into_bytes()
-}
-
-fn spooled(serve: &Serve, name: &str) -> f64 {
-    serve.metrics().sum(&format!("hookstream_spool_{name}"), &[])
 }
 
 /// Send an event, and hang up once it is in Kafka's hands.
@@ -63,7 +50,7 @@ fn a_copy_of_what_its_sender_left_behind_is_answered_in_time() {
     assert_eq!(serve.deliver("orders", &body("left")).json()["status"], "duplicate");
     assert_eq!(spooled(&serve, "stored_total"), 1.0, "once, not once a copy");
     outage.thaw();
-    await_that("the spool is empty", || spooled(&serve, "records") == 0.0);
+    await_drained(&serve);
     let seen = outage.kafka.read_all(&topic, Isolation::Committed);
     let copies = keys(&seen).iter().filter(|key| **key == "left").count();
     assert!(copies >= 1 && (copies - 1) as f64 <= spooled(&serve, "unknown_total"), "{copies} copies");
@@ -85,7 +72,7 @@ fn what_nobody_waits_for_any_more_is_spooled_in_its_order() {
     assert_eq!(serve.deliver("orders", &body("2")).json()["status"], "duplicate", "it is durable");
     outage.kill();
     outage.restart();
-    await_that("the spool is empty", || spooled(&serve, "records") == 0.0);
+    await_drained(&serve);
     let mut ids = Vec::new();
     for seen in outage.kafka.read_all(&topic, Isolation::Committed) {
         let event: serde_json::Value = serde_json::from_str(seen.text()).unwrap();

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 
 pub(crate) use cluster::{Cluster, block_on};
 pub(crate) use outage::Outage;
-pub(crate) use records::{Isolation, PATIENCE, Seen, await_that};
+pub(crate) use records::{Isolation, PATIENCE, Seen, await_that, await_within};
 use settings::Listener;
 pub(crate) use settings::{LARGEST_REQUEST, free_port};
 
