@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::config::{Config, RETRY_DELAYS, SourceConfig};
 use crate::provider::BodyKind;
 
-/// What a record may hold beside bodies: attributes, headers and key, in bytes. A request's headers are at most 8 KiB,
+/// What a record may hold beside bodies: attributes, headers and key, in bytes. A request's headers are at most 7 KiB,
 /// and what is kept of them stands in the record twice at most.
 const ENVELOPE: u64 = 64 << 10;
 
