@@ -16,7 +16,7 @@ use super::{Failure, Output, Row};
 use crate::cli::{SpoolDrain, SpoolLook};
 use crate::config::{Config, SpoolConfig};
 use crate::event::rfc3339_millis;
-use crate::kafka::Producer;
+use crate::kafka::{Producer, Refusal};
 use crate::shutdown::Shutdown;
 use crate::spool::disk::{self, Directory, Disk};
 use crate::spool::entry::EntryError;
@@ -199,9 +199,17 @@ pub(super) async fn drain(config: Config, arguments: &SpoolDrain, shutdown: Shut
 /// Put what was kept aside back among what waits. Returns its topics.
 fn put_back(spool: &Spool, path: &std::path::Path) -> Result<Vec<Arc<str>>, Failure> {
     let disk = Directory::look(path).map_err(|error| error.to_string())?;
+    let now_ms = Timestamp::now().as_millisecond();
     let mut files: BTreeMap<String, Vec<Option<Entry>>> = BTreeMap::new();
-    refused::read(&disk, |kept| files.entry(kept.file).or_default().push(Entry::decode(&kept.payload).ok()))
-        .map_err(unreadable)?;
+    refused::read(&disk, |kept| {
+        let mut entry = Entry::decode(&kept.payload).ok();
+        // Its own time was told by a clock that was wrong, and Kafka would never take it.
+        if let Some(entry) = entry.as_mut().filter(|_| kept.reason == Refusal::Timestamp.as_str()) {
+            entry.record.timestamp_ms = now_ms;
+        }
+        files.entry(kept.file).or_default().push(entry);
+    })
+    .map_err(unreadable)?;
     let mut topics = Vec::new();
     for (file, entries) in files {
         let whole = entries.iter().all(Option::is_some);

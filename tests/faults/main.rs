@@ -4,6 +4,7 @@
 
 mod brokers;
 mod changes;
+mod clock;
 mod gateway;
 mod network;
 mod planted;

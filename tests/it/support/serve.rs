@@ -130,6 +130,18 @@ impl Setup {
         }
     }
 
+    /// Run another command with this configuration: its exit code and what it said.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("create a directory");
+        let file = directory.path().join("hookstream.toml");
+        std::fs::write(&file, self.text()).expect("write the configuration");
+        let mut command = Command::new(&self.binary);
+        command.arg("--config").arg(file).args(arguments).env_remove("RUST_LOG");
+        let output = command.output().expect("run it");
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        (output.status.code().expect("an exit code"), said.into_owned())
+    }
+
     /// Start it without waiting for anything but the process.
     pub(crate) fn spawn(self) -> Process {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("create a directory");
