@@ -5,6 +5,7 @@
 mod brokers;
 mod changes;
 mod clock;
+mod disk;
 mod gateway;
 mod network;
 mod planted;

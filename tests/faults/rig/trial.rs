@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{NewTopic, TopicReplication};
@@ -118,9 +119,14 @@ impl<'a> Trial<'a> {
 
     /// With a spool on the disk.
     pub(crate) fn spooling(self) -> Trial<'a> {
-        let directory = self.directory.path().join("spool").display().to_string();
+        let directory = self.directory.path().join("spool");
+        self.spooling_in(&directory)
+    }
+
+    /// With a spool in this directory.
+    pub(crate) fn spooling_in(self, directory: &Path) -> Trial<'a> {
         // A container's own layer will do for tests.
-        self.with("spool.dir", directory).with("spool.ephemeral", true)
+        self.with("spool.dir", directory.display().to_string()).with("spool.ephemeral", true)
     }
 
     pub(crate) fn scale(&self) -> &Scale {
