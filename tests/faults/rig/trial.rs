@@ -286,15 +286,6 @@ impl<'a> Trial<'a> {
         await_that("descriptors are back", || open() <= self.files as f64 + 24.0);
     }
 
-    /// What the process has used of the processors.
-    pub(crate) fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.serve().process.pid())).expect("/proc");
-        let fields: Vec<&str> = stat.rsplit(") ").next().expect("fields").split(' ').collect();
-        let ticks = |field: usize| fields[field].parse::<u64>().expect("a number");
-        // In hundredths of a second on every Linux that matters.
-        Duration::from_millis((ticks(11) + ticks(12)) * 10)
-    }
-
     fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.serve().process.pid())).expect("/proc");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
