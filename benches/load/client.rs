@@ -14,7 +14,7 @@ use super::event::{BODIES, Request};
 use super::process;
 use super::sample::{Plan, Sample, pause};
 
-/// How many connections are open at one time.
+/// How many connections are open at one time, where nothing else is asked for.
 pub(crate) const CONNECTIONS: usize = 256;
 
 /// Threads of the generator, each with its share of the connections.
@@ -89,7 +89,7 @@ pub(crate) fn run(to: SocketAddr, paths: &[String], pid: u32, plan: Plan, number
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| (thread, Arc::clone(&shared)))
-            .map(|(thread, shared)| scope.spawn(move || generate(to, paths, thread, shared)))
+            .map(|(thread, shared)| scope.spawn(move || generate(to, paths, thread, plan.connections, shared)))
             .collect();
         if let Some(pace) = &shared.pace {
             scope.spawn(|| pace.run(&shared.phase));
@@ -106,14 +106,14 @@ pub(crate) fn run(to: SocketAddr, paths: &[String], pid: u32, plan: Plan, number
     })
 }
 
-fn generate(to: SocketAddr, paths: &[String], thread: usize, shared: Arc<Shared>) -> Tally {
+fn generate(to: SocketAddr, paths: &[String], thread: usize, connections: usize, shared: Arc<Shared>) -> Tally {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let connections = (thread..CONNECTIONS).step_by(THREADS);
-        let tasks: Vec<_> = connections
+        let tasks: Vec<_> = (thread..connections)
+            .step_by(THREADS)
             .map(|index| {
                 // With fewer paths than connections several connections share one.
-                let own = paths.iter().skip(index % paths.len()).step_by(CONNECTIONS);
+                let own = paths.iter().skip(index % paths.len()).step_by(connections);
                 let requests = own.map(|path| Request::new(path, index % BODIES)).collect();
                 tokio::spawn(connection(to, requests, Arc::clone(&shared)))
             })

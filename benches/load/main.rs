@@ -2,7 +2,9 @@
 //! `cargo bench --bench load` measures and prints; docs/performance.md says how to read it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+mod away;
 mod client;
+mod crowd;
 mod event;
 mod floor;
 mod process;
@@ -57,6 +59,12 @@ struct Arguments {
     /// Instead: what traffic over so many topics costs
     #[arg(long, value_delimiter = ',', value_name = "COUNTS")]
     topics: Vec<usize>,
+    /// Instead: memory with so many connections that have sent 64 KiB, and what ten times the usual connections do
+    #[arg(long, value_name = "COUNT")]
+    crowd: Option<usize>,
+    /// Instead: the rate of the spool while Kafka is away, beside Kafka's
+    #[arg(long)]
+    away: bool,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -70,10 +78,16 @@ fn main() {
     if let Some(file) = &arguments.floor {
         return floor::run(file);
     }
-    let Some(kafka) = kafka::cluster() else { return };
     let numbers = Arc::new(AtomicU64::new(0));
     let window = Duration::from_secs_f64(arguments.seconds);
-    let saturation = Plan { rate: None, warm_up: WARM_UP, length: window };
+    let saturation = Plan { rate: None, connections: client::CONNECTIONS, warm_up: WARM_UP, length: window };
+    if arguments.away {
+        return away::run(saturation, arguments.rounds, &numbers);
+    }
+    let Some(kafka) = kafka::cluster() else { return };
+    if let Some(count) = arguments.crowd {
+        return crowd::run(kafka, count, saturation, arguments.rounds, &numbers);
+    }
     if let Some(many) = arguments.sources {
         return spread::sources(kafka, many, saturation, arguments.rounds, &numbers);
     }
@@ -89,7 +103,7 @@ fn main() {
                 let index = (turn + round) % subjects.len();
                 let subject = &subjects[index];
                 if rate.is_none() || subject.name.is_paced() {
-                    samples[index].push(subject.run(Plan { rate, warm_up: WARM_UP, length: window }, &numbers));
+                    samples[index].push(subject.run(Plan { rate, ..saturation }, &numbers));
                 }
             }
         }

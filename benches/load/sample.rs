@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Plan {
     /// Events per second; `None`: as fast as answers come.
     pub(crate) rate: Option<f64>,
+    /// Keep-alive connections of the generator.
+    pub(crate) connections: usize,
     /// The same load, not measured.
     pub(crate) warm_up: Duration,
     pub(crate) length: Duration,

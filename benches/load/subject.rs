@@ -23,7 +23,7 @@ use super::support::serve::{Serve, Setup};
 pub(crate) const PARTITIONS: i32 = 6;
 
 /// Where the source listens; the floors answer everywhere.
-const PATH: &str = "/webhooks/stripe";
+pub(crate) const PATH: &str = "/webhooks/stripe";
 
 /// Records under way of the bare producer at saturation: as many as the gateway has connections, and more than it
 /// can use.
@@ -164,7 +164,7 @@ pub(crate) fn start(
 }
 
 /// A gateway with one Stripe source, and its topics.
-fn setup(kafka: &Cluster) -> Setup {
+pub(crate) fn setup(kafka: &Cluster) -> Setup {
     let setup = Setup::with_kafka(kafka.bootstrap());
     let setup = setup.table("[sources.stripe]\nsecrets = [\"env:HOOKSTREAM_TEST_SECRET\"]\n");
     setup.create_topics(kafka, PARTITIONS);

@@ -125,9 +125,9 @@ impl Setup {
     /// Create its topics in a real cluster.
     pub(crate) fn create_topics(&self, kafka: &Cluster, partitions: i32) {
         let replication = kafka.nodes().len().clamp(1, 3) as i32;
-        for topic in self.topics() {
-            kafka.create_topic_named(&NewTopic::new(&topic, partitions, TopicReplication::Fixed(replication)));
-        }
+        let names = self.topics();
+        let topic = |name| NewTopic::new(name, partitions, TopicReplication::Fixed(replication));
+        kafka.create_topics(&names.iter().map(|name| topic(name)).collect::<Vec<_>>());
     }
 
     /// Run another command with this configuration: its exit code and what it said.

@@ -223,27 +223,34 @@ impl Cluster {
         name
     }
 
-    /// Create exactly this topic and await that every broker's metadata shows it with leaders.
+    /// Create exactly this topic and await that metadata shows it with leaders.
     pub(crate) fn create_topic_named(&self, topic: &NewTopic<'_>) {
+        self.create_topics(std::slice::from_ref(topic));
+    }
+
+    /// The same for many, at one time.
+    pub(crate) fn create_topics(&self, topics: &[NewTopic<'_>]) {
         let admin: AdminClient<DefaultClientContext> = self.admin_config().create().expect("create an admin client");
-        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
-        let results = block_on(admin.create_topics([topic], &options)).expect("create a topic");
+        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(60)));
+        let results = block_on(admin.create_topics(topics, &options)).expect("create topics");
         for result in results {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((name, code)) => panic!("{name} was not created: {code}"),
             }
         }
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let metadata =
-                admin.inner().fetch_metadata(Some(topic.name), Duration::from_secs(5)).expect("fetch metadata");
-            let partitions = metadata.topics()[0].partitions();
-            if partitions.len() as i32 == topic.num_partitions && partitions.iter().all(|p| p.leader() >= 0) {
-                return;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        for topic in topics {
+            loop {
+                let metadata =
+                    admin.inner().fetch_metadata(Some(topic.name), Duration::from_secs(5)).expect("fetch metadata");
+                let partitions = metadata.topics()[0].partitions();
+                if partitions.len() as i32 == topic.num_partitions && partitions.iter().all(|p| p.leader() >= 0) {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "{} got no leaders", topic.name);
+                std::thread::yield_now();
             }
-            assert!(Instant::now() < deadline, "{} got no leaders", topic.name);
-            std::thread::yield_now();
         }
     }
 

@@ -1,0 +1,102 @@
+//! Many connections: the memory they hold when each has sent a body of 64 KiB, and throughput when ten times as many as
+//! usual send as fast as they are answered. `--crowd 10000`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+use super::client;
+use super::process;
+use super::sample::{Plan, Sample};
+use super::subject::{PARTITIONS, PATH, setup};
+use super::support::kafka::Cluster;
+use super::support::serve::{Serve, Setup, signed};
+
+const MIB: f64 = (1 << 20) as f64;
+
+/// Each connection's one body, in bytes.
+const BODY: usize = 64 << 10;
+
+/// Requests under way at one time while the crowd comes in.
+const AT_ONCE: usize = 256;
+
+/// How many times the usual connections are an overload.
+const TIMES: usize = 10;
+
+pub(crate) fn run(kafka: &Cluster, count: usize, plan: Plan, rounds: usize, numbers: &Arc<AtomicU64>) {
+    idle(kafka, count);
+    overload(kafka, plan, rounds, numbers);
+}
+
+fn idle(kafka: &Cluster, count: usize) {
+    let setup = Setup::with_kafka(kafka.bootstrap()).source("crowd", "").set("gateway.max_connections", count as i64);
+    setup.create_topics(kafka, PARTITIONS);
+    let serve = setup.ready();
+    let before = serve.process.footprint().resident;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let crowd = runtime.block_on(async {
+        let slots = Arc::new(Semaphore::new(AT_ONCE));
+        let senders: Vec<_> =
+            (0..count).map(|number| tokio::spawn(once(serve.public, number, Arc::clone(&slots)))).collect();
+        let mut crowd = Vec::with_capacity(count);
+        for sender in senders {
+            crowd.push(sender.await.expect("a sender"));
+        }
+        crowd
+    });
+    let after = serve.process.footprint().resident;
+    assert_eq!(serve.metrics().sum("hookstream_gateway_connections", &[]), count as f64);
+    println!(
+        "{count} connections that have sent {} KiB each: {:.0} MiB resident ({:.0} before, {:.0} at most)   aim <= 256",
+        BODY >> 10,
+        after as f64 / MIB,
+        before as f64 / MIB,
+        process::peak_memory(serve.process.pid()) as f64 / MIB,
+    );
+    drop(crowd);
+}
+
+/// Send one event and keep the connection.
+async fn once(to: SocketAddr, number: usize, slots: Arc<Semaphore>) -> TcpStream {
+    let _slot = slots.acquire().await.expect("a slot");
+    let body = format!(r#"{{"id":"crowd-{number}","pad":"{}"}}"#, "x".repeat(BODY - 64));
+    let mut stream = TcpStream::connect(to).await.expect("connect");
+    stream.write_all(&signed("crowd", body.as_bytes())).await.expect("send");
+    let mut answer = [0; 4_096];
+    let count = stream.read(&mut answer).await.expect("an answer");
+    let answer = String::from_utf8_lossy(&answer[..count]);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stream
+}
+
+fn overload(kafka: &Cluster, plan: Plan, rounds: usize, numbers: &Arc<AtomicU64>) {
+    let serve: Serve = setup(kafka).ready();
+    let (mut usual, mut crowd) = (Vec::new(), Vec::new());
+    let overload = Plan { connections: plan.connections * TIMES, ..plan };
+    for _ in 0..rounds {
+        for (samples, plan) in [(&mut usual, plan), (&mut crowd, overload)] {
+            samples.push(client::run(serve.public, &[PATH.to_owned()], serve.process.pid(), plan, numbers));
+        }
+    }
+    let mut ratios: Vec<f64> = crowd.iter().zip(&usual).map(|(crowd, usual)| crowd.rate / usual.rate).collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    for (plan, samples) in [(plan, &usual), (overload, &crowd)] {
+        let Sample { rate, cpu, p50, p99, failed, .. } = Sample::median(samples);
+        println!(
+            "{:>6} connections at saturation: {rate:.0} events/s, {cpu:.1} us, p50 {p50:.1} ms, p99 {p99:.1} ms, {failed} refused",
+            plan.connections
+        );
+    }
+    println!(
+        "Throughput under {TIMES} times the connections: {:.2} ({:.2} to {:.2})   aim >= 0.90; {:.0} MiB at most",
+        ratios[ratios.len() / 2],
+        ratios[0],
+        ratios[ratios.len() - 1],
+        process::peak_memory(serve.process.pid()) as f64 / MIB
+    );
+}
