@@ -25,6 +25,7 @@ mod run;
 mod source;
 mod sources;
 mod spooling;
+mod under_way;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,7 +39,7 @@ use tokio::sync::{Semaphore, SemaphorePermit as Turn};
 use crate::config::{Config, ConfigError};
 use crate::http::admin::Operations;
 use crate::kafka::Producer;
-use crate::provider::{Catalogue, Reject, Request, Rules};
+use crate::provider::{Reject, Request, Rules};
 use crate::spool::{Drain, Spool};
 use crate::telemetry::{GatewayMetrics, Metrics};
 use answer::Answer;
@@ -82,8 +83,6 @@ pub struct Gateway {
     draining: AtomicBool,
     /// Every topic was seen once.
     started: AtomicBool,
-    /// For `explain`: what other providers' requests look like.
-    catalogue: Catalogue,
     /// What just happened.
     pub journal: Journal,
 }
@@ -139,7 +138,6 @@ impl Gateway {
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
             started: AtomicBool::new(false),
-            catalogue: config.catalogue.clone(),
             journal: Journal::new(config.admin.keep_rejects),
         });
         gateway.refresh_gauges(metrics);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::config::{Config, RETRY_DELAYS, SourceConfig};
 use crate::provider::BodyKind;
 
-/// What a record may hold beside bodies: attributes, headers and key, in bytes. A request's headers are at most 8 KiB,
+/// What a record may hold beside bodies: attributes, headers and key, in bytes. A request's headers are at most 7 KiB,
 /// and what is kept of them stands in the record twice at most.
 const ENVELOPE: u64 = 64 << 10;
 
@@ -76,7 +76,7 @@ pub struct Found {
     pub partitions: i32,
     /// Copies of the partition that has the fewest.
     pub replication: i32,
-    /// Every setting in effect, by name.
+    /// Every setting in effect, by name; none where they may not be seen.
     pub settings: BTreeMap<String, String>,
     /// Those of them that are set on the topic itself.
     pub overrides: BTreeMap<String, String>,
@@ -85,7 +85,7 @@ pub struct Found {
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// `partitions`, `replication`, or the name of a setting.
+    /// `partitions`, `replication`, `settings` that are not shown, or the name of one.
     pub what: &'static str,
     /// The value in the cluster.
     pub found: String,
@@ -232,6 +232,15 @@ fn differences(topic: &Topic, found: &Found) -> Vec<Difference> {
             wanted: topic.replication.to_string(),
             step: Step::Refuse("moving replicas is for kafka-reassign-partitions".into()),
         });
+    }
+    if found.settings.is_empty() {
+        differences.push(Difference {
+            what: "settings",
+            found: "not shown".to_owned(),
+            wanted: "all of them".to_owned(),
+            step: Step::Refuse("this user lacks DescribeConfigs on the topic".into()),
+        });
+        return differences;
     }
     for (&what, wanted) in &topic.settings {
         let value = found.settings.get(what).map_or("", String::as_str);

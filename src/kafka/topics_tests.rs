@@ -144,3 +144,14 @@ fn more_in_sync_replicas_than_replicas_are_refused() {
     assert_eq!(differences.iter().map(|d| d.what).collect::<Vec<_>>(), ["replication", "min.insync.replicas"]);
     assert!(differences.iter().all(|d| matches!(d.step, Step::Refuse(_))));
 }
+
+#[test]
+fn settings_that_may_not_be_seen_are_not_taken_for_wrong_ones() {
+    let raw = topic(ONE, "webhooks.stripe");
+    let found = Found { settings: BTreeMap::new(), overrides: BTreeMap::new(), ..as_wanted(&raw) };
+    let [difference] = &*differences(&raw, found) else { panic!("one") };
+    assert!(
+        difference.what == "settings"
+            && matches!(&difference.step, Step::Refuse(why) if why.contains("DescribeConfigs"))
+    );
+}

@@ -17,12 +17,12 @@ use crate::support::serve::{Serve, Setup, signed};
 /// The source's deadline of 2 s less what the answer needs for its way, and some grace.
 const DEADLINE: Duration = Duration::from_millis(2_000 + 100);
 
-fn directory() -> TempDir {
+pub(super) fn directory() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 /// One source whose topics exist, a spool, and the raw topic.
-fn orders(kafka: &Cluster, spool: &Path, more: &str) -> (Setup, String) {
+pub(super) fn orders(kafka: &Cluster, spool: &Path, more: &str) -> (Setup, String) {
     let setup = Setup::with_kafka(kafka.bootstrap())
         .source("orders", &format!("deadline = \"2s\"\n{more}"))
         .set("spool.dir", spool.to_str().unwrap())
@@ -34,7 +34,7 @@ fn orders(kafka: &Cluster, spool: &Path, more: &str) -> (Setup, String) {
     (setup, topic)
 }
 
-fn body(id: &str) -> Vec<u8> {
+pub(super) fn body(id: &str) -> Vec<u8> {
     format!(r#"{{"id":"{id}","type":"t","subject":"s"}}"#).into_bytes()
 }
 
@@ -43,16 +43,16 @@ fn accepted(serve: &Serve, via: &str) -> f64 {
     serve.metrics().sum("hookstream_gateway_requests_total", &labels)
 }
 
-fn spooled(serve: &Serve, name: &str) -> f64 {
+pub(super) fn spooled(serve: &Serve, name: &str) -> f64 {
     serve.metrics().sum(&format!("hookstream_spool_{name}"), &[])
 }
 
-fn await_drained(serve: &Serve) {
+pub(super) fn await_drained(serve: &Serve) {
     await_that("the spool is empty", || spooled(serve, "records") == 0.0);
 }
 
 /// How often each key stands in the topic.
-fn copies(kafka: &Cluster, topic: &str) -> BTreeMap<String, usize> {
+pub(super) fn copies(kafka: &Cluster, topic: &str) -> BTreeMap<String, usize> {
     let mut copies = BTreeMap::new();
     for stored in kafka.read_all(topic, Isolation::Committed) {
         *copies.entry(String::from_utf8(stored.key.unwrap()).unwrap()).or_default() += 1;

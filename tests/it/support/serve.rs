@@ -36,6 +36,7 @@ pub(crate) struct Setup {
     arguments: Vec<String>,
     binary: PathBuf,
     shell: Option<&'static str>,
+    part: &'static str,
 }
 
 impl Setup {
@@ -52,6 +53,7 @@ impl Setup {
             arguments: Vec::new(),
             binary: env!("CARGO_BIN_EXE_hookstream").into(),
             shell: None,
+            part: "serve",
         };
         setup
             .set("gateway.listen", "127.0.0.1:0")
@@ -105,6 +107,13 @@ impl Setup {
         self
     }
 
+    /// Run another part of the program than `serve`.
+    #[allow(dead_code, reason = "tests/it runs enrich")]
+    pub(crate) fn part(mut self, part: &'static str) -> Setup {
+        self.part = part;
+        self
+    }
+
     /// What stands before each topic's name.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
@@ -155,7 +164,7 @@ impl Setup {
                 bash
             }
         };
-        command.arg("--config").arg(file).args(["--log-format", "json"]).args(&self.arguments).arg("serve");
+        command.arg("--config").arg(file).args(["--log-format", "json"]).args(&self.arguments).arg(self.part);
         command.envs(&self.environment).env_remove("RUST_LOG");
         let log = directory.path().join("log");
         let child = Child::start(&command, &log);
@@ -231,6 +240,11 @@ impl Process {
         lines.filter(|line| line["message"] == message).collect()
     }
 
+    /// Send it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.child.signal(signal);
+    }
+
     /// The text of its configuration file.
     pub(crate) fn configuration(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("hookstream.toml")).expect("read the configuration")
@@ -303,7 +317,7 @@ impl Serve {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        self.process.child.signal(signal);
+        self.process.signal(signal);
     }
 
     /// Await the end after a signal: the exit code, and how long it took.
