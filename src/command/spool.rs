@@ -16,7 +16,7 @@ use super::{Failure, Output, Row};
 use crate::cli::{SpoolDrain, SpoolLook};
 use crate::config::{Config, SpoolConfig};
 use crate::event::rfc3339_millis;
-use crate::kafka::Producer;
+use crate::kafka::{Producer, Refusal};
 use crate::shutdown::Shutdown;
 use crate::spool::disk::{self, Directory, Disk};
 use crate::spool::entry::EntryError;
@@ -200,6 +200,7 @@ pub(super) async fn drain(config: Config, arguments: &SpoolDrain, shutdown: Shut
 /// Put what was kept aside back among what waits. Returns its topics.
 fn put_back(spool: &Spool, path: &std::path::Path) -> Result<Vec<Arc<str>>, Failure> {
     let disk = Directory::look(path).map_err(|error| error.to_string())?;
+    let now_ms = Timestamp::now().as_millisecond();
     let mut files: BTreeMap<String, Vec<refused::Kept>> = BTreeMap::new();
     refused::read(&disk, |kept| files.entry(kept.file.clone()).or_default().push(kept)).map_err(unreadable)?;
     let mut topics = Vec::new();
@@ -207,7 +208,11 @@ fn put_back(spool: &Spool, path: &std::path::Path) -> Result<Vec<Arc<str>>, Fail
     for (file, all) in files {
         for kept in all {
             match Entry::decode(&kept.payload) {
-                Ok(entry) => {
+                Ok(mut entry) => {
+                    // Its own time was told by a clock that was wrong, and Kafka would never take it.
+                    if kept.reason == Refusal::Timestamp.as_str() {
+                        entry.record.timestamp_ms = now_ms;
+                    }
                     spool.append_now(&entry).map_err(|error| error.to_string())?;
                     topics.push(entry.record.topic);
                 }

@@ -104,7 +104,7 @@ async fn ingest(
             let differs = encoding.is_some() && !rules.signs_decoded();
             // An item of a batch cannot be verified again, and carries no body.
             let received = (differs && events.len() == 1).then_some(&*body);
-            events.iter().map(|facts| source.item(&rules, facts, &verified, &read, received)).collect()
+            events.iter().map(|facts| source.item(&rules, facts, &verified, &read, received, call.steady)).collect()
         }
         Err(unreadable) => {
             let letter = source.dead_letter(&rules, &unreadable, &verified, &request, call.id);
@@ -141,7 +141,7 @@ async fn deliver(
     for Item { record, id, again } in items {
         let key = id.as_deref().map(Key::new);
         let claim = key.map(|key| (Arc::clone(&source.window), key));
-        match key.map_or(Entry::First, |key| source.window.enter(key, &pending, call.now, again)) {
+        match key.map_or(Entry::First, |key| source.window.enter(key, &pending, call.steady, again)) {
             Entry::Durable => pending.known(),
             Entry::Joined => {}
             Entry::Crowded => pending.settled(Err(Unavailable::Crowded)),

@@ -144,6 +144,9 @@ pub fn desired(config: &Config) -> Vec<Topic> {
             ("min.insync.replicas", names.min_insync_replicas.to_string()),
             // The time of a record is when hookstream received or fetched it, not when the broker appended it.
             ("message.timestamp.type", "CreateTime".to_owned()),
+            // Kafka would take what is older than that and delete it at once, unread: with a clock that stands at 1970
+            // a 2xx would be given for nothing.
+            ("message.timestamp.before.max.ms", retention.as_millis().to_string()),
             // A 2xx was given for what an out-of-sync leader would throw away.
             ("unclean.leader.election.enable", "false".to_owned()),
         ]),
@@ -265,6 +268,11 @@ fn step(name: &str, found: &str, wanted: &str, topic: &Found) -> Option<Step> {
         }
         // More room than needed, or a stricter promise, serves.
         "max.message.bytes" | "min.insync.replicas" if have > want => None,
+        // Whoever keeps records for longer may take older ones.
+        "message.timestamp.before.max.ms" if have > want => {
+            let kept = topic.settings.get("retention.ms").map_or("", String::as_str);
+            (number(kept).unwrap_or(0) < have).then_some(Step::Alter)
+        }
         "min.insync.replicas" if want > i64::from(topic.replication) => {
             let why = format!("with {} replicas the topic would refuse every write", topic.replication);
             Some(Step::Refuse(why.into()))

@@ -115,7 +115,24 @@ fn settings_are_altered_only_towards_keeping_more() {
     assert_eq!(with("min.insync.replicas", "1"), altered);
     assert_eq!(with("min.insync.replicas", "3"), fine);
     assert_eq!(with("message.timestamp.type", "LogAppendTime"), altered);
+    assert_eq!(with("message.timestamp.before.max.ms", "9223372036854775807"), altered, "Kafka's default");
+    assert_eq!(with("message.timestamp.before.max.ms", "60000"), altered);
     assert_eq!(with("unclean.leader.election.enable", "true"), altered);
+}
+
+#[test]
+fn records_may_be_as_old_as_the_topic_keeps_them() {
+    let raw = topic(ONE, "webhooks.stripe");
+    assert_eq!(raw.settings["message.timestamp.before.max.ms"], raw.settings["retention.ms"]);
+    let with = |age: &str, retention: &str| {
+        let mut found = as_wanted(&raw);
+        found.settings.insert("message.timestamp.before.max.ms".to_owned(), age.to_owned());
+        found.settings.insert("retention.ms".to_owned(), retention.to_owned());
+        let all = differences(&raw, found);
+        all.into_iter().any(|difference| difference.what == "message.timestamp.before.max.ms")
+    };
+    assert!(!with("99999999999", "99999999999") && !with("99999999999", "-1"), "somebody keeps more");
+    assert!(with("99999999999", "9999999999"));
 }
 
 #[test]

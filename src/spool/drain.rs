@@ -208,7 +208,7 @@ impl Hands {
         match refusal {
             // These hold for the whole topic.
             Refusal::NotAuthorised | Refusal::NoTopic => true,
-            Refusal::TooLarge | Refusal::Other => {
+            Refusal::TooLarge | Refusal::Timestamp | Refusal::Other => {
                 let mut lanes = self.lanes();
                 let refusals = lanes.suspects.entry(sequence).or_default();
                 *refusals += 1;

@@ -16,7 +16,7 @@ use rdkafka::admin::{NewTopic, TopicReplication};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::spool::{await_drained, body, command, copies, directory, orders, spooled};
+use super::spool::{await_drained, body, copies, directory, orders, spooled};
 use crate::support::kafka::{await_within, cluster};
 use crate::support::serve::Setup;
 
@@ -35,7 +35,7 @@ fn of_a_later_version(mut payload: Vec<u8>) -> Vec<u8> {
 
 /// The rows of `spool list`: state, topic and number of records.
 fn listed(setup: &Setup) -> Vec<(String, String, u64)> {
-    let (code, said) = command(setup, &["spool", "list", "--json"]);
+    let (code, said) = setup.run(&["spool", "list", "--json"]);
     assert_eq!(code, 0, "{said}");
     let row = |line: &str| {
         let row: Value = serde_json::from_str(line).unwrap();
@@ -84,13 +84,13 @@ fn a_topic_that_stays_away_blocks_nothing_and_its_records_are_put_back() {
     assert_eq!(listed(&setup), [("no_topic".to_owned(), missing.clone(), 2)]);
 
     kafka.create_topic_named(&NewTopic::new(&missing, 1, TopicReplication::Fixed(1)));
-    let (code, said) = command(&setup, &["spool", "drain", "--json"]);
+    let (code, said) = setup.run(&["spool", "drain", "--json"]);
     assert_eq!((code, number(&said, "drained")), (0, 0), "only when it is asked for: {said}");
-    let (code, said) = command(&setup, &["spool", "drain", "--refused", "--json"]);
+    let (code, said) = setup.run(&["spool", "drain", "--refused", "--json"]);
     assert_eq!((code, number(&said, "drained"), number(&said, "refused")), (0, 2, 0), "{said}");
     assert_eq!(copies(kafka, &missing), once(&["a", "b"]));
     assert_eq!((kept_files(spool.path()), listed(&setup)), (0, vec![]));
-    let (code, said) = command(&setup, &["spool", "drain", "--refused", "--json"]);
+    let (code, said) = setup.run(&["spool", "drain", "--refused", "--json"]);
     assert_eq!((code, number(&said, "found")), (0, 0), "{said}");
 }
 
@@ -110,7 +110,7 @@ fn what_is_refused_again_is_kept_again() {
     kept.keep(&disk, 0, "too_large", &payload(&topic, &noise)).unwrap();
     kept.keep(&disk, 1, "too_large", &payload(&topic, "small")).unwrap();
     drop((kept, disk));
-    let (code, said) = command(&setup, &["spool", "drain", "--refused", "--json"]);
+    let (code, said) = setup.run(&["spool", "drain", "--refused", "--json"]);
     assert_eq!((code, number(&said, "drained"), number(&said, "refused")), (0, 1, 1), "{said}");
     assert_eq!(number(&said, "late"), 1, "one went to Kafka, however often it was tried: {said}");
     assert_eq!(copies(kafka, &topic), once(&["small"]));
@@ -133,7 +133,7 @@ fn what_a_later_version_wrote_is_kept_and_the_rest_is_drained() {
     disk.replace(cursor::NAME, &Cursor { next: 3, ..Cursor::default() }.encode()).unwrap();
     drop(disk);
 
-    let (code, said) = command(&setup, &["spool", "verify", "--json"]);
+    let (code, said) = setup.run(&["spool", "verify", "--json"]);
     let why = "record 1: the record has form 2; this version of hookstream reads form 1";
     assert!(code == 1 && said.contains("UNREADABLE") && said.contains(why), "{code} {said}");
     let waiting = |topic: &str, count| ("waiting".to_owned(), topic.to_owned(), count);
@@ -155,7 +155,7 @@ fn what_a_later_version_wrote_is_kept_and_the_rest_is_drained() {
     kept.keep(&disk, 8, "refused", &of_a_later_version(payload(&topic, "later too"))).unwrap();
     drop((kept, disk));
     for (drained, count) in [(1, 2), (0, 2)] {
-        let (code, said) = command(&setup, &["spool", "drain", "--refused", "--json"]);
+        let (code, said) = setup.run(&["spool", "drain", "--refused", "--json"]);
         assert_eq!((code, number(&said, "drained")), (0, drained), "put back once: {said}");
         assert_eq!(listed(&setup).iter().map(|row| row.2).sum::<u64>(), count, "what cannot be read stays");
     }
