@@ -14,5 +14,7 @@ fn main() -> ExitCode {
     // A core dump would hold the secrets.
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    // The allocator asks for huge pages, and a connection at rest would hold whole ones for the little that it touched.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     command::run(Cli::parse())
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::reload::{Reloader, Scope};
+use super::serve::admin_token;
 use super::{Failure, Operators};
 use crate::cli::Enrich;
 use crate::config::{Config, ConfigError, Fingerprint};
@@ -12,9 +13,9 @@ use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 use crate::telemetry::logging::Logging;
 
-/// Credentials of the providers' APIs are taken over; all else is a matter of a rolling restart, which loses nothing.
+/// Credentials of the providers' APIs, and the operators' token, are taken over; all else is a matter of a rolling restart, which loses nothing.
 const SCOPE: Scope = Scope {
-    live: &["log.level"],
+    live: &["log.level", "admin.token"],
     foreign: &[
         "gateway",
         "sources.*.secrets",
@@ -48,10 +49,13 @@ pub(super) async fn run(
     let reloader = Reloader::new(&loaded, fingerprint, SCOPE, &metrics.config, log);
     let reloads = {
         let (progress, kafka) = (Arc::clone(&progress), loaded.kafka.fingerprint());
+        let door = operators.door.clone();
         let names: Vec<String> = loaded.sources.keys().cloned().collect();
         tokio::spawn(reloader.run(move |config, _| {
             let wrong = |message| ConfigError { origin: config.path.display().to_string(), message };
+            let token = admin_token(config)?;
             progress.renew(config).map_err(wrong)?;
+            door.change(token.as_ref());
             let mut waiting = Vec::new();
             if !config.sources.keys().eq(&names) {
                 waiting.push("sources");

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::Failure;
 use super::reload::{Reloader, Scope, touches};
 use crate::cli::Serve;
-use crate::config::{Config, ConfigError, Fingerprint, SecretRef, SourceConfig, TlsConfig};
+use crate::config::{Config, ConfigError, Fingerprint, Secret, SecretRef, SourceConfig, TlsConfig};
 use crate::dev;
 use crate::gateway::{self, Gateway};
 use crate::http::admin;
@@ -24,6 +24,7 @@ const SCOPE: Scope = Scope {
         "sources",
         "providers_dir",
         "log.level",
+        "admin.token",
         "gateway.public_url",
         "gateway.trusted_proxies",
         "gateway.failed_requests_per_second",
@@ -66,15 +67,17 @@ pub(super) async fn run(
     let reloader = Reloader::new(&loaded, fingerprint, SCOPE, &metrics.config, log);
     let reloads = {
         let (gateway, files) = (Arc::clone(&gateway), Mutex::new(loaded.kafka.fingerprint()));
-        let (tls, gauges) = (tls.clone(), metrics.gateway.clone());
+        let (tls, gauges, door) = (tls.clone(), metrics.gateway.clone(), operators.door.clone());
         tokio::spawn(reloader.run(move |config, changed| {
             refuse_known_secrets(config)?;
             // A listener stays what it is, plain or TLS; the certificate is another one.
             let identity = if tls.is_some() { load_identity(config)? } else { None };
+            let token = admin_token(config)?;
             let now = config.kafka.fingerprint();
             let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
             gateway.reload(config, touches(changed, &PRODUCER) || now != *files)?;
             *files = now;
+            door.change(token.as_ref());
             if let (Some(tls), Some(identity)) = (&tls, identity) {
                 gauges.certificate_expires(identity.expires);
                 tls.replace(identity);
@@ -145,10 +148,19 @@ fn say_limits(config: &Config) {
     }
 }
 
+/// What `admin.token` is now.
+pub(super) fn admin_token(config: &Config) -> Result<Option<Secret>, ConfigError> {
+    let wrong =
+        |error| ConfigError { origin: config.path.display().to_string(), message: format!("admin.token: {error}") };
+    config.admin.token.as_ref().map(SecretRef::resolve).transpose().map_err(wrong)
+}
+
 /// The operators' listener, running.
 pub(crate) struct Operators {
     /// Where it listens: with port 0 the one that was given.
     pub(crate) address: std::net::SocketAddr,
+    /// Who may ask for more than health; follows `admin.token`.
+    pub(crate) door: admin::Door,
     phase: watch::Sender<Phase>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -173,9 +185,7 @@ impl Operators {
         metrics: &Arc<Metrics>,
         operations: Arc<dyn admin::Operations>,
     ) -> Result<Self, String> {
-        let token = config.admin.token.as_ref().map(SecretRef::resolve).transpose();
-        let token = token.map_err(|error| format!("admin.token: {error}"))?;
-        let access = admin::Access::new(token.as_ref(), address.ip());
+        let door = admin::Door::new(admin_token(config).map_err(|error| error.to_string())?.as_ref(), address.ip());
         let limits = Limits {
             max_connections: 64,
             header_timeout: config.gateway.header_timeout,
@@ -184,10 +194,10 @@ impl Operators {
         };
         let (watched, ready) = (Arc::clone(&operations), metrics.ready.clone());
         metrics.before_scrape(move || ready.set(i64::from(watched.ready().is_ok())));
-        let router = admin::router(Arc::clone(metrics), operations, config.admin.hosts.clone(), access);
+        let router = admin::router(Arc::clone(metrics), operations, config.admin.hosts.clone(), door.clone());
         let phase = watch::Sender::new(Phase::Serving);
         let task = tokio::spawn(crate::http::serve(listener, router, limits, None, None, phase.subscribe()));
-        Ok(Self { address, phase, task })
+        Ok(Self { address, door, phase, task })
     }
 
     /// Finish what was begun and stop listening.

@@ -16,10 +16,11 @@ use super::{Failure, Output, Row};
 use crate::cli::{SpoolDrain, SpoolLook};
 use crate::config::{Config, SpoolConfig};
 use crate::event::rfc3339_millis;
-use crate::kafka::Producer;
+use crate::kafka::{Producer, Refusal};
 use crate::shutdown::Shutdown;
 use crate::spool::disk::{self, Directory, Disk};
 use crate::spool::entry::EntryError;
+use crate::spool::refused::Refused;
 use crate::spool::segment::Segment;
 use crate::spool::survey::{Survey, survey};
 use crate::spool::{Drain, Drained, Entry, Limits, Spool, refused};
@@ -199,20 +200,29 @@ pub(super) async fn drain(config: Config, arguments: &SpoolDrain, shutdown: Shut
 /// Put what was kept aside back among what waits. Returns its topics.
 fn put_back(spool: &Spool, path: &std::path::Path) -> Result<Vec<Arc<str>>, Failure> {
     let disk = Directory::look(path).map_err(|error| error.to_string())?;
-    let mut files: BTreeMap<String, Vec<Option<Entry>>> = BTreeMap::new();
-    refused::read(&disk, |kept| files.entry(kept.file).or_default().push(Entry::decode(&kept.payload).ok()))
-        .map_err(unreadable)?;
+    let now_ms = Timestamp::now().as_millisecond();
+    let mut files: BTreeMap<String, Vec<refused::Kept>> = BTreeMap::new();
+    refused::read(&disk, |kept| files.entry(kept.file.clone()).or_default().push(kept)).map_err(unreadable)?;
     let mut topics = Vec::new();
-    for (file, entries) in files {
-        let whole = entries.iter().all(Option::is_some);
-        for entry in entries.iter().flatten() {
-            spool.append_now(entry).map_err(|error| error.to_string())?;
-            topics.push(Arc::clone(&entry.record.topic));
+    let mut stays = Refused::default();
+    for (file, all) in files {
+        for kept in all {
+            match Entry::decode(&kept.payload) {
+                Ok(mut entry) => {
+                    // Its own time was told by a clock that was wrong, and Kafka would never take it.
+                    if kept.reason == Refusal::Timestamp.as_str() {
+                        entry.record.timestamp_ms = now_ms;
+                    }
+                    spool.append_now(&entry).map_err(|error| error.to_string())?;
+                    topics.push(entry.record.topic);
+                }
+                // What this version cannot read goes on being kept, without those that were put back.
+                Err(_) => {
+                    stays.keep(&disk, kept.sequence, kept.reason, &kept.payload).map_err(unreadable)?;
+                }
+            }
         }
-        // What this version cannot read stays, and its file with it.
-        if whole {
-            disk.remove(&file).and_then(|()| disk.sync_names()).map_err(unreadable)?;
-        }
+        disk.remove(&file).and_then(|()| disk.sync_names()).map_err(unreadable)?;
     }
     Ok(topics)
 }
@@ -236,10 +246,18 @@ pub(super) fn check(config: &SpoolConfig, note: &mut dyn FnMut(Verdict, String))
         }
         Ok(None) => {}
     }
+    if let Err(error) = disk::writable(&config.dir) {
+        return note(Verdict::Wrong, format!("{dir} cannot be written to: {error}"));
+    }
     if !config.dir.exists() {
-        return note(Verdict::Ok, format!("{dir} is made at the start"));
+        note(Verdict::Ok, format!("{dir} is made at the start"));
+        return room(config, 0, note);
     }
     let found = Directory::look(&config.dir).map_err(|error| error.to_string());
+    if let Ok(Some(holder)) = found.as_ref().map_or(Ok(None), Directory::holder) {
+        let detail = format!("{dir} belongs to a running process{holder}; another instance needs one of its own");
+        note(Verdict::Note, detail);
+    }
     let found = found.map_err(Failure::Failed).and_then(|disk| read_steadily::<()>(&disk, |(), _, _, _| ()));
     match found.map(|(found, ())| found) {
         Err(Failure::Failed(error)) => note(Verdict::Wrong, format!("{dir}: {error}")),
@@ -247,7 +265,19 @@ pub(super) fn check(config: &SpoolConfig, note: &mut dyn FnMut(Verdict, String))
         Ok(found) if !found.damage.is_empty() => {
             note(Verdict::Wrong, format!("{dir} is damaged; `hookstream spool verify` says where"));
         }
-        Ok(found) => note(Verdict::Ok, format!("{dir}: {} records wait", found.ledger.records())),
+        Ok(found) => {
+            note(Verdict::Ok, format!("{dir}: {} records wait", found.ledger.records()));
+            room(config, found.segments.iter().map(|segment| segment.length).sum(), note);
+        }
+    }
+}
+
+/// Whether the disk holds what the spool may take, of which it has `used`.
+fn room(config: &SpoolConfig, used: u64, note: &mut dyn FnMut(Verdict, String)) {
+    let Ok(free) = disk::free(&config.dir) else { return };
+    if free.saturating_add(used) < config.max_bytes {
+        let (dir, most) = (config.dir.display(), config.max_bytes);
+        note(Verdict::Note, format!("{free} bytes are free where {dir} lies: spool.max_bytes ({most}) does not fit"));
     }
 }
 

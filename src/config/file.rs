@@ -108,7 +108,7 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Host names under which the admin port may be asked, beside its own address and localhost. Others get 403.
     pub hosts: Vec<String>,
-    /// What `hookstream explain` must present (as a bearer token) to ask why a request was refused. On a loopback address it may be left out; on any other, /explain is off without it.
+    /// What `hookstream explain` must present (as a bearer token) to ask why a request was refused. On a loopback address it may be left out; on any other, /explain is off without it. A changed one holds without a restart.
     pub token: Option<SecretRef>,
     /// Bytes of refused requests in memory at most, for `hookstream explain`; each for a day at the longest. They are unverified and may hold personal data; they never leave the process. 0 keeps none.
     pub keep_rejects: Bytes,

@@ -47,6 +47,18 @@ fn an_unknown_provider_lists_the_known_ones() {
 }
 
 #[test]
+fn a_source_that_stands_there_twice_and_what_is_no_toml_are_refused_with_their_line() {
+    for (text, line) in [
+        ("[sources.stripe]\n[sources.stripe]\n", "line 2"),
+        ("[sources.stripe]\nsecrets = [\n", "line 2"),
+        ("\0", "line 1"),
+    ] {
+        let error = Config::parse(Path::new("hookstream.toml"), text, []).unwrap_err().to_string();
+        assert!(error.contains(line), "{text:?}: {error}");
+    }
+}
+
+#[test]
 fn two_sources_on_one_path_are_refused() {
     let message = refusal("[sources.stripe]\npath = \"/in\"\n[sources.github]\npath = \"/in\"\n");
     assert!(message.contains("/in") && message.contains("another source"), "{message}");

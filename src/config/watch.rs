@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use super::{Config, ConfigError, KafkaConfig, provider_files};
+use super::{Config, ConfigError, KafkaConfig, SecretRef, provider_files};
 
 /// What stood in all files that a configuration rests on. Stays in memory: it is made of secrets too.
 #[derive(Clone, PartialEq, Eq)]
@@ -76,6 +76,7 @@ impl Config {
         let mut files: BTreeSet<PathBuf> = self.sources.values().flat_map(super::SourceConfig::files).collect();
         files.extend(self.kafka.files());
         files.insert(self.path.clone());
+        files.extend(self.admin.token.as_ref().and_then(SecretRef::file).map(Path::to_path_buf));
         files.extend(self.gateway.tls.iter().flat_map(|tls| [tls.certificate.clone(), tls.key.clone()]));
         if let Some(dir) = &self.providers_dir {
             // A directory that is gone counts as a file that cannot be read.

@@ -277,7 +277,7 @@ impl Owner {
                 }
                 self.committer.not_before = None;
             }
-            Some(((partition, _), Refusal::NotAuthorised | Refusal::NoTopic | Refusal::Other)) => {
+            Some(((partition, _), Refusal::NotAuthorised | Refusal::NoTopic | Refusal::Timestamp | Refusal::Other)) => {
                 // A source whose topic or right is missing waits for somebody; the others go on without it.
                 let why = format!("what {partition} leads to cannot be written: {}", abort.why);
                 tracing::error!(why, "this partition waits; `hookstream check` says what is missing");

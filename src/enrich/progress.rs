@@ -1,7 +1,8 @@
 //! What the enricher tells about itself: ready or not, counts, and a live feed for whoever watches.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -17,8 +18,8 @@ use crate::config::Config;
 use crate::http::admin::Operations;
 use crate::telemetry::EnrichMetrics;
 
-/// A loop that has not come round for so long is stuck, in milliseconds. Longer than any wait for Kafka inside it.
-const STUCK_MS: i64 = 60_000;
+/// A loop that has not come round for so long is stuck. Longer than any wait for Kafka inside it.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// How far a watcher may fall behind before it misses something.
 const FEED: usize = 4_096;
@@ -45,7 +46,8 @@ pub struct Settled {
 /// The state of a running enricher, shared with whoever asks.
 #[derive(Debug)]
 pub struct Progress {
-    heartbeat_ms: AtomicI64,
+    /// When the loop came round; by a clock that nobody sets.
+    heartbeat: Mutex<Option<Instant>>,
     member: AtomicBool,
     owned: AtomicUsize,
     restoring: AtomicUsize,
@@ -59,7 +61,7 @@ pub struct Progress {
 impl Default for Progress {
     fn default() -> Self {
         Self {
-            heartbeat_ms: AtomicI64::default(),
+            heartbeat: Mutex::default(),
             member: AtomicBool::default(),
             owned: AtomicUsize::default(),
             restoring: AtomicUsize::default(),
@@ -100,10 +102,9 @@ impl Progress {
 
     /// The loop came round.
     pub(super) fn beat(&self, metrics: &EnrichMetrics) {
-        let now_ms = Timestamp::now().as_millisecond();
-        self.heartbeat_ms.store(now_ms, Ordering::Relaxed);
+        *self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a double
-        metrics.heartbeat.set(now_ms as f64 / 1_000.0);
+        metrics.heartbeat.set(Timestamp::now().as_millisecond() as f64 / 1_000.0);
     }
 
     pub(super) fn owns(&self, owned: usize, restoring: usize, member: bool) {
@@ -157,8 +158,8 @@ impl Progress {
 
 impl Operations for Progress {
     fn ready(&self) -> Result<(), String> {
-        let silent = Timestamp::now().as_millisecond() - self.heartbeat_ms.load(Ordering::Relaxed);
-        if silent > STUCK_MS {
+        let beat = *self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner);
+        if beat.is_none_or(|beat| beat.elapsed() > STUCK) {
             return Err("the loop has not come round for a minute".to_owned());
         }
         if !self.member.load(Ordering::Relaxed) {

@@ -13,7 +13,7 @@ use crate::http::Peer;
 use crate::provider::Reject;
 
 /// The size of a request's headers, names and values, beyond which it is refused, in bytes.
-const MAX_HEADERS: usize = 8 * 1024;
+const MAX_HEADERS: usize = 7 * 1024;
 
 /// Addresses whose failures are counted at one time. Beyond it the rest share one count, so that a flood from many
 /// addresses is bounded as well.

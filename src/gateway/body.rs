@@ -91,6 +91,7 @@ pub(super) async fn read(
     let mut first = Bytes::new();
     // Only a body of more than one frame is copied together.
     let mut rest = BytesMut::new();
+    let declared = body.size_hint().exact().map_or(0, |length| usize::try_from(length).map_or(limit, |l| l.min(limit)));
     loop {
         let frame = timeout_at(deadline, body.frame()).await.map_err(|_| Reject::BodyTimeout)?;
         let Some(frame) = frame else { break };
@@ -101,11 +102,15 @@ pub(super) async fn read(
             return Err(Reject::BodyTooLarge.into());
         }
         share.grow(data.len())?;
-        if first.is_empty() {
+        if first.is_empty() && rest.is_empty() {
             first = data;
         } else {
             if rest.is_empty() {
+                // In one piece: bodies that grow by doubling leave holes behind. What is not written yet takes no memory.
+                rest.reserve(declared.max(first.len() + data.len()));
                 rest.extend_from_slice(&first);
+                // hyper reads on into the buffer that it lent, once nobody holds a part of it.
+                first = Bytes::new();
             }
             rest.extend_from_slice(&data);
         }

@@ -76,7 +76,10 @@ pub(super) struct Call {
     pub(super) source: Option<Arc<Source>>,
     pub(super) address: IpAddr,
     pub(super) arrived: Instant,
+    /// When it came, by the time of day.
     pub(super) now: Timestamp,
+    /// The same by the clock that never jumps.
+    pub(super) steady: Duration,
     /// Only where somebody watches.
     pub(super) learnt: Option<Learnt>,
     /// The body, once it did not verify.
@@ -88,7 +91,7 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn begin(gateway: Arc<Gateway>, source: Option<Arc<Source>>, address: IpAddr) -> Self {
         let number = gateway.numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let now = (gateway.clock)();
+        let (now, steady) = (gateway.clock.now(), gateway.clock.steady());
         gateway.journal.arrived();
         source.as_ref().map_or(&gateway.unknown, |source| &source.counters).metrics.received.inc();
         gateway.metrics.in_flight.inc();
@@ -102,6 +105,7 @@ impl Call {
             address,
             arrived,
             now,
+            steady,
             learnt,
             unverified: None,
             number,
@@ -183,7 +187,7 @@ impl Call {
         self.gateway.journal.count(outcome);
         if let Some(learnt) = self.learnt.take() {
             self.gateway.journal.tell(Fate {
-                at: (self.gateway.clock)(),
+                at: self.gateway.clock.now(),
                 source: self.source.as_ref().map(|source| Arc::clone(&source.name)),
                 kind: learnt.kind,
                 id: learnt.id,

@@ -1,8 +1,11 @@
 //! One source's counters: every child that each request needs is looked up once.
 
-use prometheus::IntCounter;
+use std::sync::OnceLock;
+
+use prometheus::{Histogram, IntCounter};
 
 use super::answer::{Outcome, Via};
+use crate::provider::Reject;
 use crate::telemetry::{GatewayMetrics, SourceMetrics};
 
 /// The counters of a source, or of the paths that nobody configured.
@@ -12,6 +15,8 @@ pub(super) struct Counters {
     /// The same for what is durable in the spool.
     spooled: [IntCounter; Outcome::ALL.len()],
     secrets: Vec<IntCounter>,
+    /// There from the first signed timestamp on: most sources have none.
+    signed_age: OnceLock<Histogram>,
 }
 
 impl Counters {
@@ -24,7 +29,11 @@ impl Counters {
         for result in ["confirmed", "failed", "dropped"] {
             metrics.confirmation(result);
         }
+        for reject in [Reject::TimestampTooOld, Reject::TimestampInFuture] {
+            metrics.reject(reject.as_str());
+        }
         Self {
+            signed_age: OnceLock::new(),
             outcomes: Outcome::ALL.map(|outcome| metrics.request(outcome.as_str(), usual(outcome).as_str())),
             spooled: Outcome::ALL.map(|outcome| match usual(outcome) {
                 Via::Kafka => metrics.request(outcome.as_str(), Via::Spool.as_str()),
@@ -44,6 +53,11 @@ impl Counters {
     /// Requests that were verified since the start.
     pub(super) fn verified(&self) -> u64 {
         self.secrets.iter().map(IntCounter::get).sum()
+    }
+
+    /// A verified request had been signed so many seconds before, by the gateway's clock.
+    pub(super) fn signed(&self, age: f64) {
+        self.signed_age.get_or_init(|| self.metrics.signed_age()).observe(age);
     }
 
     /// A request was verified with the secret at this position.

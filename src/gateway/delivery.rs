@@ -113,13 +113,13 @@ pub(super) struct Errand {
     claim: Option<(Arc<Window>, Key)>,
     id: Option<String>,
     topic: Arc<str>,
-    /// Gone with the request that waits for it: after that nobody was promised anything.
+    /// Gone once the request has its outcome, or the spool its chance: see [`UnderWay`].
     record: Weak<Record>,
     way: Mutex<Way>,
 }
 
 impl Errand {
-    /// Send a record on its way. `record` must be held as long as somebody waits.
+    /// Send a record on its way. `record` must be held until it is decided, or was offered to the spool.
     pub(super) fn begin(
         route: &Arc<Route>,
         producer: &Producer<Receipt>,
@@ -205,6 +205,12 @@ impl Errand {
         }
     }
 
+    /// Whether it is undecided, and the spool was not tried.
+    pub(super) fn may_be_spooled(&self) -> bool {
+        let way = self.way();
+        self.route.spool.is_some() && !way.told && way.spool == InSpool::Never
+    }
+
     /// Whether nothing more will be heard of it from Kafka, or its sender was told.
     pub(super) fn is_settled(&self) -> bool {
         let way = self.way();
@@ -264,6 +270,22 @@ impl Errand {
 
     fn way(&self) -> MutexGuard<'_, Way> {
         self.way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+impl Errand {
+    /// A record that Kafka has in hand.
+    pub(super) fn in_kafkas_hands(route: &Arc<Route>, record: &Arc<Record>, pending: &Arc<Pending>) -> Arc<Self> {
+        Arc::new(Self {
+            route: Arc::clone(route),
+            pending: Arc::clone(pending),
+            claim: None,
+            id: None,
+            topic: Arc::clone(&record.topic),
+            record: Arc::downgrade(record),
+            way: Mutex::new(Way { kafka: InKafka::UnderWay, spool: InSpool::Never, told: false }),
+        })
     }
 }
 

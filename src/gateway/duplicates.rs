@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::answer::Unavailable;
@@ -19,7 +18,7 @@ use super::delivery::{Durable, Pending};
 const AGE: Duration = Duration::from_secs(96 * 3600);
 
 /// A copy sooner than this after the last is a retry or a captured request, never a person's redelivery.
-const APART: SignedDuration = SignedDuration::from_secs(60);
+const APART: Duration = Duration::from_secs(60);
 
 /// An event id, shortened to what cannot collide by accident or on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,8 +61,8 @@ pub(super) struct Window {
 }
 
 struct Underway {
-    /// When its request came, by the gateway's clock.
-    at: Timestamp,
+    /// When its request came, by the gateway's steady clock.
+    at: Duration,
     /// Who else waits for it.
     others: Vec<Arc<Pending>>,
 }
@@ -72,7 +71,7 @@ struct Underway {
 struct Known {
     since: Instant,
     /// When its request came; unknown for what was read back after a start.
-    at: Option<Timestamp>,
+    at: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -94,13 +93,13 @@ impl Window {
     }
 
     /// Whether a copy that comes now may be a person's redelivery: its event has been durable for a while.
-    pub(super) fn is_redelivery(&self, key: Key, at: Timestamp) -> bool {
+    pub(super) fn is_redelivery(&self, key: Key, at: Duration) -> bool {
         let known = self.inner().durable.get(&key).and_then(|durable| durable.at);
-        known.is_some_and(|known| at.duration_since(known) >= APART)
+        known.is_some_and(|known| at.saturating_sub(known) >= APART)
     }
 
     /// Ask about an id on behalf of a request that came at `at`. `again`: as a redelivery, durable or not.
-    pub(super) fn enter(&self, key: Key, pending: &Arc<Pending>, at: Timestamp, again: bool) -> Entry {
+    pub(super) fn enter(&self, key: Key, pending: &Arc<Pending>, at: Duration, again: bool) -> Entry {
         let mut inner = self.inner();
         if !again && inner.durable.contains_key(&key) {
             return Entry::Durable;
@@ -145,7 +144,7 @@ impl Window {
 }
 
 impl Inner {
-    fn remember(&mut self, key: Key, now: Instant, at: Option<Timestamp>, capacity: usize) {
+    fn remember(&mut self, key: Key, now: Instant, at: Option<Duration>, capacity: usize) {
         self.durable.insert(key, Known { since: now, at });
         self.ages.push_back((now, key));
         self.forget(capacity, now);
@@ -170,7 +169,7 @@ mod tests {
     use super::*;
     use crate::kafka::Delivery;
 
-    const EARLY: Timestamp = Timestamp::UNIX_EPOCH;
+    const EARLY: Duration = Duration::ZERO;
     const DURABLE: Result<Durable, Unavailable> = Ok(Durable::Kafka(Delivery { partition: 0, offset: 7 }));
 
     #[test]
@@ -197,7 +196,7 @@ mod tests {
         assert!(!window.is_redelivery(key, EARLY), "never seen");
         window.enter(key, &pending, EARLY, false);
         window.settle(key, DURABLE, start);
-        assert!(!window.is_redelivery(key, EARLY + SignedDuration::from_secs(59)), "a retry");
+        assert!(!window.is_redelivery(key, EARLY + Duration::from_secs(59)), "a retry");
         let later = EARLY + APART;
         assert!(window.is_redelivery(key, later));
         assert_eq!(window.enter(key, &pending, later, true), Entry::First);

@@ -57,7 +57,7 @@ impl Gateway {
             source: source.suspect(&rules),
             others: &others,
             offered: &offered,
-            catalogue: &self.catalogue,
+            catalogue: &sources.catalogue,
             captured: false,
             verified: Some(source.counters.verified()),
         })

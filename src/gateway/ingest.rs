@@ -10,10 +10,12 @@ use hyper::body::Incoming;
 use tokio::time::timeout_at;
 
 use super::answer::{Answer, Refused, Unavailable, Via};
+use super::body::Share;
 use super::call::Call;
 use super::delivery::{Durable, Errand, Pending};
 use super::duplicates::{Entry, Key};
 use super::source::{Item, Source};
+use super::under_way::UnderWay;
 use super::{Gateway, admission, body, inflate};
 use crate::http::{Handler, Peer};
 use crate::provider::{self, Challenge, Reading, Reject};
@@ -102,18 +104,18 @@ async fn ingest(
             let differs = encoding.is_some() && !rules.signs_decoded();
             // An item of a batch cannot be verified again, and carries no body.
             let received = (differs && events.len() == 1).then_some(&*body);
-            events.iter().map(|facts| source.item(&rules, facts, &verified, &read, received)).collect()
+            events.iter().map(|facts| source.item(&rules, facts, &verified, &read, received, call.steady)).collect()
         }
         Err(unreadable) => {
             let letter = source.dead_letter(&rules, &unreadable, &verified, &request, call.id);
-            let stored = deliver(gateway, &source, vec![letter], call).await?;
+            let stored = deliver(gateway, &source, vec![letter], call, share).await?;
             return Ok(Answer::DeadLetter(stored.via()));
         }
     };
     if let [only] = items.as_slice() {
         source.watch_for_replay(&body, only.id.as_deref());
     }
-    deliver(gateway, &source, items, call).await.map_err(Refused::from)
+    deliver(gateway, &source, items, call, share).await.map_err(Refused::from)
 }
 
 /// Produce the records that are not durable yet, and wait until all are, or the deadline is over. What Kafka does not
@@ -123,6 +125,7 @@ async fn deliver(
     source: &Arc<Source>,
     items: Vec<Item>,
     call: &mut Call,
+    share: Share,
 ) -> Result<Answer, Unavailable> {
     let first_id = items.first().and_then(|item| item.id.clone());
     let topic = items.first().map(|item| Arc::clone(&item.record.topic));
@@ -134,27 +137,28 @@ async fn deliver(
         return Ok(Answer::Accepted(None, Via::Neither));
     }
     let (pending, mut outcome) = Pending::new(items.len());
-    // Each record is held until the request is over; so is its share of the memory of all bodies.
-    let mut under_way = Vec::with_capacity(items.len());
+    let mut errands = Vec::with_capacity(items.len());
     for Item { record, id, again } in items {
         let key = id.as_deref().map(Key::new);
         let claim = key.map(|key| (Arc::clone(&source.window), key));
-        match key.map_or(Entry::First, |key| source.window.enter(key, &pending, call.now, again)) {
+        match key.map_or(Entry::First, |key| source.window.enter(key, &pending, call.steady, again)) {
             Entry::Durable => pending.known(),
             Entry::Joined => {}
             Entry::Crowded => pending.settled(Err(Unavailable::Crowded)),
             Entry::First => {
                 let record = Arc::new(record);
                 let errand = Errand::begin(&source.route, &gateway.producer, (&record, id), &pending, claim);
-                under_way.push((errand, record));
+                errands.push((errand, record));
             }
         }
     }
-    let in_time = timeout_at(call.kafka_deadline(source).into(), &mut outcome).await;
+    let spool_at = call.kafka_deadline(source).into();
+    let under_way = UnderWay::new(errands, spool_at, share);
+    let in_time = timeout_at(spool_at, &mut outcome).await;
     let settled = match in_time {
         Ok(settled) => settled,
         Err(_) => {
-            under_way.iter().for_each(|(errand, _)| errand.spool_in_order());
+            under_way.spool();
             let settled = timeout_at(call.answer_deadline(source).into(), outcome).await;
             settled.map_err(|_| Unavailable::Deadline)?
         }

@@ -7,6 +7,7 @@ mod admission;
 mod answer;
 mod body;
 mod call;
+mod clock;
 mod counters;
 mod delivery;
 mod duplicates;
@@ -24,6 +25,7 @@ mod run;
 mod source;
 mod sources;
 mod spooling;
+mod under_way;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,20 +33,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit as Turn};
 
 use crate::config::{Config, ConfigError};
 use crate::http::admin::Operations;
 use crate::kafka::Producer;
-use crate::provider::{Catalogue, Reject, Request, Rules};
+use crate::provider::{Reject, Request, Rules};
 use crate::spool::{Drain, Spool};
 use crate::telemetry::{GatewayMetrics, Metrics};
 use answer::Answer;
 pub use answer::{Outcome, Refused, Unavailable};
 use body::Memory;
 use call::InFlight;
+pub use clock::Clock;
+use clock::SystemClock;
 use counters::Counters;
 use delivery::Receipt;
 pub use journal::{Fate, Journal};
@@ -55,9 +58,6 @@ pub use spooling::StartError;
 
 /// The label of requests to paths that nobody configured. Not a legal source name.
 const UNKNOWN_SOURCE: &str = "(unknown)";
-
-/// Tells the time: what signed timestamps are held against, and what records are stamped with.
-pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How long a reload waits for the topics of new sources before it lets their requests in all the same.
 const NEW_TOPICS: Duration = Duration::from_secs(5);
@@ -73,7 +73,7 @@ pub struct Gateway {
     network: Network,
     in_flight: InFlight,
     numbers: AtomicU64,
-    clock: Arc<Clock>,
+    clock: Arc<dyn Clock>,
     spool: Option<Arc<Spool>>,
     drain: Mutex<Option<Drain>>,
     /// The topics of what was in the spool at the start.
@@ -83,8 +83,6 @@ pub struct Gateway {
     draining: AtomicBool,
     /// Every topic was seen once.
     started: AtomicBool,
-    /// For `explain`: what other providers' requests look like.
-    catalogue: Catalogue,
     /// What just happened.
     pub journal: Journal,
 }
@@ -95,32 +93,24 @@ impl Gateway {
     /// # Errors
     /// A source that lacks what its scheme needs, a property that librdkafka does not take, or a spool that cannot be had.
     pub fn start(config: &Config, metrics: &Metrics) -> Result<Arc<Self>, StartError> {
-        Self::start_at(config, metrics, Box::new(Timestamp::now))
+        Self::start_on(config, metrics, Arc::new(SystemClock::new()), None)
     }
 
-    /// The same under another clock: requests whose timestamps were signed long ago can then be judged as of their time.
-    ///
-    /// # Errors
-    /// As [`Gateway::start`].
-    pub fn start_at(config: &Config, metrics: &Metrics, clock: Clock) -> Result<Arc<Self>, StartError> {
-        Self::start_on(config, metrics, clock, None)
-    }
-
-    /// The same on another network for the keys that are fetched.
+    /// The same under another clock (requests whose timestamps were signed long ago can then be judged as of their time), and
+    /// on another network for the keys that are fetched.
     ///
     /// # Errors
     /// As [`Gateway::start`].
     pub fn start_on(
         config: &Config,
         metrics: &Metrics,
-        clock: Clock,
+        clock: Arc<dyn Clock>,
         network: Option<Arc<dyn Transport>>,
     ) -> Result<Arc<Self>, StartError> {
         let wrong = |message: String| ConfigError { origin: config.path.display().to_string(), message };
         let origin = config.path.display().to_string();
         let reopened = config.spool.as_ref().map(|spool| spooling::open(spool, &metrics.spool, &origin)).transpose()?;
         let spool = reopened.as_ref().map(|reopened| Arc::clone(&reopened.spool));
-        let clock = Arc::new(clock);
         let network = Network::new(network);
         let sources = Sources::new(config, spool.as_ref(), &network, &metrics.gateway, None).map_err(wrong)?;
         if let Some(reopened) = &reopened {
@@ -148,7 +138,6 @@ impl Gateway {
             metrics: metrics.gateway.clone(),
             draining: AtomicBool::new(false),
             started: AtomicBool::new(false),
-            catalogue: config.catalogue.clone(),
             journal: Journal::new(config.admin.keep_rejects),
         });
         gateway.refresh_gauges(metrics);

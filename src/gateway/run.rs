@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 
 use super::Gateway;
@@ -22,12 +22,23 @@ const FINISH: Duration = Duration::from_secs(10);
 /// was, has been answered.
 const FLUSH: Duration = Duration::from_secs(3);
 
-/// Bind an address, and say which one when it cannot be had.
+/// Connections that may wait until they are taken in, where the kernel (`net.core.somaxconn`) lets them. The usual 128 are full
+/// in a moment of a burst, and whoever finds them full tries again a second later.
+const BACKLOG: u32 = 4_096;
+
+/// Bind an address, and say which one when it cannot be had. Async since the listener belongs to the runtime.
 ///
 /// # Errors
 /// One sentence with the address and what to do.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A restart need not wait for what the connections of before leave behind.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!("{address} is taken by another process; choose another with --listen or --admin")
         }

@@ -207,6 +207,9 @@ impl Source {
         }
         #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a double
         self.counters.metrics.last_event.set(now.as_millisecond() as f64 / 1_000.0);
+        if let Some(signed_at) = verified.signed_at() {
+            self.counters.signed(now.duration_since(signed_at).as_secs_f64());
+        }
         match &self.rate {
             Some(rate) if !rate.count((), (), arrived) => Err(Reject::TooManyRequests),
             _ => Ok(()),
@@ -223,7 +226,8 @@ impl Source {
         }
     }
 
-    /// The Kafka record of one event. `received` are the signed bytes, where the body that was read is not they.
+    /// The Kafka record of one event. `received` are the signed bytes, where the body that was read is not they; `steady`
+    /// is when it came, by the clock that never jumps.
     pub(super) fn item(
         &self,
         rules: &Rules,
@@ -231,12 +235,13 @@ impl Source {
         verified: &Verified,
         request: &Request<'_>,
         received: Option<&[u8]>,
+        steady: Duration,
     ) -> Item {
         let id = facts.id.as_deref().filter(|id| !id.is_empty()).map(|id| clean(Cow::Borrowed(id)));
         // A delivery without an id of its own gets one, and nothing is deduplicated.
         let identity = id.clone().unwrap_or_else(|| Cow::Owned(Ulid::new().to_string()));
         let again =
-            |id: &str| self.redeliveries == Redeliveries::Pass && self.window.is_redelivery(Key::new(id), request.now);
+            |id: &str| self.redeliveries == Redeliveries::Pass && self.window.is_redelivery(Key::new(id), steady);
         // The enricher takes it for an event of its own by its run.
         let run = id.as_deref().filter(|id| again(id)).map(|_| Ulid::new().to_string());
         if let Some(run) = &run {

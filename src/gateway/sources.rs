@@ -10,6 +10,7 @@ use super::admission::PerSecond;
 use super::keys::Network;
 use super::source::Source;
 use crate::config::Config;
+use crate::provider::Catalogue;
 use crate::spool::Spool;
 use crate::telemetry::GatewayMetrics;
 
@@ -19,6 +20,8 @@ pub(super) struct Sources {
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) require_https: bool,
     pub(super) failures: Arc<PerSecond<IpAddr>>,
+    /// For `explain`: what other providers' requests look like.
+    pub(super) catalogue: Catalogue,
 }
 
 impl Sources {
@@ -47,7 +50,8 @@ impl Sources {
         };
         let gateway = &config.gateway;
         let (trusted_proxies, require_https) = (gateway.trusted_proxies.clone(), gateway.require_https);
-        Ok(Self { by_path, failures, trusted_proxies, require_https })
+        let catalogue = config.catalogue.clone();
+        Ok(Self { by_path, failures, trusted_proxies, require_https, catalogue })
     }
 
     /// The source of this name.

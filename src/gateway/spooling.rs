@@ -74,8 +74,8 @@ pub(super) fn drain(
     spool: &Arc<Spool>,
     producer: &Arc<Producer<Receipt>>,
     window: Duration,
-    clock: &Arc<Clock>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Drain, String> {
     let clock = Arc::clone(clock);
-    Drain::start(Arc::clone(spool), Arc::clone(producer), window, Box::new(move || clock().as_millisecond()))
+    Drain::start(Arc::clone(spool), Arc::clone(producer), window, Box::new(move || clock.now().as_millisecond()))
 }

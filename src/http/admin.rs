@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -76,18 +77,37 @@ impl Access {
     }
 }
 
+/// [`Access`] as it is now: `admin.token` may become another one while the listener runs.
+#[derive(Clone, Debug)]
+pub struct Door {
+    access: Arc<ArcSwap<Access>>,
+    listen: IpAddr,
+}
+
+impl Door {
+    /// The door of a listener at this address.
+    pub fn new(token: Option<&Secret>, listen: IpAddr) -> Self {
+        Self { access: Arc::new(ArcSwap::from_pointee(Access::new(token, listen))), listen }
+    }
+
+    /// From the next request on.
+    pub fn change(&self, token: Option<&Secret>) {
+        self.access.store(Arc::new(Access::new(token, self.listen)));
+    }
+}
+
 struct Admin {
     metrics: Arc<Metrics>,
     operations: Arc<dyn Operations>,
     hosts: Vec<String>,
-    access: Access,
+    door: Door,
     /// One diagnosis at a time: each may take a processor for a while.
     turn: Semaphore,
 }
 
 /// The operators' routes. `hosts` are the names under which they may be asked, beside IP addresses and localhost.
-pub fn router(metrics: Arc<Metrics>, operations: Arc<dyn Operations>, hosts: Vec<String>, access: Access) -> Router {
-    let admin = Arc::new(Admin { metrics, operations, hosts, access, turn: Semaphore::new(1) });
+pub fn router(metrics: Arc<Metrics>, operations: Arc<dyn Operations>, hosts: Vec<String>, door: Door) -> Router {
+    let admin = Arc::new(Admin { metrics, operations, hosts, door, turn: Semaphore::new(1) });
     Router::new()
         .route("/metrics", get(metrics_page))
         .route("/livez", get(async || "alive\n"))
@@ -140,7 +160,7 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn explain(State(admin): State<Arc<Admin>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    if let Some(refusal) = admin.access.refusal(&headers) {
+    if let Some(refusal) = admin.door.access.load().refusal(&headers) {
         return refusal;
     }
     let Ok(_turn) = admin.turn.acquire().await else {

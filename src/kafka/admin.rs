@@ -1,16 +1,18 @@
-//! Looking at the topics of a cluster, and bringing them to what a configuration needs.
+//! Looking at the topics and brokers of a cluster, and bringing the topics to what a configuration needs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigResourceResult, ConfigSource, NewTopic,
+    ResourceSpecifier, TopicReplication,
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::metadata::Metadata;
+use rdkafka::metadata::{Metadata, MetadataBroker};
 use serde::Serialize;
 
+use super::brokers::{Broker, SETTINGS};
 use super::client::{Role, client_config};
 use super::context::LoggingContext;
 use super::topics::{Found, Listed, State, Step, Topic, compare};
@@ -18,6 +20,9 @@ use crate::config::KafkaConfig;
 
 /// How long one question to the cluster may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long one broker may take to tell its settings.
+const BROKER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a created topic may take to appear, and how often to look for it.
 const VISIBLE: Duration = Duration::from_secs(10);
@@ -36,14 +41,6 @@ pub enum AdminError {
         servers: String,
         /// What the client says.
         source: KafkaError,
-    },
-    /// The settings of a topic may not be read.
-    #[error("the settings of topic {topic} cannot be read: {code}")]
-    Unreadable {
-        /// The topic.
-        topic: String,
-        /// What the broker says.
-        code: RDKafkaErrorCode,
     },
 }
 
@@ -91,10 +88,35 @@ impl Admin {
     /// These topics beside what stands in the cluster.
     ///
     /// # Errors
-    /// The cluster does not answer, or does not let this user read the settings of a topic.
+    /// The cluster does not answer.
     pub async fn list(&self, topics: Vec<Topic>) -> Result<Vec<Listed>, AdminError> {
         let found = self.found(&topics).await?;
         Ok(compare(topics, &found))
+    }
+
+    /// What each broker says of its own limits. That one of them does not tell is in what is returned.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn brokers(&self) -> Result<Vec<Broker>, AdminError> {
+        let mut brokers = Vec::new();
+        for id in self.metadata().await?.brokers().iter().map(MetadataBroker::id) {
+            // Each is asked for itself: only it knows what stands in its file.
+            let options = AdminOptions::new().request_timeout(Some(BROKER_PATIENCE));
+            let described = self.client.describe_configs(&[ResourceSpecifier::Broker(id)], &options).await;
+            let entries = described.map(|resources| resources.into_iter().flat_map(shown).collect::<Vec<_>>());
+            let limits = match entries {
+                Err(error) => Err(error.to_string()),
+                Ok(entries) if entries.is_empty() => Err("this user lacks DescribeConfigs on the cluster".to_owned()),
+                Ok(entries) => {
+                    let named = |name: &str| entries.iter().find(|entry| entry.name == name)?.value.as_ref();
+                    let limit = |name: &'static str| Some((name, named(name)?.parse().ok()?));
+                    Ok(SETTINGS.into_iter().filter_map(limit).collect())
+                }
+            };
+            brokers.push(Broker { id, limits });
+        }
+        Ok(brokers)
     }
 
     /// Create what is missing, alter what is safe to alter, and say what was left and why. May be run again at any time.
@@ -172,9 +194,8 @@ impl Admin {
         let resources =
             self.client.describe_configs(&specifiers, &options()).await.map_err(|error| self.away(error))?;
         for (name, resource) in names.iter().zip(resources) {
-            let resource = resource.map_err(|code| AdminError::Unreadable { topic: name.clone(), code })?;
             let Some(topic) = found.get_mut(name) else { continue };
-            for entry in resource.entries {
+            for entry in shown(resource) {
                 let Some(value) = entry.value else { continue };
                 if entry.source == ConfigSource::DynamicTopic {
                     topic.overrides.insert(entry.name.clone(), value.clone());
@@ -240,6 +261,12 @@ impl Admin {
     fn away(&self, source: KafkaError) -> AdminError {
         AdminError::Away { servers: self.servers.clone(), source }
     }
+}
+
+/// What a resource shows of its settings. Each has some: none at all means that this user may not see them, since rdkafka
+/// drops what the broker says of why.
+fn shown(resource: ConfigResourceResult) -> Vec<ConfigEntry> {
+    resource.map(|resource| resource.entries).unwrap_or_default()
 }
 
 fn options() -> AdminOptions {

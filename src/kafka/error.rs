@@ -45,6 +45,9 @@ pub enum Refusal {
     /// There is no such topic or partition.
     #[error("no such topic; create it with `hookstream topics apply`")]
     NoTopic,
+    /// Its time lies too far from the broker's clock: one of the two clocks is wrong.
+    #[error("its time lies too far from the broker's clock; compare the clocks of this machine and of the brokers")]
+    Timestamp,
     /// Anything else that a retry does not change.
     #[error("refused by the broker")]
     Other,
@@ -57,6 +60,7 @@ impl Refusal {
             Self::TooLarge => "too_large",
             Self::NotAuthorised => "not_authorised",
             Self::NoTopic => "no_topic",
+            Self::Timestamp => "invalid_timestamp",
             Self::Other => "refused",
         }
     }
@@ -73,8 +77,15 @@ pub struct DeliveryFailure {
 
 impl DeliveryFailure {
     /// Everything that [`DeliveryFailure::as_str`] can say.
-    pub(super) const NAMES: [&str; 6] =
-        ["possibly_persisted", "not_persisted", "too_large", "not_authorised", "no_topic", "refused"];
+    pub(super) const NAMES: [&str; 7] = [
+        "possibly_persisted",
+        "not_persisted",
+        "too_large",
+        "not_authorised",
+        "no_topic",
+        "invalid_timestamp",
+        "refused",
+    ];
 
     /// The metric label and log field.
     pub fn as_str(self) -> &'static str {
@@ -96,6 +107,7 @@ pub(super) fn refusal(code: RDKafkaErrorCode) -> Option<Refusal> {
         RDKafkaErrorCode::UnknownTopicOrPartition
         | RDKafkaErrorCode::UnknownTopic
         | RDKafkaErrorCode::UnknownPartition => Some(Refusal::NoTopic),
+        RDKafkaErrorCode::InvalidTimestamp => Some(Refusal::Timestamp),
         RDKafkaErrorCode::InvalidTopic | RDKafkaErrorCode::InvalidRecord | RDKafkaErrorCode::PolicyViolation => {
             Some(Refusal::Other)
         }

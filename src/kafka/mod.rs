@@ -2,13 +2,14 @@
 //!
 //! `client` holds every setting with its why; `producer` is the way in (raw topic, dead letters), with its bookkeeping
 //! in `deliveries`, `breaker` and `partitions`; `consumer`, `transaction` and `barrier` are the enricher's side; `reader` reads
-//! without a group; `stand_in` is Kafka for `dev`; `topics`,
+//! without a group; `stand_in` is Kafka for `dev`; `topics`, `brokers`,
 //! `acl`, `admin` and `print` are about what the cluster must hold; `ffi` is the one place with `unsafe`.
 
 pub mod acl;
 pub mod admin;
 pub mod barrier;
 mod breaker;
+pub mod brokers;
 pub mod client;
 mod consumer;
 mod context;

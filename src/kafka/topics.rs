@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::config::{Config, RETRY_DELAYS, SourceConfig};
 use crate::provider::BodyKind;
 
-/// What a record may hold beside bodies: attributes, headers and key, in bytes. A request's headers are at most 8 KiB,
+/// What a record may hold beside bodies: attributes, headers and key, in bytes. A request's headers are at most 7 KiB,
 /// and what is kept of them stands in the record twice at most.
 const ENVELOPE: u64 = 64 << 10;
 
@@ -76,7 +76,7 @@ pub struct Found {
     pub partitions: i32,
     /// Copies of the partition that has the fewest.
     pub replication: i32,
-    /// Every setting in effect, by name.
+    /// Every setting in effect, by name; none where they may not be seen.
     pub settings: BTreeMap<String, String>,
     /// Those of them that are set on the topic itself.
     pub overrides: BTreeMap<String, String>,
@@ -85,7 +85,7 @@ pub struct Found {
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// `partitions`, `replication`, or the name of a setting.
+    /// `partitions`, `replication`, `settings` that are not shown, or the name of one.
     pub what: &'static str,
     /// The value in the cluster.
     pub found: String,
@@ -144,6 +144,9 @@ pub fn desired(config: &Config) -> Vec<Topic> {
             ("min.insync.replicas", names.min_insync_replicas.to_string()),
             // The time of a record is when hookstream received or fetched it, not when the broker appended it.
             ("message.timestamp.type", "CreateTime".to_owned()),
+            // Kafka would take what is older than that and delete it at once, unread: with a clock that stands at 1970
+            // a 2xx would be given for nothing.
+            ("message.timestamp.before.max.ms", retention.as_millis().to_string()),
             // A 2xx was given for what an out-of-sync leader would throw away.
             ("unclean.leader.election.enable", "false".to_owned()),
         ]),
@@ -230,6 +233,15 @@ fn differences(topic: &Topic, found: &Found) -> Vec<Difference> {
             step: Step::Refuse("moving replicas is for kafka-reassign-partitions".into()),
         });
     }
+    if found.settings.is_empty() {
+        differences.push(Difference {
+            what: "settings",
+            found: "not shown".to_owned(),
+            wanted: "all of them".to_owned(),
+            step: Step::Refuse("this user lacks DescribeConfigs on the topic".into()),
+        });
+        return differences;
+    }
     for (&what, wanted) in &topic.settings {
         let value = found.settings.get(what).map_or("", String::as_str);
         if let Some(step) = step(what, value, wanted, found) {
@@ -256,6 +268,11 @@ fn step(name: &str, found: &str, wanted: &str, topic: &Found) -> Option<Step> {
         }
         // More room than needed, or a stricter promise, serves.
         "max.message.bytes" | "min.insync.replicas" if have > want => None,
+        // Whoever keeps records for longer may take older ones.
+        "message.timestamp.before.max.ms" if have > want => {
+            let kept = topic.settings.get("retention.ms").map_or("", String::as_str);
+            (number(kept).unwrap_or(0) < have).then_some(Step::Alter)
+        }
         "min.insync.replicas" if want > i64::from(topic.replication) => {
             let why = format!("with {} replicas the topic would refuse every write", topic.replication);
             Some(Step::Refuse(why.into()))

@@ -115,7 +115,24 @@ fn settings_are_altered_only_towards_keeping_more() {
     assert_eq!(with("min.insync.replicas", "1"), altered);
     assert_eq!(with("min.insync.replicas", "3"), fine);
     assert_eq!(with("message.timestamp.type", "LogAppendTime"), altered);
+    assert_eq!(with("message.timestamp.before.max.ms", "9223372036854775807"), altered, "Kafka's default");
+    assert_eq!(with("message.timestamp.before.max.ms", "60000"), altered);
     assert_eq!(with("unclean.leader.election.enable", "true"), altered);
+}
+
+#[test]
+fn records_may_be_as_old_as_the_topic_keeps_them() {
+    let raw = topic(ONE, "webhooks.stripe");
+    assert_eq!(raw.settings["message.timestamp.before.max.ms"], raw.settings["retention.ms"]);
+    let with = |age: &str, retention: &str| {
+        let mut found = as_wanted(&raw);
+        found.settings.insert("message.timestamp.before.max.ms".to_owned(), age.to_owned());
+        found.settings.insert("retention.ms".to_owned(), retention.to_owned());
+        let all = differences(&raw, found);
+        all.into_iter().any(|difference| difference.what == "message.timestamp.before.max.ms")
+    };
+    assert!(!with("99999999999", "99999999999") && !with("99999999999", "-1"), "somebody keeps more");
+    assert!(with("99999999999", "9999999999"));
 }
 
 #[test]
@@ -126,4 +143,15 @@ fn more_in_sync_replicas_than_replicas_are_refused() {
     let differences = differences(&raw, found);
     assert_eq!(differences.iter().map(|d| d.what).collect::<Vec<_>>(), ["replication", "min.insync.replicas"]);
     assert!(differences.iter().all(|d| matches!(d.step, Step::Refuse(_))));
+}
+
+#[test]
+fn settings_that_may_not_be_seen_are_not_taken_for_wrong_ones() {
+    let raw = topic(ONE, "webhooks.stripe");
+    let found = Found { settings: BTreeMap::new(), overrides: BTreeMap::new(), ..as_wanted(&raw) };
+    let [difference] = &*differences(&raw, found) else { panic!("one") };
+    assert!(
+        difference.what == "settings"
+            && matches!(&difference.step, Step::Refuse(why) if why.contains("DescribeConfigs"))
+    );
 }

@@ -227,7 +227,7 @@ impl Reject {
             Reject::TooManyRequests => {
                 "Over the source's configured rate, or too many refused requests from one address."
             }
-            Reject::HeadersTooLarge => "The request headers are larger than the read buffer of 8 KiB.",
+            Reject::HeadersTooLarge => "The request headers, names and values, are larger than 7 KiB.",
         }
     }
 

@@ -4,11 +4,16 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock, statfs};
+use rustix::fs::{Access, FlockOperation, access, flock, statfs, statvfs};
+use rustix::io::Errno;
 
 /// The file whose lock says that a process has the directory.
 const LOCK: &str = "lock";
+
+/// Whoever only looks has the lock for a moment; after this long it is somebody who means it.
+const A_LOOK: Duration = Duration::from_millis(20);
 
 /// A flat directory of files.
 pub trait Disk: Send + Sync {
@@ -162,15 +167,18 @@ impl Directory {
         let name = path.join(LOCK);
         let lock = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(&name);
         let mut lock = lock.map_err(|error| DirectoryError::Io { path: name.clone(), error })?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let pid = fs::read_to_string(&name).unwrap_or_default();
-                let holder = if pid.is_empty() { pid } else { format!(" (process {})", pid.trim()) };
-                return Err(DirectoryError::Held { path: path.to_owned(), holder });
+        let take = || flock(&lock, FlockOperation::NonBlockingLockExclusive);
+        let taken = take().or_else(|error| match error {
+            Errno::WOULDBLOCK => {
+                std::thread::park_timeout(A_LOOK);
+                take()
             }
-            Err(error) => return Err(failed(error.into())),
-        }
+            error => Err(error),
+        });
+        taken.map_err(|error| match error {
+            Errno::WOULDBLOCK => DirectoryError::Held { path: path.to_owned(), holder: holder(&name) },
+            error => failed(error.into()),
+        })?;
         // For whoever meets the lock; what counts is the lock.
         let _ = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
         Ok(Self { _lock: Some(lock), ..Self::look(path)? })
@@ -184,6 +192,56 @@ impl Directory {
         let handle = File::open(path).map_err(|error| DirectoryError::Io { path: path.to_owned(), error })?;
         Ok(Self { path: path.to_owned(), handle, _lock: None })
     }
+
+    /// Whether a process has the directory, and which, where that can be told.
+    ///
+    /// # Errors
+    /// The lock may not be read.
+    pub fn holder(&self) -> io::Result<Option<String>> {
+        let name = self.path.join(LOCK);
+        let lock = match File::open(&name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            lock => lock?,
+        };
+        match flock(&lock, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(None),
+            Err(Errno::WOULDBLOCK) => Ok(Some(holder(&name))),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Who has the lock, in words that go behind "process"; empty where it does not say.
+fn holder(lock: &Path) -> String {
+    let pid = fs::read_to_string(lock).unwrap_or_default();
+    if pid.is_empty() { pid } else { format!(" (process {})", pid.trim()) }
+}
+
+/// Whether a directory can be made here, or written to where it is there.
+///
+/// # Errors
+/// Why not.
+pub fn writable(path: &Path) -> io::Result<()> {
+    let existing = existing(path);
+    if !existing.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", existing.display())));
+    }
+    Ok(access(existing, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// The bytes that this user may still write on the file system where a directory is, or will be.
+///
+/// # Errors
+/// The file system's.
+pub fn free(path: &Path) -> io::Result<u64> {
+    let found = statvfs(existing(path))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// The nearest directory that is there.
+fn existing(path: &Path) -> &Path {
+    let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    if existing.as_os_str().is_empty() { Path::new(".") } else { existing }
 }
 
 /// The kind of a file system that does not outlive a restart; `None`: it does, as far as can be told. The nearest
@@ -194,10 +252,8 @@ impl Directory {
 pub fn forgetful(path: &Path) -> io::Result<Option<&'static str>> {
     // From linux/magic.h.
     const KINDS: [(u64, &str); 3] = [(0x0102_1994, "tmpfs"), (0x8584_58f6, "ramfs"), (0x794c_7630, "overlayfs")];
-    let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-    let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
     #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast)] // the field's type differs between platforms
-    let magic = statfs(existing)?.f_type as u64 & 0xffff_ffff;
+    let magic = statfs(existing(path))?.f_type as u64 & 0xffff_ffff;
     Ok(KINDS.iter().find(|(known, _)| *known == magic).map(|(_, kind)| *kind))
 }
 
@@ -260,8 +316,11 @@ mod tests {
         assert!(matches!(error, DirectoryError::Held { .. }));
         assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(Directory::look(&path).unwrap().list().is_ok(), "looking needs no lock");
+        let looker = Directory::look(&path).unwrap();
+        assert!(looker.list().is_ok(), "looking needs no lock");
+        assert_eq!(looker.holder().unwrap(), Some(format!(" (process {})", std::process::id())));
         drop(held);
+        assert_eq!(looker.holder().unwrap(), None, "and takes none");
         assert!(Directory::hold(&path, true).is_ok(), "it is free again");
     }
 

@@ -140,6 +140,7 @@ pub struct Drained {
     hands: Arc<Hands>,
     handed: Handed,
     bytes: usize,
+    late: bool,
 }
 
 impl Settle for Drained {
@@ -150,6 +151,7 @@ impl Settle for Drained {
         match outcome {
             Ok(_) => {
                 spool.metrics().drained.inc();
+                spool.metrics().late.inc_by(u64::from(self.late));
                 hands.lanes().suspects.remove(sequence);
                 spool.finish(*sequence, topic);
             }
@@ -206,7 +208,7 @@ impl Hands {
         match refusal {
             // These hold for the whole topic.
             Refusal::NotAuthorised | Refusal::NoTopic => true,
-            Refusal::TooLarge | Refusal::Other => {
+            Refusal::TooLarge | Refusal::Timestamp | Refusal::Other => {
                 let mut lanes = self.lanes();
                 let refusals = lanes.suspects.entry(sequence).or_default();
                 *refusals += 1;
@@ -374,8 +376,8 @@ impl<S: Settle + From<Drained>> Work<S> {
             }
         }
         self.reach(sequence)?;
-        self.flag_if_late(&mut entry.record);
-        match self.produce(&entry, handed) {
+        let late = self.flag_if_late(&mut entry.record);
+        match self.produce(&entry, handed, late) {
             Ok(()) => {
                 if spool.may_stand(sequence, entry.handed) {
                     spool.metrics().unknown.inc();
@@ -394,13 +396,13 @@ impl<S: Settle + From<Drained>> Work<S> {
         }
     }
 
-    fn produce(&self, entry: &Entry, handed: Handed) -> Result<(), (ProduceError, Handed)> {
+    fn produce(&self, entry: &Entry, handed: Handed, late: bool) -> Result<(), (ProduceError, Handed)> {
         let hands = &self.hands;
         let bytes = entry.record.key.len() + entry.record.value.len();
         // Before the hand-over: its report may come before the call returns.
         hands.spool.log().state().ledger.begin(handed.sequence);
         hands.taken(&handed, bytes);
-        let drained = Drained { hands: Arc::clone(hands), handed: handed.clone(), bytes };
+        let drained = Drained { hands: Arc::clone(hands), handed: handed.clone(), bytes, late };
         self.producer.produce(&entry.record, S::from(drained), Probe::Allowed).map_err(|(error, _)| {
             hands.returned(&handed, bytes);
             (error, handed)
@@ -424,11 +426,12 @@ impl<S: Settle + From<Drained>> Work<S> {
         settled
     }
 
-    fn flag_if_late(&self, record: &mut Record) {
-        if (self.now)().saturating_sub(record.timestamp_ms) > self.window_ms {
+    fn flag_if_late(&self, record: &mut Record) -> bool {
+        let late = (self.now)().saturating_sub(record.timestamp_ms) > self.window_ms;
+        if late {
             record.headers.push((LATE_HEADER.into(), b"true".to_vec()));
-            self.hands.spool.metrics().late.inc();
         }
+        late
     }
 
     fn put_aside(&self, handed: Handed, reason: &'static str) {

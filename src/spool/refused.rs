@@ -11,8 +11,14 @@ use super::reader::{Piece, SegmentReader};
 const NAME: (&str, &str) = ("refused-", ".kept");
 
 /// Why a record was kept, as the file has it. Never renumber.
-const REASONS: [(u8, &str); 5] =
-    [(1, "too_large"), (2, "not_authorised"), (3, "no_topic"), (4, "refused"), (5, "unreadable")];
+const REASONS: [(u8, &str); 6] = [
+    (1, "too_large"),
+    (2, "not_authorised"),
+    (3, "no_topic"),
+    (4, "refused"),
+    (5, "unreadable"),
+    (6, "invalid_timestamp"),
+];
 
 /// The reason for a record whose form this version does not know.
 pub const UNREADABLE: &str = "unreadable";

@@ -24,6 +24,10 @@ pub use spool::SpoolMetrics;
 const SECONDS: [f64; 16] =
     [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0, 5.0, 10.0, 30.0];
 
+/// Upper bounds of the age of a signed timestamp, in seconds: below zero lies what no delay makes, only a clock, and no
+/// usual window is wider than five minutes.
+const AGES: [f64; 14] = [-240.0, -120.0, -60.0, -30.0, -5.0, -1.0, 1.0, 5.0, 30.0, 60.0, 120.0, 240.0, 300.0, 600.0];
+
 /// One family, as the reference page shows it.
 #[derive(Clone, Debug)]
 pub struct Description {
@@ -72,6 +76,7 @@ pub struct GatewayMetrics {
     last_event: GaugeVec,
     secret_matches: IntCounterVec,
     possible_replays: IntCounterVec,
+    signed_age: HistogramVec,
     /// Requests whose headers have arrived and whose answer has not left.
     pub in_flight: IntGauge,
     /// Arrival of the oldest request in flight, as a Unix timestamp; 0 when there is none.
@@ -190,6 +195,7 @@ impl GatewayMetrics {
             last_event: families.gauges("hookstream_source_last_event_timestamp_seconds", &["source"], "When the last verified event came.")?,
             secret_matches: families.counters("hookstream_source_secret_matches_total", &["source", "secret"], "Verified requests by the position of the secret that matched. When the old one stays at rest, it can go.")?,
             possible_replays: families.counters("hookstream_source_possible_replays_total", &["source"], "Events whose signature was seen before under another id, where the provider does not sign the id. Accepted; identical bodies do occur.")?,
+            signed_age: families.histograms_of(AGES.to_vec(), "hookstream_source_signed_age_seconds", &["source"], "How long before its arrival a verified request had been signed, by this machine's clock and the provider's. Below zero one of the two is wrong.")?,
             key_fetches: families.counters("hookstream_gateway_key_fetches_total", &["source", "result"], "Fetches of keys and certificates that requests are verified with, by result.")?,
             confirmations: families.counters("hookstream_gateway_confirmations_total", &["source", "result"], "Subscriptions confirmed by a request of ours, by result.")?,
             in_flight: families.int_gauge("hookstream_gateway_requests_in_flight", "Requests whose headers have arrived and whose answer has not left.")?,
@@ -250,6 +256,11 @@ impl SourceMetrics {
     /// A confirmation of a subscription, by its result.
     pub fn confirmation(&self, result: &'static str) -> IntCounter {
         self.families.confirmations.with_label_values(&[&*self.name, result])
+    }
+
+    /// The ages of signed timestamps.
+    pub fn signed_age(&self) -> Histogram {
+        self.families.signed_age.with_label_values(&[&*self.name])
     }
 
     /// A request verified with the secret at this position.
@@ -349,7 +360,17 @@ impl Families {
         labels: &'static [&'static str],
         help: &'static str,
     ) -> Result<HistogramVec, prometheus::Error> {
-        let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+        self.histograms_of(SECONDS.to_vec(), name, labels, help)
+    }
+
+    fn histograms_of(
+        &mut self,
+        bounds: Vec<f64>,
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Result<HistogramVec, prometheus::Error> {
+        let options = HistogramOpts::new(name, help).buckets(bounds);
         self.add(HistogramVec::new(options, labels)?, "histogram", name, labels, help)
     }
 

@@ -4,6 +4,8 @@
 
 mod brokers;
 mod changes;
+mod clock;
+mod disk;
 mod gateway;
 mod network;
 mod planted;

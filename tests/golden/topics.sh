@@ -10,6 +10,7 @@ allow() { kafka-acls.sh --bootstrap-server "$BOOTSTRAP" ${COMMAND_CONFIG:+--comm
 topic --create --if-not-exists --topic eu.webhooks.shop-eu --partitions 6 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=4259840 \
+  --config message.timestamp.before.max.ms=1209600000 \
   --config message.timestamp.type=CreateTime \
   --config min.insync.replicas=2 \
   --config retention.bytes=-1 \
@@ -19,6 +20,7 @@ topic --create --if-not-exists --topic eu.webhooks.shop-eu --partitions 6 --repl
 topic --create --if-not-exists --topic eu.webhooks.stripe --partitions 6 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=2162688 \
+  --config message.timestamp.before.max.ms=1209600000 \
   --config message.timestamp.type=CreateTime \
   --config min.insync.replicas=2 \
   --config retention.bytes=-1 \
@@ -28,6 +30,7 @@ topic --create --if-not-exists --topic eu.webhooks.stripe --partitions 6 --repli
 topic --create --if-not-exists --topic eu.webhooks.shop-eu.ids --partitions 6 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=1048588 \
+  --config message.timestamp.before.max.ms=691200000 \
   --config message.timestamp.type=CreateTime \
   --config min.insync.replicas=2 \
   --config retention.bytes=-1 \
@@ -37,6 +40,7 @@ topic --create --if-not-exists --topic eu.webhooks.shop-eu.ids --partitions 6 --
 topic --create --if-not-exists --topic eu.webhooks.shop-eu.enriched --partitions 6 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=5373952 \
+  --config message.timestamp.before.max.ms=1209600000 \
   --config message.timestamp.type=CreateTime \
   --config min.insync.replicas=2 \
   --config retention.bytes=-1 \
@@ -46,6 +50,7 @@ topic --create --if-not-exists --topic eu.webhooks.shop-eu.enriched --partitions
 topic --create --if-not-exists --topic eu.webhooks.stripe.ids --partitions 6 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=1048588 \
+  --config message.timestamp.before.max.ms=691200000 \
   --config message.timestamp.type=CreateTime \
   --config min.insync.replicas=2 \
   --config retention.bytes=-1 \
@@ -55,6 +60,7 @@ topic --create --if-not-exists --topic eu.webhooks.stripe.ids --partitions 6 --r
 topic --create --if-not-exists --topic eu.webhooks.stripe.enriched --partitions 6 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=3276800 \
+  --config message.timestamp.before.max.ms=1209600000 \
   --config message.timestamp.type=CreateTime \
   --config min.insync.replicas=2 \
   --config retention.bytes=-1 \
@@ -64,6 +70,7 @@ topic --create --if-not-exists --topic eu.webhooks.stripe.enriched --partitions 
 topic --create --if-not-exists --topic eu.hookstream.retry.30s --partitions 1 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=5373952 \
+  --config message.timestamp.before.max.ms=1209600000 \
   --config message.timestamp.type=CreateTime \
   --config min.insync.replicas=2 \
   --config retention.bytes=-1 \
@@ -73,6 +80,7 @@ topic --create --if-not-exists --topic eu.hookstream.retry.30s --partitions 1 --
 topic --create --if-not-exists --topic eu.hookstream.retry.5m --partitions 1 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=5373952 \
+  --config message.timestamp.before.max.ms=1209600000 \
   --config message.timestamp.type=CreateTime \
   --config min.insync.replicas=2 \
   --config retention.bytes=-1 \
@@ -82,6 +90,7 @@ topic --create --if-not-exists --topic eu.hookstream.retry.5m --partitions 1 --r
 topic --create --if-not-exists --topic eu.hookstream.retry.1h --partitions 1 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=5373952 \
+  --config message.timestamp.before.max.ms=1209600000 \
   --config message.timestamp.type=CreateTime \
   --config min.insync.replicas=2 \
   --config retention.bytes=-1 \
@@ -91,6 +100,7 @@ topic --create --if-not-exists --topic eu.hookstream.retry.1h --partitions 1 --r
 topic --create --if-not-exists --topic eu.hookstream.dead-letter --partitions 6 --replication-factor 3 \
   --config cleanup.policy=delete \
   --config max.message.bytes=5373952 \
+  --config message.timestamp.before.max.ms=2592000000 \
   --config message.timestamp.type=CreateTime \
   --config min.insync.replicas=2 \
   --config retention.bytes=-1 \

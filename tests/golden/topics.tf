@@ -11,13 +11,14 @@ resource "kafka_topic" "eu_webhooks_shop-eu" {
   partitions         = 6
   replication_factor = 3
   config = {
-    "cleanup.policy"                 = "delete"
-    "max.message.bytes"              = "4259840"
-    "message.timestamp.type"         = "CreateTime"
-    "min.insync.replicas"            = "2"
-    "retention.bytes"                = "-1"
-    "retention.ms"                   = "1209600000"
-    "unclean.leader.election.enable" = "false"
+    "cleanup.policy"                  = "delete"
+    "max.message.bytes"               = "4259840"
+    "message.timestamp.before.max.ms" = "1209600000"
+    "message.timestamp.type"          = "CreateTime"
+    "min.insync.replicas"             = "2"
+    "retention.bytes"                 = "-1"
+    "retention.ms"                    = "1209600000"
+    "unclean.leader.election.enable"  = "false"
   }
 }
 
@@ -26,13 +27,14 @@ resource "kafka_topic" "eu_webhooks_stripe" {
   partitions         = 6
   replication_factor = 3
   config = {
-    "cleanup.policy"                 = "delete"
-    "max.message.bytes"              = "2162688"
-    "message.timestamp.type"         = "CreateTime"
-    "min.insync.replicas"            = "2"
-    "retention.bytes"                = "-1"
-    "retention.ms"                   = "1209600000"
-    "unclean.leader.election.enable" = "false"
+    "cleanup.policy"                  = "delete"
+    "max.message.bytes"               = "2162688"
+    "message.timestamp.before.max.ms" = "1209600000"
+    "message.timestamp.type"          = "CreateTime"
+    "min.insync.replicas"             = "2"
+    "retention.bytes"                 = "-1"
+    "retention.ms"                    = "1209600000"
+    "unclean.leader.election.enable"  = "false"
   }
 }
 
@@ -41,13 +43,14 @@ resource "kafka_topic" "eu_webhooks_shop-eu_ids" {
   partitions         = 6
   replication_factor = 3
   config = {
-    "cleanup.policy"                 = "delete"
-    "max.message.bytes"              = "1048588"
-    "message.timestamp.type"         = "CreateTime"
-    "min.insync.replicas"            = "2"
-    "retention.bytes"                = "-1"
-    "retention.ms"                   = "691200000"
-    "unclean.leader.election.enable" = "false"
+    "cleanup.policy"                  = "delete"
+    "max.message.bytes"               = "1048588"
+    "message.timestamp.before.max.ms" = "691200000"
+    "message.timestamp.type"          = "CreateTime"
+    "min.insync.replicas"             = "2"
+    "retention.bytes"                 = "-1"
+    "retention.ms"                    = "691200000"
+    "unclean.leader.election.enable"  = "false"
   }
 }
 
@@ -56,13 +59,14 @@ resource "kafka_topic" "eu_webhooks_shop-eu_enriched" {
   partitions         = 6
   replication_factor = 3
   config = {
-    "cleanup.policy"                 = "delete"
-    "max.message.bytes"              = "5373952"
-    "message.timestamp.type"         = "CreateTime"
-    "min.insync.replicas"            = "2"
-    "retention.bytes"                = "-1"
-    "retention.ms"                   = "1209600000"
-    "unclean.leader.election.enable" = "false"
+    "cleanup.policy"                  = "delete"
+    "max.message.bytes"               = "5373952"
+    "message.timestamp.before.max.ms" = "1209600000"
+    "message.timestamp.type"          = "CreateTime"
+    "min.insync.replicas"             = "2"
+    "retention.bytes"                 = "-1"
+    "retention.ms"                    = "1209600000"
+    "unclean.leader.election.enable"  = "false"
   }
 }
 
@@ -71,13 +75,14 @@ resource "kafka_topic" "eu_webhooks_stripe_ids" {
   partitions         = 6
   replication_factor = 3
   config = {
-    "cleanup.policy"                 = "delete"
-    "max.message.bytes"              = "1048588"
-    "message.timestamp.type"         = "CreateTime"
-    "min.insync.replicas"            = "2"
-    "retention.bytes"                = "-1"
-    "retention.ms"                   = "691200000"
-    "unclean.leader.election.enable" = "false"
+    "cleanup.policy"                  = "delete"
+    "max.message.bytes"               = "1048588"
+    "message.timestamp.before.max.ms" = "691200000"
+    "message.timestamp.type"          = "CreateTime"
+    "min.insync.replicas"             = "2"
+    "retention.bytes"                 = "-1"
+    "retention.ms"                    = "691200000"
+    "unclean.leader.election.enable"  = "false"
   }
 }
 
@@ -86,13 +91,14 @@ resource "kafka_topic" "eu_webhooks_stripe_enriched" {
   partitions         = 6
   replication_factor = 3
   config = {
-    "cleanup.policy"                 = "delete"
-    "max.message.bytes"              = "3276800"
-    "message.timestamp.type"         = "CreateTime"
-    "min.insync.replicas"            = "2"
-    "retention.bytes"                = "-1"
-    "retention.ms"                   = "1209600000"
-    "unclean.leader.election.enable" = "false"
+    "cleanup.policy"                  = "delete"
+    "max.message.bytes"               = "3276800"
+    "message.timestamp.before.max.ms" = "1209600000"
+    "message.timestamp.type"          = "CreateTime"
+    "min.insync.replicas"             = "2"
+    "retention.bytes"                 = "-1"
+    "retention.ms"                    = "1209600000"
+    "unclean.leader.election.enable"  = "false"
   }
 }
 
@@ -101,13 +107,14 @@ resource "kafka_topic" "eu_hookstream_retry_30s" {
   partitions         = 1
   replication_factor = 3
   config = {
-    "cleanup.policy"                 = "delete"
-    "max.message.bytes"              = "5373952"
-    "message.timestamp.type"         = "CreateTime"
-    "min.insync.replicas"            = "2"
-    "retention.bytes"                = "-1"
-    "retention.ms"                   = "1209600000"
-    "unclean.leader.election.enable" = "false"
+    "cleanup.policy"                  = "delete"
+    "max.message.bytes"               = "5373952"
+    "message.timestamp.before.max.ms" = "1209600000"
+    "message.timestamp.type"          = "CreateTime"
+    "min.insync.replicas"             = "2"
+    "retention.bytes"                 = "-1"
+    "retention.ms"                    = "1209600000"
+    "unclean.leader.election.enable"  = "false"
   }
 }
 
@@ -116,13 +123,14 @@ resource "kafka_topic" "eu_hookstream_retry_5m" {
   partitions         = 1
   replication_factor = 3
   config = {
-    "cleanup.policy"                 = "delete"
-    "max.message.bytes"              = "5373952"
-    "message.timestamp.type"         = "CreateTime"
-    "min.insync.replicas"            = "2"
-    "retention.bytes"                = "-1"
-    "retention.ms"                   = "1209600000"
-    "unclean.leader.election.enable" = "false"
+    "cleanup.policy"                  = "delete"
+    "max.message.bytes"               = "5373952"
+    "message.timestamp.before.max.ms" = "1209600000"
+    "message.timestamp.type"          = "CreateTime"
+    "min.insync.replicas"             = "2"
+    "retention.bytes"                 = "-1"
+    "retention.ms"                    = "1209600000"
+    "unclean.leader.election.enable"  = "false"
   }
 }
 
@@ -131,13 +139,14 @@ resource "kafka_topic" "eu_hookstream_retry_1h" {
   partitions         = 1
   replication_factor = 3
   config = {
-    "cleanup.policy"                 = "delete"
-    "max.message.bytes"              = "5373952"
-    "message.timestamp.type"         = "CreateTime"
-    "min.insync.replicas"            = "2"
-    "retention.bytes"                = "-1"
-    "retention.ms"                   = "1209600000"
-    "unclean.leader.election.enable" = "false"
+    "cleanup.policy"                  = "delete"
+    "max.message.bytes"               = "5373952"
+    "message.timestamp.before.max.ms" = "1209600000"
+    "message.timestamp.type"          = "CreateTime"
+    "min.insync.replicas"             = "2"
+    "retention.bytes"                 = "-1"
+    "retention.ms"                    = "1209600000"
+    "unclean.leader.election.enable"  = "false"
   }
 }
 
@@ -146,13 +155,14 @@ resource "kafka_topic" "eu_hookstream_dead-letter" {
   partitions         = 6
   replication_factor = 3
   config = {
-    "cleanup.policy"                 = "delete"
-    "max.message.bytes"              = "5373952"
-    "message.timestamp.type"         = "CreateTime"
-    "min.insync.replicas"            = "2"
-    "retention.bytes"                = "-1"
-    "retention.ms"                   = "2592000000"
-    "unclean.leader.election.enable" = "false"
+    "cleanup.policy"                  = "delete"
+    "max.message.bytes"               = "5373952"
+    "message.timestamp.before.max.ms" = "2592000000"
+    "message.timestamp.type"          = "CreateTime"
+    "min.insync.replicas"             = "2"
+    "retention.bytes"                 = "-1"
+    "retention.ms"                    = "2592000000"
+    "unclean.leader.election.enable"  = "false"
   }
 }
 

@@ -1,10 +1,17 @@
 //! `check`: each thing that it finds, in a table that fits a screen and in JSON.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 
+use hookstream::event::Record;
+use hookstream::spool::disk::{Directory, forgetful};
+use hookstream::spool::{Entry, Limits, Spool};
+use hookstream::telemetry::Metrics;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::support::skip::skip;
 
 /// A configuration with its environment and its files.
 struct Setting {
@@ -205,4 +212,92 @@ fn the_table_fits_a_screen() {
     let table = String::from_utf8(output.stdout).unwrap();
     assert!(table.lines().all(|line| line.chars().count() <= 105), "{table}");
     assert!(table.lines().any(|line| line.starts_with("      ")), "long details are broken: {table}");
+}
+
+/// A source that spools, and the spool.
+fn spooling(dir: &str, more: &str) -> Setting {
+    let text = format!("[spool]\ndir = \"{dir}\"\n{more}\n[sources.github]\nsecrets = [\"env:A\"]\n");
+    Setting::new(&text).env("A", SOUND)
+}
+
+#[test]
+fn a_spool_that_will_do_is_ok() {
+    let setting = spooling("spool", "ephemeral = true\nmax_bytes = \"1MiB\"");
+    let checked = setting.check();
+    assert_eq!(checked.code, Some(0), "{:#?}", checked.rows);
+    checked.says("spool", "ok", "spool is made at the start");
+    checked.says_nothing_of("does not send again");
+    assert!(!setting.directory.path().join("spool").exists(), "check makes nothing");
+    let refusing = spooling(
+        "spool",
+        "ephemeral = true\n[sources.woocommerce]\nwhen_kafka_is_away = \"refuse\"\nsecrets = [\"env:B\"]",
+    );
+    let checked = refusing.env("B", &SOUND.to_uppercase()).check();
+    checked.says("source woocommerce", "note", "does not send again by itself");
+    let large = spooling("spool", "ephemeral = true\nmax_bytes = \"8000000000GiB\"").check();
+    large.says("spool", "note", "bytes are free where spool lies: spool.max_bytes (8589934592000000000) does not fit");
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_to_is_wrong() {
+    for dir in ["taken", "taken/below"] {
+        let checked = spooling(dir, "ephemeral = true").file("taken", "").check();
+        assert_eq!(checked.code, Some(1), "{:#?}", checked.rows);
+        checked.says("spool", "WRONG", &format!("{dir} cannot be written to: taken is no directory"));
+    }
+}
+
+#[test]
+fn a_spool_on_what_forgets_is_wrong_unless_it_is_meant() {
+    let shm = Path::new("/dev/shm/hookstream-check-never-made");
+    if forgetful(shm).ok().flatten() != Some("tmpfs") {
+        return skip("/dev/shm is not tmpfs here");
+    }
+    let dir = shm.to_str().unwrap();
+    let checked = spooling(dir, "").check();
+    assert_eq!(checked.code, Some(1));
+    checked.says("spool", "WRONG", "lies on tmpfs; use a volume, or write spool.ephemeral = true");
+    let meant = spooling(dir, "ephemeral = true").check();
+    assert_eq!(meant.code, Some(0));
+    meant.says("spool", "note", "lies on tmpfs: a restart of the machine or container loses acknowledged events");
+    meant.says("spool", "ok", "is made at the start");
+}
+
+#[test]
+fn what_is_in_a_spool_is_told() {
+    let setting = spooling("spool", "ephemeral = true");
+    let path = setting.directory.path().join("spool");
+    let metrics = Metrics::new().unwrap().spool.clone();
+    let limits = Limits { max_bytes: 1 << 30 };
+    let (spool, _) = Spool::open(Directory::hold(&path, true).unwrap(), limits, metrics, |_| ()).unwrap();
+    let record = Record {
+        topic: "webhooks.github".into(),
+        partition: None,
+        key: b"k".to_vec(),
+        value: b"a value of a record".to_vec(),
+        headers: vec![],
+        timestamp_ms: 1,
+    };
+    let entry = Entry { source: "github".to_owned(), id: None, handed: false, record };
+    for _ in 0..3 {
+        spool.append_now(&entry).unwrap();
+    }
+    let checked = setting.check();
+    assert_eq!(checked.code, Some(0), "{:#?}", checked.rows);
+    let holder = format!("belongs to a running process (process {})", std::process::id());
+    checked.says("spool", "note", &holder);
+    checked.says("spool", "ok", "spool: 3 records wait");
+    spool.close();
+    drop(spool);
+    setting.check().says_nothing_of("belongs to a running process");
+
+    let segment = std::fs::read_dir(&path).unwrap().map(|file| file.unwrap().path());
+    let segment = segment.into_iter().find(|path| path.extension().is_some_and(|end| end == "segment")).unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let checked = setting.check();
+    assert_eq!(checked.code, Some(1));
+    checked.says("spool", "WRONG", "spool is damaged; `hookstream spool verify` says where");
 }

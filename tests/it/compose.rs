@@ -198,6 +198,14 @@ fn our_services_have_what_the_configuration_asks_for() {
         let config = mounts(service).into_iter().find(|(_, inside)| *inside == format!("{CONFIG}:ro"));
         assert_eq!(config.map(|(here, _)| here), Some("./deploy/compose/hookstream.toml"), "{name}");
         assert_eq!(service["read_only"], true, "{name}");
+        // What it runs with is the file and its environment together.
+        let variables = service["environment"].as_object().into_iter().flatten();
+        let variables = variables.map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned()));
+        let merged = Config::parse(Path::new("hookstream.toml"), &text, variables);
+        let spool = merged.unwrap_or_else(|error| panic!("{name}: {error}")).spool;
+        let volumes = || mounts(service).into_iter().filter(|(_, inside)| !inside.ends_with(":ro"));
+        let kept = spool.is_none_or(|spool| volumes().any(|(_, inside)| spool.dir.starts_with(inside)));
+        assert!(kept, "{name}: its root is read-only, and no volume holds its spool");
         assert_eq!(service["cap_drop"][0], "ALL", "{name}");
     }
     let boards: BTreeSet<String> = mounts(&compose["services"]["grafana"])

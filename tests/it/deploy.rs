@@ -162,13 +162,47 @@ fn what_the_configuration_names_is_mounted() {
             let key = Path::new(secret).file_name().unwrap().to_str().unwrap();
             assert!(file.contains(&format!("--from-file={key}=")), "{key} is said to be needed");
         }
-        for variable in container["env"].as_array().into_iter().flatten() {
-            let (key, value) = (variable["name"].as_str().unwrap(), variable["value"].as_str().unwrap());
-            assert!(key.starts_with("HOOKSTREAM_SPOOL__"), "{name}: {key}");
-            assert!(!key.ends_with("__DIR") || is_mounted(value), "{name}: {value}");
-            assert!(!claims.is_empty(), "{name}: a spool has a volume");
-        }
     }
+}
+
+/// The environment of a workload's container.
+fn environment(workload: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let variables = container(workload)["env"].as_array().into_iter().flatten();
+    variables.map(|variable| (text(&variable["name"]), text(&variable["value"]))).collect()
+}
+
+/// What a pod runs with is the file and its environment together, as the binary puts them together.
+#[test]
+fn a_spool_stands_on_a_volume_of_its_own_that_has_room_for_it() {
+    let (_, map) = of_kind("ConfigMap").pop().unwrap();
+    let text = map["data"]["hookstream.toml"].as_str().unwrap();
+    let mut spools = 0;
+    for (name, workload) in workloads() {
+        let variables = environment(&workload);
+        for (key, _) in &variables {
+            assert!(key.starts_with("HOOKSTREAM_"), "{name}: {key}");
+        }
+        let config =
+            Config::parse(Path::new("hookstream.toml"), text, variables).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let claims = workload["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten();
+        let claims: Vec<&Value> = claims.collect();
+        let Some(spool) = config.spool else {
+            assert!(claims.is_empty(), "{name}: a volume that nothing uses");
+            continue;
+        };
+        spools += 1;
+        assert_eq!(workload["kind"], "StatefulSet", "{name}: an instance comes back to its own volume");
+        assert!(!spool.ephemeral, "{name}");
+        let mounts = container(&workload)["volumeMounts"].as_array().unwrap();
+        let mount = mounts.iter().find(|mount| spool.dir.starts_with(mount["mountPath"].as_str().unwrap())).unwrap();
+        assert!(spool.dir != Path::new(mount["mountPath"].as_str().unwrap()), "{name}: lost+found is not ours");
+        let claim = claims.iter().find(|claim| claim["metadata"]["name"] == mount["name"]).unwrap();
+        let asked = claim["spec"]["resources"]["requests"]["storage"].as_str().unwrap();
+        let room = asked.strip_suffix("Gi").unwrap().parse::<u64>().unwrap() << 30;
+        assert!(spool.max_bytes <= room / 10 * 9, "{name}: {} of {room} bytes", spool.max_bytes);
+    }
+    assert_eq!(spools, 1, "one of the workloads has a spool");
 }
 
 #[test]

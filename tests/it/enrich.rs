@@ -4,6 +4,7 @@ mod answers;
 mod frozen;
 mod kills;
 mod kinds;
+mod redelivered;
 mod twins;
 mod zombies;
 

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use hookstream::config::Config;
@@ -16,17 +17,25 @@ use hookstream::http::Phase;
 use hookstream::kafka::acl;
 use hookstream::kafka::admin::Admin;
 use hookstream::kafka::print::{Language, print};
-use hookstream::kafka::topics::{State, desired};
+use hookstream::kafka::topics::{Listed, State, desired};
 use hookstream::shutdown::Shutdown;
 use hookstream::telemetry::Metrics;
+use rdkafka::admin::{NewTopic, TopicReplication};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::support::kafka::{self, Cluster, Isolation, await_that, block_on};
+use crate::support::kafka::{self, Cluster, Isolation, LARGEST_REQUEST, PATIENCE, await_that, block_on};
 
 const SECRET: &str = "of the sender";
 
 /// The configuration as one of the users has it.
 fn config(kafka: &Cluster, prefix: &str, user: &str) -> Config {
+    Config::parse(Path::new("hookstream.toml"), &text(kafka, prefix, user), []).unwrap()
+}
+
+/// Its text.
+fn text(kafka: &Cluster, prefix: &str, user: &str) -> String {
     let secret = kafka.directory().join("secret");
     std::fs::write(&secret, SECRET).unwrap();
     let mut text = format!(
@@ -57,7 +66,7 @@ partitions = 2
         }
         writeln!(text, "{name} = {value:?}").unwrap();
     }
-    Config::parse(Path::new("hookstream.toml"), &text, []).unwrap()
+    text
 }
 
 /// Run the printed script with Kafka's own tools, as whoever administers the cluster.
@@ -110,6 +119,15 @@ fn all_work_under_exactly_the_printed_rights() {
     larger[0].settings.insert("max.message.bytes", "9000000".to_owned());
     let applied = block_on(admin.apply(larger)).unwrap();
     assert_eq!(applied[0].altered, ["max.message.bytes"], "{applied:#?}");
+    // Whoever may write to them knows that they are there, and not how they are set.
+    let writer = Admin::new(&config("hookstream-serve").kafka).unwrap();
+    let seen = block_on(writer.list(topics.clone())).unwrap();
+    let whats = |listed: &Listed| match &listed.state {
+        State::Missing => vec!["missing"],
+        State::Present(differences) => differences.iter().map(|difference| difference.what).collect(),
+    };
+    assert_eq!(seen.iter().map(whats).filter(|whats| *whats == ["settings"]).count(), 2, "{seen:#?}");
+    assert_eq!(seen.iter().map(whats).filter(|whats| *whats == ["missing"]).count(), 5, "{seen:#?}");
     // Nobody else may so much as see them.
     let nobody = Admin::new(&config("nobody").kafka).unwrap();
     assert!(block_on(nobody.list(topics)).unwrap().iter().all(|listed| listed.state == State::Missing));
@@ -147,4 +165,66 @@ fn all_work_under_exactly_the_printed_rights() {
     shutdown.request();
     assert_eq!(runtime.block_on(serving).unwrap(), gateway::Rest::default(), "everything was acknowledged");
     runtime.block_on(enriching).unwrap().unwrap();
+}
+
+/// What `check` says of the brokers: result and detail.
+fn said_of_brokers(text: &str) -> Vec<(String, String)> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("hookstream.toml");
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hookstream"));
+    let output = command.arg("--config").arg(&file).args(["check", "--json"]).output().unwrap();
+    let rows = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let rows = rows.map(|line| serde_json::from_slice::<Value>(line).unwrap()).filter(|row| row["what"] == "brokers");
+    let of = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
+    rows.map(|row| (of(&row, "result"), of(&row, "detail"))).collect()
+}
+
+#[test]
+fn check_compares_the_largest_record_with_what_the_brokers_read() {
+    let Some(kafka) = kafka::secured() else { return };
+    let prefix = kafka.unique("limits");
+    let as_user = text(kafka, &prefix, "hookstream-topics");
+    // Where nobody needs to sign in, everybody may ask.
+    let (plain, _) = as_user.split_once("[kafka.properties]").unwrap();
+    let plain = plain.replace(kafka.bootstrap(), kafka.internal_bootstrap());
+    let large = plain.replace("[sources.shop]", "[sources.shop]\nmax_body = \"3MiB\"");
+
+    let [(result, detail)] = &*said_of_brokers(&plain) else { panic!("one row") };
+    assert!(result == "ok" && detail.contains(&format!("up to {LARGEST_REQUEST} bytes")), "{result} {detail}");
+    assert!(
+        detail.contains("message.max.bytes is 1048588, which max.message.bytes of the topics replaces"),
+        "{detail}"
+    );
+    let [(result, detail)] = &*said_of_brokers(&large) else { panic!("one row") };
+    let wanted = format!("socket.request.max.bytes is {LARGEST_REQUEST} on broker 1, and a record of");
+    assert!(result == "WRONG" && detail.starts_with(&wanted) && detail.contains("lower max_body"), "{result} {detail}");
+    let [(result, detail)] = &*said_of_brokers(&as_user) else { panic!("one row") };
+    assert!(
+        result == "note" && detail.ends_with("this user lacks DescribeConfigs on the cluster"),
+        "{result} {detail}"
+    );
+}
+
+/// Why `check` calls it wrong: the topic has room for the record, and it is never stored.
+#[test]
+fn a_request_beyond_what_a_broker_reads_is_never_answered() {
+    let Some(kafka) = kafka::secured() else { return };
+    let topic = kafka.unique("room");
+    let settings = NewTopic::new(&topic, 1, TopicReplication::Fixed(1)).set("max.message.bytes", "9000000");
+    kafka.create_topic_named(&settings);
+    let mut client = kafka.admin_config();
+    client.set("message.max.bytes", "9000000").set("message.timeout.ms", "3000").set("compression.type", "none");
+    let producer: BaseProducer = client.create().unwrap();
+    for length in [LARGEST_REQUEST - 1_000, LARGEST_REQUEST + 1] {
+        producer
+            .send(BaseRecord::to(&topic).key("k").payload(&vec![b'x'; length]))
+            .map_err(|(error, _)| error)
+            .unwrap();
+        let sent = Instant::now();
+        producer.flush(PATIENCE).unwrap();
+        // No refusal: it is tried again until its time is over.
+        assert_eq!(sent.elapsed() >= Duration::from_secs(3), length > LARGEST_REQUEST, "{:?}", sent.elapsed());
+    }
+    assert_eq!(kafka.read_all(&topic, Isolation::Uncommitted).len(), 1);
 }

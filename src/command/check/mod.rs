@@ -13,8 +13,9 @@ use super::{Failure, Output, Row};
 use crate::cli::Check;
 use crate::config::Config;
 use crate::http::Identity;
-use crate::kafka::admin::Admin;
-use crate::kafka::topics::{self, Difference, State};
+use crate::kafka::admin::{Admin, AdminError};
+use crate::kafka::brokers::{self, Broker};
+use crate::kafka::topics::{self, Difference, Listed, State, Topic};
 use crate::provider::starter::EXAMPLE_HOST;
 
 /// How a row of the table ends.
@@ -135,18 +136,23 @@ fn gateway(config: &Config, findings: &mut Vec<Finding>) {
 
 async fn check_kafka(config: &Config, findings: &mut Vec<Finding>) {
     let kafka = &config.kafka.bootstrap_servers;
-    let listed = match Admin::new(&config.kafka) {
-        Ok(admin) => admin.list(topics::desired(config)).await,
-        Err(error) => Err(error),
-    };
-    let listed = match listed {
+    let wanted = topics::desired(config);
+    let (listed, brokers) = match look(config, wanted.clone()).await {
         Err(error) => return findings.push(Finding::new(format!("kafka {kafka}"), Verdict::Wrong, error.to_string())),
-        Ok(listed) => listed,
+        Ok(found) => found,
     };
     findings.push(Finding::new(format!("kafka {kafka}"), Verdict::Ok, "answers"));
     if config.kafka.topics.replication < 3 || config.kafka.topics.min_insync_replicas < 2 {
         let detail = "fewer than 3 replicas or 2 in sync: a 2xx then rests on one broker's page cache";
         findings.push(Finding::new("durability", Verdict::Note, detail));
+    }
+    for finding in brokers::compare(&wanted, &brokers) {
+        let (verdict, detail) = match finding {
+            brokers::Finding::Closed(detail) => (Verdict::Wrong, detail),
+            brokers::Finding::Unknown(detail) => (Verdict::Note, detail),
+            brokers::Finding::Open(detail) => (Verdict::Ok, detail),
+        };
+        findings.push(Finding::new("brokers", verdict, detail));
     }
     for listed in &listed {
         let row = super::topics::row(listed);
@@ -159,6 +165,12 @@ async fn check_kafka(config: &Config, findings: &mut Vec<Finding>) {
         };
         findings.push(Finding::new(format!("topic {}", listed.topic.name), verdict, detail));
     }
+}
+
+/// The topics and the brokers as they are.
+async fn look(config: &Config, wanted: Vec<Topic>) -> Result<(Vec<Listed>, Vec<Broker>), AdminError> {
+    let admin = Admin::new(&config.kafka)?;
+    Ok((admin.list(wanted).await?, admin.brokers().await?))
 }
 
 /// Whether events cannot get through, or not be enriched, while this difference stands.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{NewTopic, TopicReplication};
@@ -31,6 +32,8 @@ pub(crate) struct Trial<'a> {
     scale: Scale,
     directory: tempfile::TempDir,
     keys: Vec<(String, toml::Value)>,
+    tables: String,
+    environment: Vec<(&'static str, String)>,
     shell: &'static str,
     port: u16,
     prefix: String,
@@ -54,6 +57,8 @@ impl<'a> Trial<'a> {
             scale: Scale::of(row),
             directory,
             keys: Vec::new(),
+            tables: String::new(),
+            environment: Vec::new(),
             shell: "",
             port: free_port(),
             prefix,
@@ -69,7 +74,10 @@ impl<'a> Trial<'a> {
 
     pub(crate) fn create_topics(&self) {
         for topic in self.topics() {
-            let topic = NewTopic::new(&topic, PARTITIONS, TopicReplication::Fixed(3)).set("min.insync.replicas", "2");
+            let topic = NewTopic::new(&topic, PARTITIONS, TopicReplication::Fixed(3))
+                .set("min.insync.replicas", "2")
+                // As `topics apply` sets it.
+                .set("message.timestamp.before.max.ms", "1209600000");
             self.rig.kafka.create_topic_named(&topic);
         }
     }
@@ -81,6 +89,19 @@ impl<'a> Trial<'a> {
     /// One more key of the configuration, from the next start on.
     pub(crate) fn with(mut self, key: &str, value: impl Into<toml::Value>) -> Trial<'a> {
         self.keys.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// One more source; its topic is created.
+    pub(crate) fn source(mut self, table: &str) -> Trial<'a> {
+        self.tables.push_str(table);
+        self.create_topics();
+        self
+    }
+
+    /// One more variable of its environment.
+    pub(crate) fn env(mut self, name: &'static str, value: &str) -> Trial<'a> {
+        self.environment.push((name, value.to_owned()));
         self
     }
 
@@ -98,13 +119,23 @@ impl<'a> Trial<'a> {
 
     /// With a spool on the disk.
     pub(crate) fn spooling(self) -> Trial<'a> {
-        let directory = self.directory.path().join("spool").display().to_string();
+        let directory = self.directory.path().join("spool");
+        self.spooling_in(&directory)
+    }
+
+    /// With a spool in this directory.
+    pub(crate) fn spooling_in(self, directory: &Path) -> Trial<'a> {
         // A container's own layer will do for tests.
-        self.with("spool.dir", directory).with("spool.ephemeral", true)
+        self.with("spool.dir", directory.display().to_string()).with("spool.ephemeral", true)
     }
 
     pub(crate) fn scale(&self) -> &Scale {
         &self.scale
+    }
+
+    /// Run another command with its configuration: the exit code and what it said.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String) {
+        self.setup().run(arguments)
     }
 
     fn setup(&self) -> Setup {
@@ -114,7 +145,9 @@ impl<'a> Trial<'a> {
             .set("gateway.listen", self.address().to_string())
             .source("orders", &deadline)
             .table(&source_table("readings", &deadline))
+            .table(&self.tables)
             .shell(self.shell);
+        let setup = self.environment.iter().fold(setup, |setup, (name, value)| setup.env(name, value));
         self.keys.iter().fold(setup, |setup, (key, value)| setup.set(key, value.clone()))
     }
 
@@ -124,7 +157,12 @@ impl<'a> Trial<'a> {
 
     /// The topic of the source `orders`.
     pub(crate) fn orders(&self) -> String {
-        format!("{}webhooks.orders", self.prefix)
+        self.topic_of("orders")
+    }
+
+    /// The topic of a source.
+    pub(crate) fn topic_of(&self, source: &str) -> String {
+        format!("{}webhooks.{source}", self.prefix)
     }
 
     /// Start the process and await that it listens.
@@ -206,15 +244,11 @@ impl<'a> Trial<'a> {
         let ledger = load.end(Duration::from_secs(10));
         self.assert_bounds();
         self.serve().assert_conservation();
-        await_that("nothing is under way or spooled", || {
-            let metrics = self.metrics();
-            metrics.sum("hookstream_kafka_records_in_flight", &[]) == 0.0
-                && metrics.sum("hookstream_spool_records", &[]) == 0.0
-        });
+        self.await_settled();
         self.leave();
         self.rig.paths(super::Fault::None);
         self.rig.await_whole();
-        let topics = [(self.orders(), "orders"), (format!("{}webhooks.readings", self.prefix), "readings")];
+        let topics = [(self.orders(), "orders"), (self.topic_of("readings"), "readings")];
         let events = ledger.read();
         let mut stored = stored(self.rig.kafka, &topics);
         stored.retain(|record| !self.before.contains(&record.id));
@@ -225,6 +259,15 @@ impl<'a> Trial<'a> {
         assert!(verdict.faults.is_empty(), "{:#?}", &verdict.faults[..verdict.faults.len().min(20)]);
         assert!(verdict.acknowledged > 0, "nothing was acknowledged: the run proves nothing");
         assert!(self.crowded || slow.is_empty(), "answers after the deadline: {slow:#?}");
+    }
+
+    /// Nothing is in Kafka's hands any more, or in the spool.
+    pub(crate) fn await_settled(&self) {
+        await_that("nothing is under way or spooled", || {
+            let metrics = self.metrics();
+            metrics.sum("hookstream_kafka_records_in_flight", &[]) == 0.0
+                && metrics.sum("hookstream_spool_records", &[]) == 0.0
+        });
     }
 
     /// The deadline by the gateway's own clock, memory, descriptors.
@@ -241,15 +284,6 @@ impl<'a> Trial<'a> {
         // Senders keep their connections; what else is open is back where it was.
         let open = || self.open_files() as f64 - self.metrics().sum("hookstream_gateway_connections", &[]);
         await_that("descriptors are back", || open() <= self.files as f64 + 24.0);
-    }
-
-    /// What the process has used of the processors.
-    pub(crate) fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.serve().process.pid())).expect("/proc");
-        let fields: Vec<&str> = stat.rsplit(") ").next().expect("fields").split(' ').collect();
-        let ticks = |field: usize| fields[field].parse::<u64>().expect("a number");
-        // In hundredths of a second on every Linux that matters.
-        Duration::from_millis((ticks(11) + ticks(12)) * 10)
     }
 
     fn resident(&self) -> u64 {

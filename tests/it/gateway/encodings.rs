@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
@@ -97,6 +98,7 @@ fn what_is_too_much_or_not_in_order_is_refused() {
         ("gzip", b"", 400),
         ("deflate", &deflate(EVENT), 415),
         ("br", &event, 415),
+        ("zstd", &event, 415),
         ("gzip, gzip", &gzip(&event), 415),
         ("gzip, identity", &event, 415),
     ] {
@@ -105,6 +107,10 @@ fn what_is_too_much_or_not_in_order_is_refused() {
         assert!(answer.after.as_millis() < 500, "{encoding}: {:?}", answer.after);
     }
     assert_eq!(own("gzip", &bomb).json()["limit_bytes"], 256 << 10);
+    let (cpu, bombs) = (serve.process.cpu(), 20);
+    (0..bombs).for_each(|_| assert_eq!(own("gzip", &bomb).status, 413));
+    let each = (serve.process.cpu() - cpu) / bombs;
+    assert!(each < Duration::from_millis(50), "a bomb of a thousand to one costs {each:?}");
     assert_eq!(send(&serve, "gzip", &bomb, b"something else").status, 401, "nothing of a forger is decompressed");
     assert_eq!(send(&serve, "gzip", &event, EVENT).status, 401, "it is signed as it came");
     let metrics = serve.metrics();

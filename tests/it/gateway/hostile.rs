@@ -240,6 +240,40 @@ fn the_good_neighbour_stays_quick() {
     serve.assert_conservation();
 }
 
+/// Scaled down from ten thousand: they send nothing, they cost little, and they are gone in time.
+#[test]
+fn thousands_of_silent_connections_cost_little_and_are_cut_off() {
+    const SILENT: u64 = 3_000;
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let wanted = rustix::process::Rlimit { current: files.maximum.map(|most| most.min(16_384)), ..files };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, wanted).unwrap();
+    if files.maximum.is_some_and(|most| most < SILENT + 1_000) {
+        return crate::support::skip::skip("so many files may not be open here");
+    }
+    let serve = setup().source("orders", "").set("gateway.header_timeout", "5s").on_stand_in();
+    let mut good = Wire::connect(serve.public);
+    let mut deliver = |number: u64| {
+        good.send(signed("orders", format!(r#"{{"id":"good-{number}","type":"t"}}"#).as_bytes()));
+        let answer = good.answer().expect("an answer");
+        assert_eq!(answer.json()["status"], "accepted");
+        answer.after
+    };
+    let alone = slowest_but_one_percent((0..200).map(&mut deliver).collect());
+    let before = serve.process.footprint().resident;
+    let start = Instant::now();
+    let mut silent: Vec<Wire> = (0..SILENT).map(|_| Wire::connect(serve.public)).collect();
+    let open = || serve.metrics().sum("hookstream_gateway_connections", &[]);
+    await_that("all are taken in", || open() > SILENT as f64);
+    let each = serve.process.footprint().resident.saturating_sub(before) as u64 / SILENT;
+    assert!(each < 48 << 10, "{each} bytes (unoptimised) for a connection that says nothing");
+    let among = slowest_but_one_percent((200..400).map(&mut deliver).collect());
+    assert!(among < alone * 2 + Duration::from_millis(50), "alone {alone:?}, among the silent {among:?}");
+    await_that("all but the good one are gone", || open() == 1.0);
+    assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+    assert!(silent.iter_mut().all(|wire| wire.closes_within(SOON)));
+    serve.assert_conservation();
+}
+
 fn slowest_but_one_percent(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() * 99 / 100]

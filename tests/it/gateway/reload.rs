@@ -1,12 +1,13 @@
 //! Another configuration while everything runs: what is taken over, what is not, and that no request notices.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use rustix::process::Signal;
 
 use super::admission::split;
-use crate::support::http::{Wire, exchange, request};
+use crate::support::http::{Wire, exchange, get, request};
 use crate::support::kafka::{await_that, cluster};
 use crate::support::load::Load;
 use crate::support::serve::{SECRET, Serve, Setup, setup, signature_with, signed};
@@ -224,4 +225,76 @@ fn the_secrets_of_dev_are_refused() {
     serve.signal(Signal::HUP);
     await_that("it is not taken over", || successful(&serve) == 0.0);
     assert_eq!((sent_with(&serve, known, "e1"), sent_with(&serve, SECRET, "e2")), (401, 200));
+}
+
+/// `/explain` of an id that nobody has, with this token: 401 where the token is not the one.
+fn ask(admin: SocketAddr, token: &str) -> u16 {
+    let token = format!("Bearer {token}");
+    exchange(admin, request("GET", "/explain/none", &[("Authorization", &token)], b"")).status
+}
+
+#[test]
+fn the_enrichers_operators_have_a_token_too() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, "one").unwrap();
+    let token = format!("file:{}", file.display());
+    let enricher = setup().source("orders", "").set("admin.token", token).part("enrich").spawn();
+    await_that("it runs", || !enricher.said("enriching").is_empty());
+    let admin = enricher.said("enriching")[0]["admin"].as_str().unwrap().parse().unwrap();
+    assert_eq!((ask(admin, "one"), ask(admin, "two")), (404, 401));
+    std::fs::write(&file, "two").unwrap();
+    enricher.signal(Signal::HUP);
+    await_that("it is taken over", || !enricher.said(RELOADED[0]).is_empty());
+    assert_eq!((ask(admin, "one"), ask(admin, "two")), (401, 404));
+}
+
+#[test]
+fn the_operators_token_is_followed_like_a_secret() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, "one\n").unwrap();
+    let setup = setup().source("orders", "").set("admin.token", format!("file:{}", file.display()));
+    let serve = setup.on_stand_in();
+    assert_eq!((ask(serve.admin, "one"), ask(serve.admin, "two"), ask(serve.admin, "")), (404, 401, 401));
+    std::fs::write(&file, "two\n").unwrap();
+    await_that("it looks by itself", || reloads(&serve) == 1);
+    assert_eq!((ask(serve.admin, "one"), ask(serve.admin, "two")), (401, 404));
+    assert_eq!(serve.metrics().sum("hookstream_config_restart_needed", &[]), 0.0);
+
+    std::fs::remove_file(&file).unwrap();
+    serve.signal(Signal::HUP);
+    await_that("what is gone is not taken over", || successful(&serve) == 0.0);
+    assert_eq!((ask(serve.admin, "two"), ask(serve.admin, "")), (404, 401), "the last good one goes on");
+    let without: String = serve
+        .process
+        .configuration()
+        .lines()
+        .filter(|line| !line.contains("admin.token"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    serve.process.rewrite(&without);
+    reload(&serve);
+    assert_eq!(ask(serve.admin, ""), 404, "on loopback, where none is configured, whoever has the machine may ask");
+    assert_eq!(serve.metrics().sum("hookstream_config_restart_needed", &[]), 0.0);
+}
+
+#[test]
+fn explain_knows_the_providers_of_now() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let serve = setup().source("orders", "").set("providers_dir", dir.path().to_str().unwrap()).on_stand_in();
+    let explained = || {
+        let headers = [("X-Acme-Proof", "0123456789abcdef")];
+        let answer = exchange(serve.public, request("POST", "/webhooks/orders", &headers, b"{}"));
+        assert_eq!(answer.status, 401);
+        let id = answer.header("x-request-id").unwrap().to_owned();
+        get(serve.admin, &format!("/explain/{id}")).text().to_owned()
+    };
+    assert!(!explained().contains("Acme"), "nobody knows it");
+    let acme = "name = \"acme\"\ntitle = \"Acme\"\ndocs = \"https://acme.example\"\n[needs]\nsecrets = { min = 1, where = \"the moon\" }\n\
+                [verify]\nscheme = \"hmac-sha256\"\nheader = \"X-Acme-Proof\"\n[event]\nid = \"/id\"\ntype = \"/type\"\n";
+    std::fs::write(dir.path().join("acme.toml"), acme).unwrap();
+    reload(&serve);
+    let text = explained();
+    assert!(text.contains("\"other_provider\"") && text.contains("Acme"), "{text}");
 }

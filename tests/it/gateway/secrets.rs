@@ -68,6 +68,16 @@ fn secrets_and_strangers_words_appear_nowhere() {
     serve.assert_conservation();
 }
 
+/// What was read of the environment and of files lies in its memory: no dump of it may come to be.
+#[test]
+fn no_core_is_dumped_of_what_holds_secrets() {
+    let serve = setup().source("orders", "").on_stand_in();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", serve.process.pid())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let bounds: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
+    assert_eq!(bounds, ["0", "0"], "the limit, and what it could be raised to");
+}
+
 #[test]
 fn secrets_in_a_wrong_configuration_appear_nowhere() {
     let key = format!("{CANARY}-key");

@@ -17,12 +17,12 @@ use crate::support::serve::{Serve, Setup, signed};
 /// The source's deadline of 2 s less what the answer needs for its way, and some grace.
 const DEADLINE: Duration = Duration::from_millis(2_000 + 100);
 
-fn directory() -> TempDir {
+pub(super) fn directory() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 /// One source whose topics exist, a spool, and the raw topic.
-fn orders(kafka: &Cluster, spool: &Path, more: &str) -> (Setup, String) {
+pub(super) fn orders(kafka: &Cluster, spool: &Path, more: &str) -> (Setup, String) {
     let setup = Setup::with_kafka(kafka.bootstrap())
         .source("orders", &format!("deadline = \"2s\"\n{more}"))
         .set("spool.dir", spool.to_str().unwrap())
@@ -34,7 +34,7 @@ fn orders(kafka: &Cluster, spool: &Path, more: &str) -> (Setup, String) {
     (setup, topic)
 }
 
-fn body(id: &str) -> Vec<u8> {
+pub(super) fn body(id: &str) -> Vec<u8> {
     format!(r#"{{"id":"{id}","type":"t","subject":"s"}}"#).into_bytes()
 }
 
@@ -43,16 +43,16 @@ fn accepted(serve: &Serve, via: &str) -> f64 {
     serve.metrics().sum("hookstream_gateway_requests_total", &labels)
 }
 
-fn spooled(serve: &Serve, name: &str) -> f64 {
+pub(super) fn spooled(serve: &Serve, name: &str) -> f64 {
     serve.metrics().sum(&format!("hookstream_spool_{name}"), &[])
 }
 
-fn await_drained(serve: &Serve) {
+pub(super) fn await_drained(serve: &Serve) {
     await_that("the spool is empty", || spooled(serve, "records") == 0.0);
 }
 
 /// How often each key stands in the topic.
-fn copies(kafka: &Cluster, topic: &str) -> BTreeMap<String, usize> {
+pub(super) fn copies(kafka: &Cluster, topic: &str) -> BTreeMap<String, usize> {
     let mut copies = BTreeMap::new();
     for stored in kafka.read_all(topic, Isolation::Committed) {
         *copies.entry(String::from_utf8(stored.key.unwrap()).unwrap()).or_default() += 1;
@@ -339,18 +339,6 @@ fn a_directory_that_cannot_be_had_ends_the_start() {
     }
 }
 
-/// Run a command of the binary beside the gateway: exit code and what it printed.
-fn command(setup: &Setup, arguments: &[&str]) -> (i32, String) {
-    let directory = directory();
-    let config = directory.path().join("hookstream.toml");
-    std::fs::write(&config, setup.text()).unwrap();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hookstream"));
-    command.arg("--config").arg(&config).args(arguments).env_remove("RUST_LOG");
-    let output = command.output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
-    (output.status.code().unwrap(), said)
-}
-
 #[test]
 fn another_instances_directory_is_listed_verified_and_drained() {
     let Some(outage) = Outage::begin() else { return };
@@ -362,22 +350,22 @@ fn another_instances_directory_is_listed_verified_and_drained() {
         assert_eq!(serve.deliver("orders", &body(&format!("left-{number}"))).status, 200);
     }
     let dir = spool.path().to_str().unwrap();
-    let (code, said) = command(&setup, &["spool", "verify", "--dir", dir]);
+    let (code, said) = setup.run(&["spool", "verify", "--dir", dir]);
     assert_eq!(code, 0, "also beside the running instance: {said}");
-    let (code, said) = command(&setup, &["spool", "drain", "--dir", dir]);
+    let (code, said) = setup.run(&["spool", "drain", "--dir", dir]);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("another running process"), "{said}");
     serve.signal(Signal::KILL);
     drop(serve);
-    let (code, said) = command(&setup, &["spool", "list", "--dir", dir, "--json"]);
+    let (code, said) = setup.run(&["spool", "list", "--dir", dir, "--json"]);
     assert_eq!(code, 0, "{said}");
     let row: serde_json::Value = serde_json::from_str(said.trim()).unwrap();
     assert_eq!((row["state"].as_str(), row["source"].as_str()), (Some("waiting"), Some("orders")), "{said}");
     assert_eq!((row["records"].as_u64(), row["topic"].as_str()), (Some(5), Some(topic.as_str())), "{said}");
-    let (code, said) = command(&setup, &["spool", "drain", "--dir", dir, "--timeout", "1s", "--json"]);
+    let (code, said) = setup.run(&["spool", "drain", "--dir", dir, "--timeout", "1s", "--json"]);
     assert_eq!(code, 75, "Kafka is still away: {said}");
     outage.thaw();
-    let (code, said) = command(&setup, &["spool", "drain", "--dir", dir, "--json"]);
+    let (code, said) = setup.run(&["spool", "drain", "--dir", dir, "--json"]);
     assert_eq!(code, 0, "{said}");
     let row: serde_json::Value = serde_json::from_str(said.trim()).unwrap();
     assert_eq!((row["found"].as_u64(), row["remain"].as_u64()), (Some(5), Some(0)), "{said}");
@@ -403,7 +391,7 @@ fn damage_is_named_and_the_rest_is_drained() {
     let hit = bytes.windows(6).position(|window| window == b"kept-1").unwrap();
     bytes[hit] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
-    let (code, said) = command(&setup, &["spool", "verify", "--json"]);
+    let (code, said) = setup.run(&["spool", "verify", "--json"]);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("DAMAGED") && said.contains("1 acknowledged records are lost"), "{said}");
     outage.restart();

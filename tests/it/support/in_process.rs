@@ -33,7 +33,7 @@ impl InProcess {
         let clock = Arc::clone(&now);
         let tell = move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap();
         let metrics = Metrics::new().unwrap();
-        let gateway = Gateway::start_on(config, &metrics, Box::new(tell), network).unwrap();
+        let gateway = Gateway::start_on(config, &metrics, Arc::new(tell), network).unwrap();
         assert!(gateway.await_topics(PATIENCE), "the topics are seen");
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();

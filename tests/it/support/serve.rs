@@ -36,6 +36,7 @@ pub(crate) struct Setup {
     arguments: Vec<String>,
     binary: PathBuf,
     shell: Option<&'static str>,
+    part: &'static str,
 }
 
 impl Setup {
@@ -52,6 +53,7 @@ impl Setup {
             arguments: Vec::new(),
             binary: env!("CARGO_BIN_EXE_hookstream").into(),
             shell: None,
+            part: "serve",
         };
         setup
             .set("gateway.listen", "127.0.0.1:0")
@@ -105,6 +107,13 @@ impl Setup {
         self
     }
 
+    /// Run another part of the program than `serve`.
+    #[allow(dead_code, reason = "tests/it runs enrich")]
+    pub(crate) fn part(mut self, part: &'static str) -> Setup {
+        self.part = part;
+        self
+    }
+
     /// What stands before each topic's name.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
@@ -130,6 +139,18 @@ impl Setup {
         kafka.create_topics(&names.iter().map(|name| topic(name)).collect::<Vec<_>>());
     }
 
+    /// Run another command with this configuration: its exit code and what it said.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("create a directory");
+        let file = directory.path().join("hookstream.toml");
+        std::fs::write(&file, self.text()).expect("write the configuration");
+        let mut command = Command::new(&self.binary);
+        command.arg("--config").arg(file).args(arguments).env_remove("RUST_LOG");
+        let output = command.output().expect("run it");
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        (output.status.code().expect("an exit code"), said.into_owned())
+    }
+
     /// Start it without waiting for anything but the process.
     pub(crate) fn spawn(self) -> Process {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("create a directory");
@@ -143,7 +164,7 @@ impl Setup {
                 bash
             }
         };
-        command.arg("--config").arg(file).args(["--log-format", "json"]).args(&self.arguments).arg("serve");
+        command.arg("--config").arg(file).args(["--log-format", "json"]).args(&self.arguments).arg(self.part);
         command.envs(&self.environment).env_remove("RUST_LOG");
         let log = directory.path().join("log");
         let child = Child::start(&command, &log);
@@ -219,6 +240,11 @@ impl Process {
         lines.filter(|line| line["message"] == message).collect()
     }
 
+    /// Send it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.child.signal(signal);
+    }
+
     /// The text of its configuration file.
     pub(crate) fn configuration(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("hookstream.toml")).expect("read the configuration")
@@ -239,6 +265,15 @@ impl Process {
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
         let resident = resident.and_then(|kib| kib.trim().parse::<usize>().ok()).expect("a size") * 1024;
         Footprint { threads: entries("task"), descriptors: entries("fd"), resident }
+    }
+
+    /// What it has used of the processors.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it runs");
+        let fields: Vec<&str> = stat.rsplit(") ").next().expect("fields").split(' ').collect();
+        let ticks = |field: usize| fields[field].parse::<u64>().expect("a number");
+        // In hundredths of a second on every Linux that matters.
+        Duration::from_millis((ticks(11) + ticks(12)) * 10)
     }
 
     /// Its process id, as /proc has it.
@@ -282,7 +317,7 @@ impl Serve {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        self.process.child.signal(signal);
+        self.process.signal(signal);
     }
 
     /// Await the end after a signal: the exit code, and how long it took.

@@ -12,6 +12,17 @@ pub(crate) fn skip(reason: &str) {
         std::env::var("CI").as_deref() != Ok("true"),
         "{name} needs what this machine lacks, and CI=true allows no skipping: {reason}"
     );
+    say(reason);
+}
+
+fn say(reason: &str) {
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
     // One write on a line of its own, since tests say this from several threads at once.
     let _ = std::io::stderr().write_all(format!("\nSKIPPED {name}: {reason}\n").as_bytes());
+}
+
+/// The same for what only root may do: no machine owes us that, so it is said everywhere and fails nowhere.
+#[allow(dead_code, reason = "tests/faults mounts disks")]
+pub(crate) fn skip_unprivileged(reason: &str) {
+    say(reason);
 }

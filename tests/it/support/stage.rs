@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +20,9 @@ use serde_json::Value;
 
 use super::child::Child;
 use super::kafka::{Cluster, Isolation, PATIENCE, Seen};
+
+/// The secret, and the credential, of every source.
+pub(crate) const SECRET: &str = "canary-secret";
 
 /// A provider made for tests: no limit to speak of, a route for things.
 const ACME: &str = r#"
@@ -95,8 +99,8 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("providers")).unwrap();
         std::fs::write(directory.path().join("providers/acme.toml"), ACME).unwrap();
-        std::fs::write(directory.path().join("secret"), "canary-secret").unwrap();
-        let file = directory.path().join("hookstream.toml");
+        std::fs::write(directory.path().join("secret"), SECRET).unwrap();
+        let file = config_in(&directory);
         let config = format!(
             r#"
 providers_dir = "providers"
@@ -132,6 +136,11 @@ prefix = "{prefix}"
     fn create(&self, name: &str, partitions: i32) {
         let name = self.topic(name);
         self.kafka.create_topic_named(&NewTopic::new(&name, partitions, TopicReplication::Fixed(1)));
+    }
+
+    /// The configuration of its enrichers.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        config_in(&self.directory)
     }
 
     /// A topic's full name.
@@ -193,7 +202,7 @@ prefix = "{prefix}"
         command
             .args(["enrich", "--admin", "127.0.0.1:0", "--log-format", "text", "--log-level", "debug,hyper=warn"])
             .arg("--config")
-            .arg(self.directory.path().join("hookstream.toml"))
+            .arg(self.config_file())
             .env("HOOKSTREAM_ENRICH__INSTANCE", instance);
         File::create(&log).unwrap();
         let child = Child::start(&command, &log);
@@ -210,6 +219,10 @@ prefix = "{prefix}"
     pub(crate) fn all(&self, name: &str) -> Vec<Seen> {
         self.kafka.read_all(&self.topic(name), Isolation::Committed)
     }
+}
+
+fn config_in(directory: &tempfile::TempDir) -> PathBuf {
+    directory.path().join("hookstream.toml")
 }
 
 /// A running enricher; killed when dropped. Its log is shown when the test fails, or always with HOOKSTREAM_TEST_LOG.

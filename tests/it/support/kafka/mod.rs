@@ -15,9 +15,9 @@ use std::sync::OnceLock;
 
 pub(crate) use cluster::{Cluster, block_on};
 pub(crate) use outage::Outage;
-pub(crate) use records::{Isolation, PATIENCE, Seen, await_that};
+pub(crate) use records::{Isolation, PATIENCE, Seen, await_that, await_within};
 use settings::Listener;
-pub(crate) use settings::free_port;
+pub(crate) use settings::{LARGEST_REQUEST, free_port};
 
 use super::skip::skip;
 
@@ -51,7 +51,8 @@ pub(crate) fn freezable() -> Option<&'static Cluster> {
     or_skip(FREEZABLE.get_or_init(|| Cluster::start(1, Listener::Plain)))
 }
 
-/// One node behind SASL_SSL with ACLs and no rights for anybody, see [`Cluster::client_as`]. Always our own.
+/// One node behind SASL_SSL with ACLs and no rights for anybody, see [`Cluster::client_as`], that closes the connection on a
+/// request of more than [`LARGEST_REQUEST`] bytes. Always our own.
 pub(crate) fn secured() -> Option<&'static Cluster> {
     static SECURED: Shared = OnceLock::new();
     or_skip(SECURED.get_or_init(|| Cluster::start(1, Listener::Secured)))

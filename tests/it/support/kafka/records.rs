@@ -163,10 +163,15 @@ fn partition_count(client: &BaseConsumer, topic: &str) -> i32 {
 }
 
 /// Poll `condition` until it holds; panics with `what` when it does not in time.
-pub(crate) fn await_that(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn await_that(what: &str, condition: impl FnMut() -> bool) {
+    await_within(PATIENCE, what, condition);
+}
+
+/// The same for what takes long by design.
+pub(crate) fn await_within(patience: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !condition() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }

@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 /// The users of the secured cluster (SCRAM-SHA-512); the password is the name and `-secret`.
 pub(crate) const USERS: [&str; 4] = ["hookstream-serve", "hookstream-enrich", "hookstream-topics", "nobody"];
 
+/// The largest request that the secured cluster reads, in bytes; other clusters have Kafka's default of 100 MiB.
+pub(crate) const LARGEST_REQUEST: usize = 4_000_000;
+
 /// How clients reach a cluster.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listener {
@@ -97,6 +100,7 @@ ssl.keystore.location={keystore}
 ssl.keystore.password={KEYSTORE_PASSWORD}
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
+socket.request.max.bytes={LARGEST_REQUEST}
 ",
             keystore = keystore(directory).display(),
         ),

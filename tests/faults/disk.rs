@@ -1,0 +1,65 @@
+//! The disk under the spool, a real one: full, and read-only from one moment to the next: R8.
+
+use std::time::Instant;
+
+use crate::rig::{Fault, Mount, Rig, Trial};
+use crate::support::kafka::await_that;
+
+/// What the spool cannot have of the 16 MiB.
+const BALLAST: usize = 14 << 20;
+
+/// Nothing fits any more: what is acknowledged is kept, the rest is refused, and room brings it back while Kafka is away.
+#[test]
+fn r8_the_spools_disk_has_no_space_left() {
+    let Some(disk) = Mount::tmpfs() else { return };
+    let Some(rig) = Rig::begin() else { return };
+    let ballast = disk.path().join("ballast");
+    std::fs::write(&ballast, vec![0; BALLAST]).unwrap();
+    let mut trial = Trial::new(&rig, "r8-full").spooling_in(&disk.path().join("spool"));
+    trial.ready();
+    let load = trial.load(200);
+    await_that("events are acknowledged", || load.acknowledged() > 50);
+    rig.paths(Fault::Blackhole);
+    await_that("a write fails", || trial.metrics().sum("hookstream_spool_failures_total", &[]) > 0.0);
+    await_that("it says why", || trial.serve().process.log().contains("No space left on device"));
+    let refused = load.refused();
+    await_that("events are refused", || load.refused() > refused + 50);
+    std::fs::remove_file(ballast).unwrap();
+    let before = load.acknowledged();
+    await_that("events are acknowledged, Kafka still being away", || load.acknowledged() > before + 200);
+    assert!(trial.serve().is_ready(), "there is room again");
+    rig.paths(Fault::None);
+    trial.assert_recovers(&load, Instant::now());
+    trial.assert_kept(load);
+}
+
+/// The disk turns read-only under open files, as ext4 does after an error: nothing is acknowledged into it any more, what goes
+/// to Kafka goes on, and what had been acknowledged is there after the repair.
+#[test]
+fn r8_the_spools_disk_turns_read_only() {
+    let Some(mut disk) = Mount::ext4() else { return };
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r8-read-only").spooling_in(&disk.path().join("spool"));
+    trial.ready();
+    let load = trial.load(100);
+    await_that("events are acknowledged", || load.acknowledged() > 50);
+    rig.paths(Fault::Blackhole);
+    await_that("events are in the spool", || trial.metrics().sum("hookstream_spool_records", &[]) > 50.0);
+    disk.fail();
+    await_that("a write fails", || trial.metrics().sum("hookstream_spool_failures_total", &[]) > 0.0);
+    // The failed sync says "Input/output error", what comes later "Read-only file system".
+    let message = "spool: a batch could not be made durable; nothing of it is acknowledged";
+    await_that("it says so", || !trial.serve().process.said(message).is_empty());
+    let refused = load.refused();
+    await_that("events are refused", || load.refused() > refused + 50);
+    assert!(!trial.serve().is_ready(), "nothing can be made durable");
+    rig.paths(Fault::None);
+    trial.assert_recovers(&load, Instant::now());
+    assert!(trial.serve().is_ready());
+    trial.kill();
+    disk.repair();
+    trial.ready();
+    let before = load.acknowledged();
+    await_that("events are acknowledged", || load.acknowledged() > before + 50);
+    trial.assert_kept(load);
+}

@@ -1,0 +1,163 @@
+//! Records that the drain steps over: kept aside for a reason, listed, and put back once the reason is gone. What another
+//! version wrote is kept as it is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use hookstream::event::Record;
+use hookstream::spool::Draft;
+use hookstream::spool::cursor::{self, Cursor};
+use hookstream::spool::disk::{Directory, Disk};
+use hookstream::spool::frame::{self, Mark};
+use hookstream::spool::refused::Refused;
+use hookstream::spool::segment::Segment;
+use rdkafka::admin::{NewTopic, TopicReplication};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::spool::{await_drained, body, copies, directory, orders, spooled};
+use crate::support::kafka::{await_within, cluster};
+use crate::support::serve::Setup;
+
+/// A record as the spool has it.
+fn payload(topic: &str, id: &str) -> Vec<u8> {
+    let (key, value) = (id.as_bytes().to_vec(), body(id));
+    let record = Record { topic: topic.into(), partition: None, key, value, headers: vec![], timestamp_ms: 1 };
+    Draft { source: "orders", id: Some(id), handed: false, record: &record }.encode()
+}
+
+/// The same as a version to come may write it.
+fn of_a_later_version(mut payload: Vec<u8>) -> Vec<u8> {
+    payload[0] = 2;
+    payload
+}
+
+/// The rows of `spool list`: state, topic and number of records.
+fn listed(setup: &Setup) -> Vec<(String, String, u64)> {
+    let (code, said) = setup.run(&["spool", "list", "--json"]);
+    assert_eq!(code, 0, "{said}");
+    let row = |line: &str| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let text = |name: &str| row[name].as_str().unwrap().to_owned();
+        (text("state"), text("topic"), row["records"].as_u64().unwrap())
+    };
+    said.lines().map(row).collect()
+}
+
+fn kept_files(spool: &Path) -> usize {
+    let files = std::fs::read_dir(spool).unwrap().map(|file| file.unwrap().file_name());
+    files.filter(|name| name.to_string_lossy().ends_with(".kept")).count()
+}
+
+/// What `spool drain` says of this number.
+fn number(said: &str, name: &str) -> u64 {
+    let line = said.lines().find(|line| line.contains("\"remain\"")).unwrap_or_else(|| panic!("{said}"));
+    serde_json::from_str::<Value>(line).unwrap()[name].as_u64().unwrap()
+}
+
+fn once(ids: &[&str]) -> BTreeMap<String, usize> {
+    ids.iter().map(|id| ((*id).to_owned(), 1)).collect()
+}
+
+#[test]
+fn a_topic_that_stays_away_blocks_nothing_and_its_records_are_put_back() {
+    let Some(kafka) = cluster() else { return };
+    let spool = directory();
+    let missing = kafka.unique("missing");
+    let (setup, topic) = orders(kafka, spool.path(), "");
+    let setup = setup.source("late", &format!("topic = {missing:?}"));
+    let missing = format!("{}{missing}", setup.prefix());
+    let mut serve = setup.clone().listen();
+    for id in ["a", "b"] {
+        assert_eq!(serve.deliver("late", &body(id)).status, 200, "the topic may be seen yet");
+    }
+    let no_topic = [("reason", "no_topic")];
+    let given_up = || serve.metrics().sum("hookstream_spool_refused_total", &no_topic);
+    assert_eq!(given_up(), 0.0);
+    assert_eq!(serve.deliver("orders", &body("other")).status, 200);
+    await_within(Duration::from_secs(60), "they are kept aside", || given_up() == 2.0);
+    await_drained(&serve);
+    assert_eq!(copies(kafka, &topic), once(&["other"]));
+    serve.signal(Signal::TERM);
+    assert_eq!(serve.ends().0, 0, "nothing remains");
+    assert_eq!(listed(&setup), [("no_topic".to_owned(), missing.clone(), 2)]);
+
+    kafka.create_topic_named(&NewTopic::new(&missing, 1, TopicReplication::Fixed(1)));
+    let (code, said) = setup.run(&["spool", "drain", "--json"]);
+    assert_eq!((code, number(&said, "drained")), (0, 0), "only when it is asked for: {said}");
+    let (code, said) = setup.run(&["spool", "drain", "--refused", "--json"]);
+    assert_eq!((code, number(&said, "drained"), number(&said, "refused")), (0, 2, 0), "{said}");
+    assert_eq!(copies(kafka, &missing), once(&["a", "b"]));
+    assert_eq!((kept_files(spool.path()), listed(&setup)), (0, vec![]));
+    let (code, said) = setup.run(&["spool", "drain", "--refused", "--json"]);
+    assert_eq!((code, number(&said, "found")), (0, 0), "{said}");
+}
+
+#[test]
+fn what_is_refused_again_is_kept_again() {
+    let Some(kafka) = cluster() else { return };
+    let spool = directory();
+    let small = kafka.unique("small");
+    let (setup, _) = orders(kafka, spool.path(), &format!("topic = {small:?}"));
+    let topic = format!("{}{small}", setup.prefix());
+    let settings = NewTopic::new(&topic, 1, TopicReplication::Fixed(1)).set("max.message.bytes", "5000");
+    kafka.create_topic_named(&settings);
+    // Nothing that a compressor could make small.
+    let noise: String = (0..200_u32).map(|n| crate::support::serve::signature(&n.to_le_bytes())).collect();
+    let disk = Directory::hold(spool.path(), true).unwrap();
+    let mut kept = Refused::default();
+    kept.keep(&disk, 0, "too_large", &payload(&topic, &noise)).unwrap();
+    kept.keep(&disk, 1, "too_large", &payload(&topic, "small")).unwrap();
+    drop((kept, disk));
+    let (code, said) = setup.run(&["spool", "drain", "--refused", "--json"]);
+    assert_eq!((code, number(&said, "drained"), number(&said, "refused")), (0, 1, 1), "{said}");
+    assert_eq!(number(&said, "late"), 1, "one went to Kafka, however often it was tried: {said}");
+    assert_eq!(copies(kafka, &topic), once(&["small"]));
+    assert_eq!(listed(&setup), [("too_large".to_owned(), topic, 1)]);
+}
+
+#[test]
+fn what_a_later_version_wrote_is_kept_and_the_rest_is_drained() {
+    let Some(kafka) = cluster() else { return };
+    let spool = directory();
+    let (setup, topic) = orders(kafka, spool.path(), "");
+    let disk = Directory::hold(spool.path(), true).unwrap();
+    let segment = Segment { generation: 0, first: 0, mark: Mark(*b"a mark!!"), length: 0, closed: true };
+    let mut bytes = Vec::new();
+    let later = of_a_later_version(payload(&topic, "later"));
+    for (sequence, payload) in [payload(&topic, "first"), later, payload(&topic, "last")].iter().enumerate() {
+        frame::write(&mut bytes, segment.mark, sequence as u64, payload);
+    }
+    disk.create(&segment.name()).unwrap().append(&bytes).unwrap();
+    disk.replace(cursor::NAME, &Cursor { next: 3, ..Cursor::default() }.encode()).unwrap();
+    drop(disk);
+
+    let (code, said) = setup.run(&["spool", "verify", "--json"]);
+    let why = "record 1: the record has form 2; this version of hookstream reads form 1";
+    assert!(code == 1 && said.contains("UNREADABLE") && said.contains(why), "{code} {said}");
+    let waiting = |topic: &str, count| ("waiting".to_owned(), topic.to_owned(), count);
+    assert_eq!(listed(&setup), [waiting("", 1), waiting(&topic, 2)]);
+    let mut serve = setup.clone().ready();
+    await_drained(&serve);
+    let unreadable = serve.metrics().sum("hookstream_spool_refused_total", &[("reason", "unreadable")]);
+    assert_eq!((unreadable, spooled(&serve, "lost_total")), (1.0, 0.0));
+    serve.signal(Signal::TERM);
+    assert_eq!(serve.ends().0, 0, "nothing remains");
+    assert_eq!(copies(kafka, &topic), once(&["first", "last"]));
+
+    let aside = [("unreadable".to_owned(), String::new(), 1)];
+    assert_eq!(listed(&setup), aside);
+    // One that can be read beside it, in a file of this version.
+    let disk = Directory::hold(spool.path(), true).unwrap();
+    let mut kept = Refused::default();
+    kept.keep(&disk, 7, "refused", &payload(&topic, "beside")).unwrap();
+    kept.keep(&disk, 8, "refused", &of_a_later_version(payload(&topic, "later too"))).unwrap();
+    drop((kept, disk));
+    for (drained, count) in [(1, 2), (0, 2)] {
+        let (code, said) = setup.run(&["spool", "drain", "--refused", "--json"]);
+        assert_eq!((code, number(&said, "drained")), (0, drained), "put back once: {said}");
+        assert_eq!(listed(&setup).iter().map(|row| row.2).sum::<u64>(), count, "what cannot be read stays");
+    }
+    assert_eq!(copies(kafka, &topic), once(&["beside", "first", "last"]));
+}
