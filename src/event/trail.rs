@@ -137,7 +137,8 @@ fn parse<T: std::str::FromStr>(text: &str, name: &'static str) -> Result<T, Deco
     text.parse().map_err(|_| DecodeError::Invalid(name))
 }
 
-fn short(error: &str) -> Cow<'_, str> {
-    let end = (0..=error.len().min(MAX_ERROR)).rev().find(|&end| error.is_char_boundary(end)).unwrap_or(0);
-    clean(Cow::Borrowed(&error[..end]))
+/// Cut before and after cleaning, which makes it longer: what is read and written again stays as it is.
+fn short(error: &str) -> String {
+    let cut = |text: &str| text[..text.floor_char_boundary(MAX_ERROR)].to_owned();
+    cut(&clean(Cow::Owned(cut(error))))
 }

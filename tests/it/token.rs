@@ -134,6 +134,17 @@ fn unreadable_bodies_and_foreign_records_keep_their_bytes() {
     assert_eq!(header(&record.headers, "hookstream-origin-key"), Some("k"));
 }
 
+/// Found by the fuzzer: cleaning made an error longer than its bound, and the next move cut it.
+#[test]
+fn an_error_of_control_characters_is_cut_once() {
+    let trail = Trail { error: "\u{1}".repeat(400), ..trail() };
+    let raw = encode(Format::CloudEvents, &attributes(), &Data::None, extra());
+    let first = Token::new(b"key", &raw.value, &raw.headers, trail).retry("retry".into(), 1).unwrap();
+    assert_eq!(header(&first.headers, "hookstream-error").map(str::len), Some(500));
+    let again = Token::read(&first.value, &first.headers).unwrap().retry("retry".into(), 1).unwrap();
+    assert_eq!(again, first);
+}
+
 #[test]
 fn long_errors_are_cut_at_a_character() {
     let mut token = token(Format::CloudEvents, &Data::None);
