@@ -139,6 +139,7 @@ fn parse<T: std::str::FromStr>(text: &str, name: &'static str) -> Result<T, Deco
 
 /// Cut before and after cleaning, which makes it longer: what is read and written again stays as it is.
 fn short(error: &str) -> String {
-    let cut = |text: &str| text[..text.floor_char_boundary(MAX_ERROR)].to_owned();
+    let end = |text: &str| (0..=text.len().min(MAX_ERROR)).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    let cut = |text: &str| text[..end(text)].to_owned();
     cut(&clean(Cow::Owned(cut(error))))
 }
