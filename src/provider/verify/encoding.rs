@@ -28,6 +28,7 @@ pub(crate) enum Encoding {
 
 impl Encoding {
     /// The bytes behind `text`, if it is well formed and no longer than a tag can be.
+    #[inline]
     pub(crate) fn decode_tag(self, text: &str) -> Option<Tag> {
         Tag::written(|buffer| match self {
             Encoding::Hex => unhex_into(text.as_bytes(), buffer),

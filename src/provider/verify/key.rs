@@ -39,9 +39,11 @@ pub(crate) enum Key {
 }
 
 /// The signatures that a request claims, decoded.
-pub(crate) enum Claimed {
-    Tags(Few<Tag>),
-    Signatures(Few<Vec<u8>>),
+#[derive(Default)]
+pub(crate) struct Claimed {
+    tags: Few<Tag>,
+    /// Of public keys.
+    signatures: Few<Vec<u8>>,
 }
 
 /// Hands the signed text, part by part, to a sink; it is given the secret for the parts that hold it.
@@ -89,30 +91,27 @@ impl Algorithm {
         matches!(self, Algorithm::Hmac(_) | Algorithm::Digest(_))
     }
 
-    /// The signatures that have a possible length. One good one among strangers is enough to go on.
-    pub(crate) fn claimed(self, encoding: Encoding, texts: &Few<&str>) -> Result<Claimed, Reject> {
-        let bytes = |limit: usize| texts.iter().filter_map(move |text| encoding.decode(text, limit));
-        let claimed = match self {
-            Algorithm::Hmac(hash) | Algorithm::Digest(hash) => {
-                let mut tags = Few::default();
-                for text in texts.iter() {
-                    if let Some(tag) = encoding.decode_tag(text).filter(|tag| tag.len() == hash.length()) {
-                        tags.push(tag);
-                    }
+    /// Put the signatures that have a possible length into `claimed`. One good one among strangers is enough to go on.
+    pub(crate) fn claim(self, encoding: Encoding, texts: &Few<&str>, claimed: &mut Claimed) -> Result<(), Reject> {
+        for text in texts.iter() {
+            match self {
+                Algorithm::Hmac(hash) | Algorithm::Digest(hash) => {
+                    let tag = encoding.decode_tag(text).filter(|tag| tag.len() == hash.length());
+                    tag.into_iter().for_each(|tag| claimed.tags.push(tag));
                 }
-                Claimed::Tags(tags)
+                Algorithm::Ed25519 => {
+                    let signature = encoding.decode(text, 64).filter(|signature| signature.len() == 64);
+                    signature.into_iter().for_each(|signature| claimed.signatures.push(signature));
+                }
+                Algorithm::EcdsaP256 => {
+                    let der = |signature: &Vec<u8>| signature.len() >= 8 && signature.first() == Some(&0x30);
+                    let signature = encoding.decode(text, LONGEST_DER).filter(der);
+                    signature.into_iter().for_each(|signature| claimed.signatures.push(signature));
+                }
             }
-            Algorithm::Ed25519 => Claimed::Signatures(bytes(64).filter(|signature| signature.len() == 64).collect()),
-            Algorithm::EcdsaP256 => {
-                let der = |signature: &Vec<u8>| signature.len() >= 8 && signature.first() == Some(&0x30);
-                Claimed::Signatures(bytes(LONGEST_DER).filter(der).collect())
-            }
-        };
-        let none = match &claimed {
-            Claimed::Tags(tags) => tags.is_empty(),
-            Claimed::Signatures(signatures) => signatures.is_empty(),
-        };
-        if none { Err(Reject::SignatureMalformed) } else { Ok(claimed) }
+        }
+        let none = claimed.tags.is_empty() && claimed.signatures.is_empty();
+        if none { Err(Reject::SignatureMalformed) } else { Ok(()) }
     }
 }
 
@@ -141,15 +140,14 @@ impl Key {
 
     /// Is one of the claimed signatures this key's over the text?
     pub(crate) fn accepts(&self, feed: Feed<'_>, claimed: &Claimed) -> bool {
-        match (self, claimed) {
-            (Key::Public(algorithm, point), Claimed::Signatures(signatures)) => {
+        match self {
+            Key::Public(algorithm, point) => {
                 let mut message = Vec::new();
                 feed(b"", &mut |bytes| message.extend_from_slice(bytes));
                 let key = UnparsedPublicKey::new(*algorithm, point);
-                signatures.iter().any(|signature| key.verify(&message, signature).is_ok())
+                claimed.signatures.iter().any(|signature| key.verify(&message, signature).is_ok())
             }
-            (_, Claimed::Tags(tags)) => self.tag(feed).is_some_and(|tag| tag.is_among(tags.iter())),
-            (_, Claimed::Signatures(_)) => false,
+            Key::Hmac(_) | Key::Digest(..) => self.tag(feed).is_some_and(|tag| tag.is_among(claimed.tags.iter())),
         }
     }
 
@@ -195,14 +193,21 @@ fn digest(hash: Hash, secret: &[u8], feed: Feed<'_>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Algorithm, Key};
+    use super::{Algorithm, Claimed, Few, Key};
+    use crate::provider::reject::Reject;
     use crate::provider::verify::encoding::Encoding;
     use crate::provider::verify::mac::Hash;
 
     fn accepts(algorithm: Algorithm, key: &str, message: &[u8], signature: &str) -> bool {
         let key = Key::new(algorithm, &hex::decode(key).unwrap()).unwrap();
-        let claimed = algorithm.claimed(Encoding::Hex, &[signature].into_iter().collect()).unwrap();
+        let claimed = claimed(algorithm, signature).unwrap();
         key.accepts(&|_, sink| sink(message), &claimed)
+    }
+
+    fn claimed(algorithm: Algorithm, signature: &str) -> Result<Claimed, Reject> {
+        let (mut texts, mut claimed) = (Few::default(), Claimed::default());
+        texts.push(signature);
+        algorithm.claim(Encoding::Hex, &texts, &mut claimed).map(|()| claimed)
     }
 
     /// RFC 8032, 7.1, test 2.
@@ -213,7 +218,7 @@ mod tests {
         assert!(accepts(Algorithm::Ed25519, key, b"\x72", signature));
         assert!(!accepts(Algorithm::Ed25519, key, b"\x73", signature));
         assert!(!accepts(Algorithm::Ed25519, key, b"\x72", &"00".repeat(64)));
-        assert!(Algorithm::Ed25519.claimed(Encoding::Hex, &[&signature[2..]].into_iter().collect()).is_err());
+        assert!(claimed(Algorithm::Ed25519, &signature[2..]).is_err());
     }
 
     /// RFC 6979, A.2.5, "sample" with SHA-256.
@@ -226,7 +231,7 @@ mod tests {
         // CVE-2022-21449: zeros for r and s.
         assert!(!accepts(Algorithm::EcdsaP256, key, b"sample", "3006020100020100"));
         for odd in ["", "30", "0102030405060708090a", &"30".repeat(73)] {
-            assert!(Algorithm::EcdsaP256.claimed(Encoding::Hex, &[odd].into_iter().collect()).is_err(), "{odd}");
+            assert!(claimed(Algorithm::EcdsaP256, odd).is_err(), "{odd}");
         }
     }
 

@@ -82,6 +82,7 @@ impl Tag {
     }
 
     /// `write` puts bytes at the beginning and says how many.
+    #[inline]
     pub(crate) fn written(write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<Tag> {
         let mut bytes = [0; Tag::LONGEST];
         let length = write(&mut bytes)?;

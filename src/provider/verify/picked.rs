@@ -87,10 +87,13 @@ impl Picks {
     }
 
     /// Look into a body. What cannot be read holds nothing: the proof is then missing.
+    #[inline]
     pub(crate) fn read<'a>(&self, body: &'a [u8]) -> Picked<'a> {
-        if body.len() > LARGEST {
-            return Picked::default();
-        }
+        let nothing = self.wanted.is_none() && !self.form;
+        if nothing || body.len() > LARGEST { Picked::default() } else { self.look(body) }
+    }
+
+    fn look<'a>(&self, body: &'a [u8]) -> Picked<'a> {
         let found = self.wanted.as_ref().and_then(|wanted| scan(body, wanted).ok());
         let form =
             if self.form { url::form_urlencoded::parse(body).take(MAX_FIELDS + 1).collect() } else { Vec::new() };

@@ -76,25 +76,30 @@ impl Place {
         }
     }
 
-    /// Every value that stands here, empty ones included. `item` is the item of a batch that is looked at.
+    /// Put every value that stands here into `values`, empty ones included. `item` is the item of a batch that is looked at.
     pub(crate) fn values<'a>(
         &self,
         request: &Request<'a>,
         picked: &'a Picked<'a>,
         item: Option<&Found<'a>>,
-    ) -> Result<Few<Cow<'a, str>>, Reject> {
-        Ok(match self {
+        values: &mut Few<Cow<'a, str>>,
+    ) -> Result<(), Reject> {
+        match self {
             Place::Header(_) | Place::Several(_) => {
-                let mut values = Few::default();
-                for value in self.headers().iter().flat_map(|name| request.headers.get_all(name)) {
-                    values.push(Cow::Borrowed(ascii(value).ok_or(Reject::SignatureMalformed)?));
+                for name in self.headers() {
+                    for value in request.headers.get_all(name) {
+                        values.push(Cow::Borrowed(ascii(value).ok_or(Reject::SignatureMalformed)?));
+                    }
                 }
-                values
             }
-            Place::Query(name) => query(request.query, name).collect(),
-            Place::Form(name) => picked.form(name).map(|value| Cow::Borrowed(value.as_ref())).collect(),
-            Place::Json(_, slot) => item.or(picked.found()).and_then(|found| found.text(*slot)).into_iter().collect(),
-        })
+            Place::Query(name) => query(request.query, name).for_each(|value| values.push(value)),
+            Place::Form(name) => picked.form(name).for_each(|value| values.push(Cow::Borrowed(value.as_ref()))),
+            Place::Json(_, slot) => {
+                let text = item.or(picked.found()).and_then(|found| found.text(*slot));
+                text.into_iter().for_each(|value| values.push(value));
+            }
+        }
+        Ok(())
     }
 
     /// The one value that stands here; `None` when there is none, an error when there are several.
@@ -104,7 +109,9 @@ impl Place {
         picked: &'a Picked<'a>,
         item: Option<&Found<'a>>,
     ) -> Result<Option<Cow<'a, str>>, Reject> {
-        let (value, only) = self.values(request, picked, item)?.into_first();
+        let mut values = Few::default();
+        self.values(request, picked, item, &mut values)?;
+        let (value, only) = values.into_first();
         if only { Ok(value) } else { Err(Reject::SignatureMalformed) }
     }
 

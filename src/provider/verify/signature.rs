@@ -110,9 +110,11 @@ impl Signature {
         item: Option<&Found<'_>>,
     ) -> Result<Passed, Reject> {
         let plan = &self.plan;
-        let values = plan.at.values(request, picked, item)?;
-        let parsed = plan.read(&values)?;
-        let claimed = plan.algorithm.claimed(plan.encoding, &parsed.signatures)?;
+        // Filled in place: moving them about would cost as much as reading them.
+        let (mut values, mut parsed, mut claimed) = (Few::default(), Parsed::default(), Claimed::default());
+        plan.at.values(request, picked, item, &mut values)?;
+        plan.read(&values, &mut parsed)?;
+        plan.algorithm.claim(plan.encoding, &parsed.signatures, &mut claimed)?;
         let (timestamp, signed_at) = plan.timestamp(&parsed, request, picked, item)?;
         let headers = plan.signed.check(request.headers, request.query)?;
         plan.check_body_hash(request, picked)?;
@@ -244,13 +246,11 @@ impl SignaturePlan {
 
     /// Repeated signature headers are one list (rotation at some providers), except where each would bring a
     /// timestamp of its own.
-    fn read<'a>(&self, values: &'a Few<Cow<'_, str>>) -> Result<Parsed<'a>, Reject> {
+    fn read<'a>(&self, values: &'a Few<Cow<'_, str>>, parsed: &mut Parsed<'a>) -> Result<(), Reject> {
         if values.is_empty() {
             return Err(Reject::SignatureMissing);
         }
-        let mut parsed = Parsed::default();
-        values.iter().try_for_each(|value| self.format.read(value, &mut parsed))?;
-        Ok(parsed)
+        values.iter().try_for_each(|value| self.format.read(value, parsed))
     }
 
     /// The timestamp as received and as understood; the empty text when none is part of the signed text.
