@@ -412,16 +412,18 @@ impl<S: Settle + From<Drained>> Work<S> {
     /// See to it that the cursor file says that this record may have been handed over.
     fn reach(&self, sequence: u64) -> io::Result<()> {
         let log = self.hands.spool.log();
-        {
+        let before = {
             let ledger = &mut log.state().ledger;
-            if sequence < ledger.reached() {
+            let before = ledger.reached();
+            if sequence < before {
                 return Ok(());
             }
             ledger.reach(sequence + STRIDE);
-        }
+            before
+        };
         let settled = log.settle();
         if settled.is_err() {
-            log.state().ledger.unreach(sequence);
+            log.state().ledger.unreach(before);
         }
         settled
     }

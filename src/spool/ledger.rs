@@ -90,9 +90,10 @@ impl Ledger {
         self.changed = true;
     }
 
-    /// The cursor file could not say so: the drain must ask again at this record.
-    pub fn unreach(&mut self, sequence: u64) {
-        self.reached = self.reached.min(sequence);
+    /// The cursor file could not say so: as far as it says, and no further. A record that was asked for in vain is below
+    /// the next one that is.
+    pub fn unreach(&mut self, before: u64) {
+        self.reached = self.reached.min(before);
     }
 
     /// A record is durable. Its sequence is [`Ledger::next`], or one that was found at the start.
