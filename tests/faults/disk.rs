@@ -36,7 +36,7 @@ fn r8_the_spools_disk_has_no_space_left() {
 /// The disk turns read-only under open files, as ext4 does after an error: nothing is acknowledged into it any more, what goes
 /// to Kafka goes on, and what had been acknowledged is there after the repair.
 #[test]
-#[ignore = "lost an acknowledged event once in twenty runs, and it is open whose fault that is: docs/faults.md"]
+#[ignore = "lost an acknowledged event once in fifteen runs, and it is open whose fault that is: docs/faults.md"]
 fn r8_the_spools_disk_turns_read_only() {
     let Some(mut disk) = Mount::ext4() else { return };
     let Some(rig) = Rig::begin() else { return };

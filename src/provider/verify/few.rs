@@ -43,10 +43,3 @@ impl<T> Default for Few<T> {
         Few { first: None, more: Vec::new() }
     }
 }
-
-impl<T> FromIterator<T> for Few<T> {
-    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Few<T> {
-        let mut values = values.into_iter();
-        Few { first: values.next(), more: values.collect() }
-    }
-}
