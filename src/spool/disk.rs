@@ -299,8 +299,30 @@ impl Appended for File {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        self.sync_data()?;
+        still_alive(self)
     }
+}
+
+/// Whether the file system can still begin a change. ext4 (seen on Linux 6.18) may return success from `fdatasync` in the
+/// moment in which it gives its journal up, and forget the new length of the file: in 25 of 500 trials with an error
+/// planted under a writer. A journal given up stays so until the next mount, and refuses whatever begins a transaction:
+/// here, making sure of a byte that has its place already, which changes nothing and costs two microseconds. A second
+/// `fdatasync` is not enough.
+#[cfg(target_os = "linux")]
+fn still_alive(file: &File) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, 1) {
+        Err(error @ (Errno::IO | Errno::ROFS)) => Err(error.into()),
+        // Others have no such call, or no room for it, and say nothing by that about what they have synced.
+        _ => Ok(()),
+    }
+}
+
+/// ext4 is Linux's.
+#[cfg(not(target_os = "linux"))]
+fn still_alive(_: &File) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]
