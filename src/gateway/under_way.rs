@@ -54,7 +54,6 @@ mod tests {
     use std::sync::Weak;
     use std::time::Duration;
 
-    use prometheus::IntGauge;
     use tokio::sync::oneshot::Receiver;
     use tokio::time::timeout;
 
@@ -80,7 +79,7 @@ mod tests {
         let record = Arc::new(Record { topic, partition: None, key, value, headers: vec![], timestamp_ms: 1 });
         let (pending, outcome) = Pending::new(1);
         let errand = Errand::in_kafkas_hands(&route, &record, &pending);
-        let memory = Memory::new(100, IntGauge::new("g", "g").unwrap());
+        let memory = Memory::new(100);
         let mut share = memory.share();
         share.grow(10).unwrap();
         let left = Left { errand: Arc::clone(&errand), record: Arc::downgrade(&record), memory, outcome };
