@@ -111,8 +111,11 @@ impl Place {
     ) -> Result<Option<Cow<'a, str>>, Reject> {
         let mut values = Few::default();
         self.values(request, picked, item, &mut values)?;
-        let (value, only) = values.into_first();
-        if only { Ok(value) } else { Err(Reject::SignatureMalformed) }
+        match values {
+            Few::None => Ok(None),
+            Few::One(value) => Ok(Some(value)),
+            Few::More(_) => Err(Reject::SignatureMalformed),
+        }
     }
 
     /// The headers that it looks at.
