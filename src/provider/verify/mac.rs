@@ -163,5 +163,10 @@ mod tests {
         assert!(good.is_among(&[flipped, good]));
         assert!(!good.is_among(&[cut, flipped, Tag::of(b"")]));
         assert!(!good.is_among(&[]));
+        for place in 0..good.len() {
+            let mut bytes = good.bytes().to_vec();
+            bytes[place] ^= 0x80;
+            assert!(!good.is_among(&[Tag::of(&bytes)]), "byte {place} counts");
+        }
     }
 }
