@@ -1,9 +1,6 @@
 //! Keyed hashes with their key already absorbed, and the tags that they make.
 
-use hmac::KeyInit;
-use hmac::block_api::HmacCore;
-use hmac::digest::Output;
-use hmac::digest::block_api::{Buffer, EagerHash, FixedOutputCore, UpdateCore};
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
@@ -33,20 +30,20 @@ impl Hash {
 /// An HMAC whose two key blocks are hashed already: a request pays for its own bytes alone.
 #[derive(Clone)]
 pub(crate) enum Keyed {
-    Sha1(HmacCore<Sha1>),
-    Sha256(HmacCore<Sha256>),
-    Sha384(HmacCore<Sha384>),
-    Sha512(HmacCore<Sha512>),
+    Sha1(Hmac<Sha1>),
+    Sha256(Hmac<Sha256>),
+    Sha384(Hmac<Sha384>),
+    Sha512(Hmac<Sha512>),
 }
 
 impl Keyed {
     /// HMAC takes keys of any length, so this is `None` only if the crate's contract changes.
     pub(crate) fn new(hash: Hash, key: &[u8]) -> Option<Keyed> {
         let keyed = match hash {
-            Hash::Sha1 => Keyed::Sha1(HmacCore::new_from_slice(key).ok()?),
-            Hash::Sha256 => Keyed::Sha256(HmacCore::new_from_slice(key).ok()?),
-            Hash::Sha384 => Keyed::Sha384(HmacCore::new_from_slice(key).ok()?),
-            Hash::Sha512 => Keyed::Sha512(HmacCore::new_from_slice(key).ok()?),
+            Hash::Sha1 => Keyed::Sha1(Hmac::new_from_slice(key).ok()?),
+            Hash::Sha256 => Keyed::Sha256(Hmac::new_from_slice(key).ok()?),
+            Hash::Sha384 => Keyed::Sha384(Hmac::new_from_slice(key).ok()?),
+            Hash::Sha512 => Keyed::Sha512(Hmac::new_from_slice(key).ok()?),
         };
         Some(keyed)
     }
@@ -62,14 +59,10 @@ impl Keyed {
     }
 }
 
-/// On the states of the hash themselves: the crate's buffered type takes its buffer along into every copy, which is a
-/// third of what HMAC costs a short body beside its one further block.
-fn finish<D: EagerHash>(keyed: &HmacCore<D>, message: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Tag {
-    let (mut mac, mut buffer) = (keyed.clone(), Buffer::<HmacCore<D>>::default());
-    message(&mut |bytes| buffer.digest_blocks(bytes, |blocks| mac.update_blocks(blocks)));
-    let mut tag = Output::<HmacCore<D>>::default();
-    mac.finalize_fixed_core(&mut buffer, &mut tag);
-    Tag::of(&tag)
+fn finish<M: Mac + Clone>(keyed: &M, message: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Tag {
+    let mut mac = keyed.clone();
+    message(&mut |bytes| mac.update(bytes));
+    Tag::of(&mac.finalize().into_bytes())
 }
 
 /// Up to 64 bytes on the stack: a computed tag, or one that a request claims.
