@@ -144,6 +144,9 @@ impl Errand {
                 _ => errand.produce(producer, record),
             }),
         }
+        if let Some((window, key)) = &errand.claim {
+            window.begun(*key, &errand);
+        }
         errand
     }
 
@@ -180,16 +183,27 @@ impl Errand {
 
     /// Have the record spooled as well, unless it is durable or on its way there already.
     pub(super) fn spool(self: &Arc<Self>) {
-        let (Some(spool), Some(record)) = (&self.route.spool, self.record.upgrade()) else { return };
+        if let Some(record) = self.record.upgrade() {
+            self.append(&record, |way| *way == InSpool::Never);
+        }
+    }
+
+    /// A copy of it came, and the spool could not take it: perhaps it can by now.
+    pub(super) fn spool_again(self: &Arc<Self>, copy: &Record) {
+        self.append(copy, |way| matches!(way, InSpool::Failed(_)));
+    }
+
+    fn append(self: &Arc<Self>, record: &Record, may_be: impl FnOnce(&InSpool) -> bool) {
+        let Some(spool) = &self.route.spool else { return };
         let handed = {
             let mut way = self.way();
-            if way.told || way.spool != InSpool::Never {
+            if way.told || !may_be(&way.spool) {
                 return;
             }
             way.spool = InSpool::Queued;
             way.kafka != InKafka::Never
         };
-        let draft = Draft { source: &self.route.source, id: self.id.as_deref(), handed, record: &record };
+        let draft = Draft { source: &self.route.source, id: self.id.as_deref(), handed, record };
         if let Err(error) = spool.append(&draft, Arc::clone(self) as _) {
             self.not_spooled(error);
         }

@@ -5,13 +5,13 @@
 
 use std::collections::{HashMap, VecDeque, hash_map};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
 use super::answer::Unavailable;
-use super::delivery::{Durable, Pending};
+use super::delivery::{Durable, Errand, Pending};
 
 /// How long an id is remembered where memory allows: nearly all published retry schedules end within three days (Stripe,
 /// PayPal, Standard Webhooks); what comes later is caught by the enricher.
@@ -42,14 +42,14 @@ impl Key {
 const MAX_JOINED: usize = 64;
 
 /// What the window says of an id.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Entry {
     /// Never seen, or not durable: produce it.
     First,
     /// Durable already.
     Durable,
-    /// Under way; the pending request will be told.
-    Joined,
+    /// Under way; the pending request will be told. With what is on its way, once that is known.
+    Joined(Weak<Errand>),
     /// Under way, and too many wait for it already.
     Crowded,
 }
@@ -63,6 +63,8 @@ pub(super) struct Window {
 struct Underway {
     /// When its request came, by the gateway's steady clock.
     at: Duration,
+    /// What is on its way; nothing before it has begun.
+    errand: Weak<Errand>,
     /// Who else waits for it.
     others: Vec<Arc<Pending>>,
 }
@@ -106,14 +108,22 @@ impl Window {
         }
         match inner.underway.entry(key) {
             hash_map::Entry::Vacant(place) => {
-                place.insert(Underway { at, others: Vec::new() });
+                place.insert(Underway { at, errand: Weak::new(), others: Vec::new() });
                 Entry::First
             }
             hash_map::Entry::Occupied(under_way) if under_way.get().others.len() >= MAX_JOINED => Entry::Crowded,
             hash_map::Entry::Occupied(mut under_way) => {
-                under_way.get_mut().others.push(Arc::clone(pending));
-                Entry::Joined
+                let under_way = under_way.get_mut();
+                under_way.others.push(Arc::clone(pending));
+                Entry::Joined(Weak::clone(&under_way.errand))
             }
+        }
+    }
+
+    /// What was [`Entry::First`] is on its way as this.
+    pub(super) fn begun(&self, key: Key, errand: &Arc<Errand>) {
+        if let Some(under_way) = self.inner().underway.get_mut(&key) {
+            under_way.errand = Arc::downgrade(errand);
         }
     }
 
@@ -166,7 +176,9 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use super::super::delivery::Route;
     use super::*;
+    use crate::event::Record;
     use crate::kafka::Delivery;
 
     const EARLY: Duration = Duration::ZERO;
@@ -177,14 +189,14 @@ mod tests {
         let window = Window::new(10);
         let key = Key::new("evt_1");
         let (first, _) = Pending::new(1);
-        assert_eq!(window.enter(key, &first, EARLY, false), Entry::First);
+        assert!(matches!(window.enter(key, &first, EARLY, false), Entry::First));
         let (second, mut outcome) = Pending::new(1);
-        assert_eq!(window.enter(key, &second, EARLY, false), Entry::Joined);
+        assert!(matches!(window.enter(key, &second, EARLY, false), Entry::Joined(_)));
         window.settle(key, Err(Unavailable::Deadline), Instant::now());
         assert_eq!(outcome.try_recv().unwrap(), Err(Unavailable::Deadline), "two copies share one outcome");
-        assert_eq!(window.enter(key, &first, EARLY, false), Entry::First, "a failed first copy leaves no trace");
+        assert!(matches!(window.enter(key, &first, EARLY, false), Entry::First), "a failed first copy leaves no trace");
         window.settle(key, DURABLE, Instant::now());
-        assert_eq!(window.enter(key, &first, EARLY, false), Entry::Durable);
+        assert!(matches!(window.enter(key, &first, EARLY, false), Entry::Durable));
     }
 
     #[test]
@@ -199,16 +211,33 @@ mod tests {
         assert!(!window.is_redelivery(key, EARLY + Duration::from_secs(59)), "a retry");
         let later = EARLY + APART;
         assert!(window.is_redelivery(key, later));
-        assert_eq!(window.enter(key, &pending, later, true), Entry::First);
-        assert_eq!(window.enter(key, &pending, later, true), Entry::Joined);
-        assert_eq!(window.enter(key, &pending, later, false), Entry::Durable, "the first copy still is");
+        assert!(matches!(window.enter(key, &pending, later, true), Entry::First));
+        assert!(matches!(window.enter(key, &pending, later, true), Entry::Joined(_)));
+        assert!(matches!(window.enter(key, &pending, later, false), Entry::Durable), "the first copy still is");
         window.settle(key, Err(Unavailable::Deadline), start);
         assert!(window.is_redelivery(key, later), "one that failed may come again");
         window.enter(key, &pending, later, true);
         window.settle(key, DURABLE, start + Duration::from_secs(1));
         assert!(!window.is_redelivery(key, later + APART / 2), "not at any speed");
         window.settle(Key::new("evt_2"), DURABLE, start + Duration::from_secs(2));
-        assert_eq!(window.enter(key, &pending, later, false), Entry::Durable, "its younger age holds");
+        assert!(matches!(window.enter(key, &pending, later, false), Entry::Durable), "its younger age holds");
+    }
+
+    #[test]
+    fn a_copy_finds_what_is_on_its_way() {
+        let window = Window::new(10);
+        let key = Key::new("evt_1");
+        let (pending, _) = Pending::new(1);
+        let route = Arc::new(Route { source: "orders".into(), spool: None, order: None });
+        let (topic, name) = ("webhooks.orders".into(), b"k".to_vec());
+        let record = Record { topic, partition: None, key: name, value: vec![], headers: vec![], timestamp_ms: 1 };
+        let errand = Errand::in_kafkas_hands(&route, &Arc::new(record), &pending);
+        window.begun(key, &errand);
+        window.enter(key, &pending, EARLY, false);
+        assert!(matches!(window.enter(key, &pending, EARLY, false), Entry::Joined(none) if none.upgrade().is_none()));
+        window.begun(key, &errand);
+        let Entry::Joined(first) = window.enter(key, &pending, EARLY, false) else { panic!("under way") };
+        assert!(Arc::ptr_eq(&first.upgrade().unwrap(), &errand));
     }
 
     #[test]
@@ -220,9 +249,9 @@ mod tests {
             window.enter(Key::new(id), &pending, EARLY, false);
             window.settle(Key::new(id), DURABLE, start);
         }
-        assert_eq!(window.enter(Key::new("a"), &pending, EARLY, false), Entry::First, "the oldest made room");
-        assert_eq!(window.enter(Key::new("c"), &pending, EARLY, false), Entry::Durable);
+        assert!(matches!(window.enter(Key::new("a"), &pending, EARLY, false), Entry::First), "the oldest made room");
+        assert!(matches!(window.enter(Key::new("c"), &pending, EARLY, false), Entry::Durable));
         window.settle(Key::new("a"), DURABLE, start + AGE + Duration::from_secs(1));
-        assert_eq!(window.enter(Key::new("c"), &pending, EARLY, false), Entry::First, "too old");
+        assert!(matches!(window.enter(Key::new("c"), &pending, EARLY, false), Entry::First), "too old");
     }
 }

@@ -143,7 +143,11 @@ async fn deliver(
         let claim = key.map(|key| (Arc::clone(&source.window), key));
         match key.map_or(Entry::First, |key| source.window.enter(key, &pending, call.steady, again)) {
             Entry::Durable => pending.known(),
-            Entry::Joined => {}
+            Entry::Joined(first) => {
+                if let Some(first) = first.upgrade() {
+                    first.spool_again(&record);
+                }
+            }
             Entry::Crowded => pending.settled(Err(Unavailable::Crowded)),
             Entry::First => {
                 let record = Arc::new(record);

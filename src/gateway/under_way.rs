@@ -63,6 +63,7 @@ mod tests {
     use super::*;
     use crate::kafka::{Delivery, Settle};
     use crate::spool::disk::Directory;
+    use crate::spool::faulty::{Fault, Faulty};
     use crate::spool::{Limits, Spool};
     use crate::telemetry::Metrics;
 
@@ -73,11 +74,15 @@ mod tests {
         outcome: Receiver<Outcome>,
     }
 
+    fn record() -> Record {
+        let (topic, key, value) = ("webhooks.orders".into(), b"k".to_vec(), b"v".to_vec());
+        Record { topic, partition: None, key, value, headers: vec![], timestamp_ms: 1 }
+    }
+
     /// A record whose sender hangs up.
     fn leave(spool: Option<&Arc<Spool>>, spool_at: Instant) -> Left {
         let route = Arc::new(Route { source: "orders".into(), spool: spool.cloned(), order: None });
-        let (topic, key, value) = ("webhooks.orders".into(), b"k".to_vec(), b"v".to_vec());
-        let record = Arc::new(Record { topic, partition: None, key, value, headers: vec![], timestamp_ms: 1 });
+        let record = Arc::new(record());
         let (pending, outcome) = Pending::new(1);
         let errand = Errand::in_kafkas_hands(&route, &record, &pending);
         let memory = Memory::new(100, IntGauge::new("g", "g").unwrap());
@@ -118,6 +123,27 @@ mod tests {
         }
         assert_eq!((spool.close(), metrics.spool.stored.get()), (0, 0));
         assert_eq!(left.memory.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_the_spool_could_not_take_it_takes_when_a_copy_comes() {
+        let (disk, metrics) = (Faulty::default(), Metrics::new().unwrap());
+        let limits = Limits { max_bytes: 1 << 30 };
+        let (spool, _) = Spool::on(Arc::new(disk.clone()), limits, metrics.spool.clone(), |_| ()).unwrap();
+        disk.inject(Fault::Full(0));
+        let Left { errand, mut outcome, .. } = leave(Some(&spool), Instant::now());
+        let copies = async {
+            loop {
+                errand.spool_again(&record());
+                match outcome.try_recv() {
+                    Ok(outcome) => break outcome,
+                    Err(_) => sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        let outcome = timeout(Duration::from_secs(10), copies).await.expect("an outcome");
+        assert_eq!(outcome, Ok(Some(Durable::Spool)));
+        assert_eq!((metrics.spool.failures.get(), spool.close()), (1, 1), "once");
     }
 
     #[tokio::test]

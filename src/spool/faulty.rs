@@ -8,7 +8,7 @@ use super::disk::{Appended, Disk};
 
 /// What the next call of a kind does instead of what it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The next append writes this many bytes and then fails: no space left.
     Full(usize),
     /// The next sync of a file fails.
@@ -35,11 +35,11 @@ struct State {
 
 /// The disk. Clones are the same one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Faulty(Arc<Mutex<State>>);
+pub(crate) struct Faulty(Arc<Mutex<State>>);
 
 impl Faulty {
     /// Have a fault happen once, at the next chance.
-    pub(super) fn inject(&self, fault: Fault) {
+    pub(crate) fn inject(&self, fault: Fault) {
         self.0.lock().unwrap().faults.push(fault);
     }
 

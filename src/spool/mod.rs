@@ -24,7 +24,7 @@ pub mod survey;
 mod suspects;
 
 #[cfg(test)]
-mod faulty;
+pub(crate) mod faulty;
 #[cfg(test)]
 mod tests;
 
