@@ -200,7 +200,7 @@ fn origin(work: &Work) -> Place {
 fn claim(work: &Work, event: &Event, decision: &Decision, now: Timestamp) -> Record {
     let value =
         json!({ "outcome": decision.outcome(), "topic": &*work.stored.partition.topic, "offset": work.stored.offset });
-    let run = (!event.run.is_empty()).then(|| (Cow::Borrowed(RUN_HEADER), event.run.clone().into_bytes()));
+    let run = (!event.run.is_empty()).then(|| (Cow::Borrowed(RUN_HEADER), event.run.clone().into()));
     Record {
         topic: Arc::clone(&event.source.ids_topic),
         partition: Some(work.stored.partition.number),
@@ -260,7 +260,7 @@ mod tests {
             timestamp_ms: 0,
             key: b"evt_1".to_vec(),
             value,
-            headers: headers.into_iter().map(|(name, value)| (name.into_owned(), value)).collect(),
+            headers: headers.into_iter().map(|(name, value)| (name.into_owned(), value.into())).collect(),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{Attributes, Data, Extra, Format, Origin, Record, Trail, Verification, encode, source_uri};
@@ -68,10 +69,11 @@ impl DeadLetter<'_> {
         let data = Data::Bytes { content_type: Cow::Borrowed(BYTES), body: Cow::Borrowed(self.body) };
         let mut encoded = encode(Format::CloudEvents, &attributes, &data, self.extra);
         if let Some(foreign) = self.foreign {
-            let named =
-                |(name, value): &(&str, &[u8])| (format!("hookstream-origin-header-{name}").into(), value.to_vec());
+            let named = |(name, value): &(&str, &[u8])| {
+                (format!("hookstream-origin-header-{name}").into(), Bytes::copy_from_slice(value))
+            };
             encoded.headers.extend(foreign.headers.iter().map(named));
-            encoded.headers.push((Cow::Borrowed("hookstream-origin-key"), foreign.key.to_vec()));
+            encoded.headers.push((Cow::Borrowed("hookstream-origin-key"), Bytes::copy_from_slice(foreign.key)));
         }
         self.trail.write(&mut encoded.headers);
         Record {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use super::json::{self, Object};
 use super::{Attributes, Data, Headers, RAW_BODY_HEADER, clean, rfc3339_millis, time};
 
@@ -65,13 +67,13 @@ pub fn encode(format: Format, attributes: &Attributes<'_>, data: &Data<'_>, extr
 
 fn structured(attributes: &Attributes<'_>, data: &Data<'_>, extra: Extra<'_>) -> Encoded {
     let mut value = Vec::with_capacity(value_capacity(data));
-    let mut headers = Headers::with_capacity(12 + extra.kept_headers.len());
-    push(&mut headers, "content-type", STRUCTURED);
+    let mut headers = Block::with_capacity(12 + extra.kept_headers.len());
+    headers.push("content-type", STRUCTURED.as_bytes());
     let mut object = Object::open(&mut value);
     each(attributes, content_type(data), |attribute, text| {
         object.text(attribute.name(), text);
         if attribute.doubled {
-            push(&mut headers, attribute.header, text);
+            headers.push(attribute.header, text.as_bytes());
         }
     });
     match data {
@@ -81,21 +83,19 @@ fn structured(attributes: &Attributes<'_>, data: &Data<'_>, extra: Extra<'_>) ->
         Data::None => {}
     }
     object.close();
-    finish(&mut headers, data, extra);
-    Encoded { value, headers }
+    Encoded { value, headers: finish(headers, data, extra) }
 }
 
 fn binary(attributes: &Attributes<'_>, data: &Data<'_>, extra: Extra<'_>) -> Encoded {
-    let mut headers = Headers::with_capacity(16 + extra.kept_headers.len());
-    each(attributes, content_type(data), |attribute, text| push(&mut headers, attribute.header, text));
-    finish(&mut headers, data, extra);
+    let mut headers = Block::with_capacity(16 + extra.kept_headers.len());
+    each(attributes, content_type(data), |attribute, text| headers.push(attribute.header, text.as_bytes()));
     let value = match data {
         Data::Json(json) => json.to_vec(),
         Data::Derived { json, .. } => json.to_vec(),
         Data::Bytes { body, .. } => body.to_vec(),
         Data::None => Vec::new(),
     };
-    Encoded { value, headers }
+    Encoded { value, headers: finish(headers, data, extra) }
 }
 
 /// An attribute's place in the binding.
@@ -150,12 +150,12 @@ fn content_type<'d>(data: &'d Data<'_>) -> Option<&'d str> {
 }
 
 /// The headers that are not attributes.
-fn finish(headers: &mut Headers, data: &Data<'_>, extra: Extra<'_>) {
+fn finish(mut headers: Block, data: &Data<'_>, extra: Extra<'_>) -> Headers {
     if let Some(traceparent) = extra.traceparent {
-        push(headers, "traceparent", traceparent);
+        headers.push("traceparent", traceparent.as_bytes());
     }
     for (name, value) in extra.kept_headers {
-        headers.push((Cow::Owned(format!("http-{name}")), value.to_vec()));
+        headers.push(["http-", name].concat(), value);
     }
     let received = match data {
         _ if extra.received.is_some() => extra.received,
@@ -163,12 +163,35 @@ fn finish(headers: &mut Headers, data: &Data<'_>, extra: Extra<'_>) {
         _ => None,
     };
     if let Some(received) = received {
-        headers.push((Cow::Borrowed(RAW_BODY_HEADER), received.to_vec()));
+        headers.push(RAW_BODY_HEADER, received);
     }
+    headers.finish()
 }
 
-fn push(headers: &mut Headers, name: &'static str, value: &str) {
-    headers.push((Cow::Borrowed(name), value.as_bytes().to_vec()));
+/// Headers whose values share one piece of memory: a record has a dozen of a few bytes each.
+struct Block {
+    /// Each name, and where its value ends.
+    names: Vec<(Cow<'static, str>, usize)>,
+    bytes: Vec<u8>,
+}
+
+impl Block {
+    fn with_capacity(headers: usize) -> Block {
+        const USUAL: usize = 48;
+        Block { names: Vec::with_capacity(headers), bytes: Vec::with_capacity(headers * USUAL) }
+    }
+
+    fn push(&mut self, name: impl Into<Cow<'static, str>>, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.names.push((name.into(), self.bytes.len()));
+    }
+
+    fn finish(self) -> Headers {
+        let mut rest = Bytes::from(self.bytes);
+        let mut start = 0;
+        let mut value = |end| rest.split_to(end - std::mem::replace(&mut start, end));
+        self.names.into_iter().map(|(name, end)| (name, value(end))).collect()
+    }
 }
 
 fn value_capacity(data: &Data<'_>) -> usize {

@@ -21,6 +21,8 @@ mod unreadable;
 mod wanted;
 
 use std::borrow::Cow;
+
+use bytes::Bytes;
 use std::sync::Arc;
 
 pub use attributes::{Attributes, Origin, Verification, clean, source_uri};
@@ -38,7 +40,7 @@ pub use unreadable::{Flaw, Unreadable};
 pub use wanted::{EACH, Wanted};
 
 /// The headers of a Kafka record, in the order in which they are written.
-pub type Headers = Vec<(Cow<'static, str>, Vec<u8>)>;
+pub type Headers = Vec<(Cow<'static, str>, Bytes)>;
 
 /// The exact bytes of a request whose `data` is not the body verbatim.
 pub const RAW_BODY_HEADER: &str = "hookstream-raw-body";

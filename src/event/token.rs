@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::decode::{is_structured, last};
 use super::{DecodeError, Encoded, Extra, Format, Headers, RAW_BODY_HEADER, Record, Trail, decode, encode, trail};
+use bytes::Bytes;
 
 /// A raw record on its way, and what has happened to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl Token {
         let headers = headers
             .iter()
             .filter(|(name, _)| !Trail::owns(name.as_ref()))
-            .map(|(name, value)| (Cow::Owned(name.as_ref().to_owned()), value.as_ref().to_vec()))
+            .map(|(name, value)| (Cow::Owned(name.as_ref().to_owned()), Bytes::copy_from_slice(value.as_ref())))
             .collect();
         Token { key: key.to_vec(), value: value.to_vec(), headers, trail }
     }
@@ -88,7 +89,7 @@ impl Token {
         timestamp_ms: i64,
     ) -> Record {
         self.trail.write(&mut headers);
-        headers.push((Cow::Borrowed(trail::KEY), self.key.clone()));
+        headers.push((Cow::Borrowed(trail::KEY), self.key.clone().into()));
         Record { topic, partition: None, key: identity.into_bytes(), value, headers, timestamp_ms }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::decode::last;
@@ -114,7 +115,7 @@ impl Trail {
 
     /// Append the trail to a record's headers.
     pub(super) fn write(&self, headers: &mut Headers) {
-        let mut put = |name, value: &str| headers.push((Cow::Borrowed(name), value.as_bytes().to_vec()));
+        let mut put = |name, value: &str| headers.push((Cow::Borrowed(name), Bytes::copy_from_slice(value.as_bytes())));
         put(REASON, &self.reason);
         put(STAGE, self.stage.as_str());
         if let Some(place) = &self.origin {

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body;
-use prometheus::IntGauge;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Refused, Unavailable};
@@ -17,7 +16,6 @@ use crate::provider::Reject;
 pub(super) struct Memory {
     used: AtomicUsize,
     limit: AtomicUsize,
-    gauge: IntGauge,
 }
 
 /// A share of the memory; given back on drop.
@@ -28,13 +26,18 @@ pub(super) struct Share {
 }
 
 impl Memory {
-    pub(super) fn new(limit: usize, gauge: IntGauge) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), limit: AtomicUsize::new(limit), gauge })
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), limit: AtomicUsize::new(limit) })
     }
 
     /// What is held beyond a smaller limit stays held; only nothing is added.
     pub(super) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// The bytes of all bodies.
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
     }
 
     pub(super) fn share(self: &Arc<Self>) -> Share {
@@ -51,7 +54,6 @@ impl Share {
             return Err(Unavailable::Memory);
         }
         self.bytes += bytes;
-        self.memory.gauge.add(bytes.try_into().unwrap_or(i64::MAX));
         Ok(())
     }
 }
@@ -62,21 +64,12 @@ impl Share {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
         self.memory.used.fetch_sub(bytes, Ordering::Relaxed);
-        self.memory.gauge.sub(bytes.try_into().unwrap_or(i64::MAX));
-    }
-}
-
-#[cfg(test)]
-impl Memory {
-    pub(super) fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         self.memory.used.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.memory.gauge.sub(self.bytes.try_into().unwrap_or(i64::MAX));
     }
 }
 
@@ -127,7 +120,7 @@ mod tests {
     use super::*;
 
     fn memory(limit: usize) -> Arc<Memory> {
-        Memory::new(limit, IntGauge::new("g", "g").unwrap())
+        Memory::new(limit)
     }
 
     fn soon() -> Instant {

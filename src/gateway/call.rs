@@ -1,6 +1,5 @@
 //! One request from arrival to answer: its id, its clocks, and the duty to be counted exactly once.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,6 +8,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
 use jiff::Timestamp;
+use slab::Slab;
 
 use super::Gateway;
 use super::answer::{self, Answer, Outcome, Refused, Via};
@@ -38,25 +38,26 @@ const AFTER_KEY: Duration = Duration::from_millis(1_000);
 /// The largest limit that a 413 can name where the source is not known.
 const NO_LIMIT: usize = 0;
 
-/// The requests in flight, oldest first.
+/// When each request in flight arrived.
 #[derive(Debug, Default)]
-pub(super) struct InFlight(Mutex<BTreeSet<(Timestamp, u64)>>);
+pub(super) struct InFlight(Mutex<Slab<Timestamp>>);
 
 impl InFlight {
-    fn enter(&self, at: Timestamp, number: u64) {
-        self.set().insert((at, number));
+    fn enter(&self, at: Timestamp) -> usize {
+        self.all().insert(at)
     }
 
-    fn leave(&self, at: Timestamp, number: u64) {
-        self.set().remove(&(at, number));
+    fn leave(&self, place: usize) {
+        self.all().try_remove(place);
     }
 
-    /// When the oldest of them arrived.
-    pub(super) fn oldest(&self) -> Option<Timestamp> {
-        self.set().first().map(|(at, _)| *at)
+    /// How many there are, and when the oldest of them arrived. Looks at each.
+    pub(super) fn survey(&self) -> (usize, Option<Timestamp>) {
+        let all = self.all();
+        (all.len(), all.iter().map(|(_, at)| *at).min())
     }
 
-    fn set(&self) -> MutexGuard<'_, BTreeSet<(Timestamp, u64)>> {
+    fn all(&self) -> MutexGuard<'_, Slab<Timestamp>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -84,31 +85,28 @@ pub(super) struct Call {
     pub(super) learnt: Option<Learnt>,
     /// The body, once it did not verify.
     pub(super) unverified: Option<Bytes>,
-    number: u64,
+    place: usize,
     ended: bool,
 }
 
 impl Call {
     pub(super) fn begin(gateway: Arc<Gateway>, source: Option<Arc<Source>>, address: IpAddr) -> Self {
-        let number = gateway.numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let (now, steady) = (gateway.clock.now(), gateway.clock.steady());
+        let (now, arrived) = (gateway.clock.now(), Instant::now());
         gateway.journal.arrived();
         source.as_ref().map_or(&gateway.unknown, |source| &source.counters).metrics.received.inc();
-        gateway.metrics.in_flight.inc();
-        gateway.in_flight.enter(now, number);
-        let arrived = Instant::now();
+        let place = gateway.in_flight.enter(now);
         let learnt = gateway.journal.is_watched().then(Learnt::default);
         Self {
+            steady: gateway.clock.steady(arrived),
             gateway,
-            id: RequestId::new(),
+            id: RequestId::at(now),
             source,
             address,
             arrived,
             now,
-            steady,
             learnt,
             unverified: None,
-            number,
+            place,
             ended: false,
         }
     }
@@ -182,8 +180,7 @@ impl Call {
         let counters = self.counters();
         counters.ended(outcome, via);
         counters.metrics.duration.observe(after.as_secs_f64());
-        self.gateway.metrics.in_flight.dec();
-        self.gateway.in_flight.leave(self.now, self.number);
+        self.gateway.in_flight.leave(self.place);
         self.gateway.journal.count(outcome);
         if let Some(learnt) = self.learnt.take() {
             self.gateway.journal.tell(Fate {

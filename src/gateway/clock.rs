@@ -9,8 +9,8 @@ pub trait Clock: Send + Sync {
     /// The time of day, as signed timestamps and records have it.
     fn now(&self) -> Timestamp;
 
-    /// The time since some moment before; nobody sets it, and it never jumps.
-    fn steady(&self) -> Duration;
+    /// What has passed until `at`, which is about now, since some moment before; nobody sets it, and it never jumps.
+    fn steady(&self, at: Instant) -> Duration;
 }
 
 /// The clocks of this machine.
@@ -27,8 +27,8 @@ impl Clock for SystemClock {
         Timestamp::now()
     }
 
-    fn steady(&self) -> Duration {
-        self.0.elapsed()
+    fn steady(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.0)
     }
 }
 
@@ -38,7 +38,7 @@ impl<F: Fn() -> Timestamp + Send + Sync> Clock for F {
         self()
     }
 
-    fn steady(&self) -> Duration {
+    fn steady(&self, _: Instant) -> Duration {
         self().duration_since(Timestamp::UNIX_EPOCH).try_into().unwrap_or_default()
     }
 }

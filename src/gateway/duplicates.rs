@@ -54,10 +54,17 @@ pub(super) enum Entry {
     Crowded,
 }
 
+/// About how many ids share a lock, and a table. One table for a million would hold up everybody for as long as it takes
+/// to move to twice its size: tens of milliseconds.
+const SHARE: usize = 16_384;
+
 /// One source's window.
 pub(super) struct Window {
+    /// What ages count from.
+    born: Instant,
+    shards: Box<[Mutex<Shard>]>,
+    /// Ids for each shard.
     capacity: AtomicUsize,
-    inner: Mutex<Inner>,
 }
 
 struct Underway {
@@ -69,44 +76,53 @@ struct Underway {
     others: Vec<Arc<Pending>>,
 }
 
+/// There may be a million of these: whole seconds do, of which these are 136 years.
+type Seconds = u32;
+
 #[derive(Clone, Copy)]
 struct Known {
-    since: Instant,
-    /// When its request came; unknown for what was read back after a start.
-    at: Option<Duration>,
+    /// When it was durable, since the window's birth.
+    since: Seconds,
+    /// When its request came, rounded up; [`UNKNOWN`] for what was read back after a start.
+    at: Seconds,
 }
 
+const UNKNOWN: Seconds = Seconds::MAX;
+
 #[derive(Default)]
-struct Inner {
+struct Shard {
     underway: HashMap<Key, Underway>,
     durable: HashMap<Key, Known>,
     /// The durable ones, oldest first.
-    ages: VecDeque<(Instant, Key)>,
+    ages: VecDeque<(Seconds, Key)>,
 }
 
 impl Window {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity: AtomicUsize::new(capacity), inner: Mutex::default() }
+        let shards = (0..capacity.div_ceil(SHARE).max(1)).map(|_| Mutex::default()).collect();
+        let window = Self { born: Instant::now(), shards, capacity: AtomicUsize::new(0) };
+        window.set_capacity(capacity);
+        window
     }
 
     /// Another bound; it holds from the next id on.
     pub(super) fn set_capacity(&self, capacity: usize) {
-        self.capacity.store(capacity, Ordering::Relaxed);
+        self.capacity.store(capacity.div_ceil(self.shards.len()), Ordering::Relaxed);
     }
 
     /// Whether a copy that comes now may be a person's redelivery: its event has been durable for a while.
     pub(super) fn is_redelivery(&self, key: Key, at: Duration) -> bool {
-        let known = self.inner().durable.get(&key).and_then(|durable| durable.at);
-        known.is_some_and(|known| at.saturating_sub(known) >= APART)
+        let known = self.shard(key).durable.get(&key).map_or(UNKNOWN, |durable| durable.at);
+        u64::from(known) + APART.as_secs() <= at.as_secs()
     }
 
     /// Ask about an id on behalf of a request that came at `at`. `again`: as a redelivery, durable or not.
     pub(super) fn enter(&self, key: Key, pending: &Arc<Pending>, at: Duration, again: bool) -> Entry {
-        let mut inner = self.inner();
-        if !again && inner.durable.contains_key(&key) {
+        let mut shard = self.shard(key);
+        if !again && shard.durable.contains_key(&key) {
             return Entry::Durable;
         }
-        match inner.underway.entry(key) {
+        match shard.underway.entry(key) {
             hash_map::Entry::Vacant(place) => {
                 place.insert(Underway { at, errand: Weak::new(), others: Vec::new() });
                 Entry::First
@@ -130,11 +146,11 @@ impl Window {
     /// The fate of an id that was [`Entry::First`]; everybody who joined is told.
     pub(super) fn settle(&self, key: Key, outcome: Result<Durable, Unavailable>, now: Instant) {
         let joined = {
-            let mut inner = self.inner();
-            let under_way = inner.underway.remove(&key);
+            let mut shard = self.shard(key);
+            let under_way = shard.underway.remove(&key);
             if outcome.is_ok() {
-                let at = under_way.as_ref().map(|under_way| under_way.at);
-                inner.remember(key, now, at, self.capacity.load(Ordering::Relaxed));
+                let at = under_way.as_ref().map_or(UNKNOWN, |under_way| rounded_up(under_way.at));
+                shard.remember(key, Known { since: self.age(now), at }, self.capacity.load(Ordering::Relaxed));
             }
             under_way.map(|under_way| under_way.others).unwrap_or_default()
         };
@@ -145,24 +161,38 @@ impl Window {
 
     /// An id whose record is durable since before this process began.
     pub(super) fn restore(&self, key: Key, now: Instant) {
-        self.inner().remember(key, now, None, self.capacity.load(Ordering::Relaxed));
+        let known = Known { since: self.age(now), at: UNKNOWN };
+        self.shard(key).remember(key, known, self.capacity.load(Ordering::Relaxed));
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn age(&self, now: Instant) -> Seconds {
+        seconds(now.saturating_duration_since(self.born).as_secs())
+    }
+
+    fn shard(&self, key: Key) -> MutexGuard<'_, Shard> {
+        let place = key.0.last_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes)) % self.shards.len() as u64;
+        self.shards[place as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
-    fn remember(&mut self, key: Key, now: Instant, at: Option<Duration>, capacity: usize) {
-        self.durable.insert(key, Known { since: now, at });
-        self.ages.push_back((now, key));
-        self.forget(capacity, now);
+fn rounded_up(at: Duration) -> Seconds {
+    seconds(at.as_secs() + u64::from(at.subsec_nanos() > 0))
+}
+
+fn seconds(count: u64) -> Seconds {
+    count.try_into().unwrap_or(Seconds::MAX)
+}
+
+impl Shard {
+    fn remember(&mut self, key: Key, known: Known, capacity: usize) {
+        self.durable.insert(key, known);
+        self.ages.push_back((known.since, key));
+        self.forget(capacity, known.since);
     }
 
-    fn forget(&mut self, capacity: usize, now: Instant) {
+    fn forget(&mut self, capacity: usize, now: Seconds) {
         while let Some((since, key)) = self.ages.front().copied() {
-            if self.ages.len() <= capacity && now.duration_since(since) <= AGE {
+            if self.ages.len() <= capacity && u64::from(now.saturating_sub(since)) <= AGE.as_secs() {
                 return;
             }
             self.ages.pop_front();
@@ -253,5 +283,23 @@ mod tests {
         assert!(matches!(window.enter(Key::new("c"), &pending, EARLY, false), Entry::Durable));
         window.settle(Key::new("a"), DURABLE, start + AGE + Duration::from_secs(1));
         assert!(matches!(window.enter(Key::new("c"), &pending, EARLY, false), Entry::First), "too old");
+    }
+
+    #[test]
+    fn a_large_window_is_as_large_as_it_says() {
+        const CAPACITY: usize = 10 * SHARE;
+        let window = Window::new(CAPACITY);
+        let known = || window.shards.iter().map(|shard| shard.lock().unwrap().durable.len()).collect::<Vec<_>>();
+        let remember = |from: usize, to: usize| {
+            (from..to).for_each(|id| window.restore(Key::of(&id.to_ne_bytes()), Instant::now()));
+        };
+        remember(0, CAPACITY / 2);
+        assert_eq!(known().iter().sum::<usize>(), CAPACITY / 2);
+        assert!(known().iter().all(|shard| (SHARE * 9 / 20..SHARE * 11 / 20).contains(shard)), "{:?}", known());
+        remember(CAPACITY / 2, 2 * CAPACITY);
+        assert_eq!(known(), [SHARE; 10]);
+        window.set_capacity(CAPACITY / 10);
+        remember(2 * CAPACITY, 3 * CAPACITY);
+        assert_eq!(known(), [SHARE.div_ceil(10); 10]);
     }
 }

@@ -79,7 +79,6 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-    use prometheus::IntGauge;
 
     use super::super::answer::Unavailable;
     use super::super::body::Memory;
@@ -98,7 +97,7 @@ mod tests {
     }
 
     fn decoded(encoding: Encoding, body: &[u8], memory: usize) -> Result<Vec<u8>, Refused> {
-        let memory = Memory::new(memory, IntGauge::new("g", "g").unwrap());
+        let memory = Memory::new(memory);
         let mut share = memory.share();
         let result = inflate(encoding, body, 1 << 20, &mut share);
         drop(share);

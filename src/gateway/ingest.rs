@@ -104,7 +104,7 @@ async fn ingest(
             let differs = encoding.is_some() && !rules.signs_decoded();
             // An item of a batch cannot be verified again, and carries no body.
             let received = (differs && events.len() == 1).then_some(&*body);
-            events.iter().map(|facts| source.item(&rules, facts, &verified, &read, received, call.steady)).collect()
+            events.iter().map(|facts| source.item(&rules, facts, &verified, &read, received, call)).collect()
         }
         Err(unreadable) => {
             let letter = source.dead_letter(&rules, &unreadable, &verified, &request, call.id);

@@ -25,10 +25,11 @@ mod run;
 mod source;
 mod sources;
 mod spooling;
+mod trace;
 mod under_way;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -72,7 +73,6 @@ pub struct Gateway {
     /// Where keys are fetched from, and subscriptions confirmed.
     network: Network,
     in_flight: InFlight,
-    numbers: AtomicU64,
     clock: Arc<dyn Clock>,
     spool: Option<Arc<Spool>>,
     drain: Mutex<Option<Drain>>,
@@ -126,11 +126,10 @@ impl Gateway {
             sources: ArcSwap::from_pointee(sources),
             waiting,
             producer,
-            memory: Memory::new(config.gateway.max_body_bytes_in_flight, metrics.gateway.body_bytes.clone()),
+            memory: Memory::new(config.gateway.max_body_bytes_in_flight),
             turns: Semaphore::new((std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)),
             network,
             in_flight: InFlight::default(),
-            numbers: AtomicU64::new(0),
             clock,
             spool,
             drain,
@@ -228,9 +227,11 @@ impl Gateway {
         let kafka = metrics.kafka.clone();
         metrics.before_scrape(move || {
             let Some(gateway) = gateway.upgrade() else { return };
+            let (in_flight, oldest) = gateway.in_flight.survey();
+            gateway.metrics.in_flight.set(in_flight.try_into().unwrap_or(i64::MAX));
             #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a double
-            let oldest = gateway.in_flight.oldest().map_or(0.0, |at| at.as_millisecond() as f64 / 1_000.0);
-            gateway.metrics.oldest_request.set(oldest);
+            gateway.metrics.oldest_request.set(oldest.map_or(0.0, |at| at.as_millisecond() as f64 / 1_000.0));
+            gateway.metrics.body_bytes.set(gateway.memory.used().try_into().unwrap_or(i64::MAX));
             kafka.in_flight.set(gateway.producer.in_flight().try_into().unwrap_or(i64::MAX));
             if let Some(spool) = &gateway.spool {
                 spool.measure();

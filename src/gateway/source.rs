@@ -14,6 +14,7 @@ use ulid::Ulid;
 
 use super::admission::{self, PerSecond};
 use super::answer::{Refused, Unavailable};
+use super::call::Call;
 use super::counters::Counters;
 use super::delivery::Route;
 use super::duplicates::{Key, Window};
@@ -23,6 +24,7 @@ use super::keys::{KeyRing, Network};
 use super::live::Live;
 use super::order::Order;
 use super::replays::Bodies;
+use super::trace;
 use crate::config::{Config, KeyBy, Redeliveries, SourceConfig};
 use crate::event::{
     Attributes, DeadLetter, Extra, Format, Origin, Record, Stage, Trail, Unreadable, Verification, clean, encode,
@@ -226,8 +228,7 @@ impl Source {
         }
     }
 
-    /// The Kafka record of one event. `received` are the signed bytes, where the body that was read is not they; `steady`
-    /// is when it came, by the clock that never jumps.
+    /// The Kafka record of one event. `received` are the signed bytes, where the body that was read is not they.
     pub(super) fn item(
         &self,
         rules: &Rules,
@@ -235,13 +236,13 @@ impl Source {
         verified: &Verified,
         request: &Request<'_>,
         received: Option<&[u8]>,
-        steady: Duration,
+        call: &Call,
     ) -> Item {
         let id = facts.id.as_deref().filter(|id| !id.is_empty()).map(|id| clean(Cow::Borrowed(id)));
         // A delivery without an id of its own gets one, and nothing is deduplicated.
         let identity = id.clone().unwrap_or_else(|| Cow::Owned(Ulid::new().to_string()));
         let again =
-            |id: &str| self.redeliveries == Redeliveries::Pass && self.window.is_redelivery(Key::new(id), steady);
+            |id: &str| self.redeliveries == Redeliveries::Pass && self.window.is_redelivery(Key::new(id), call.steady);
         // The enricher takes it for an event of its own by its run.
         let run = id.as_deref().filter(|id| again(id)).map(|_| Ulid::new().to_string());
         if let Some(run) = &run {
@@ -269,7 +270,7 @@ impl Source {
             id: Cow::Borrowed(identity.as_ref()),
         };
         let kept = kept_headers(rules, request);
-        let traceparent = traceparent(request.headers);
+        let traceparent = trace::parent(request.headers, call.id);
         let extra = Extra { kept_headers: &kept, traceparent: Some(&traceparent), received };
         let encoded = encode(self.format, &attributes, &facts.data, extra);
         let record = Record {
@@ -293,7 +294,7 @@ impl Source {
         id: RequestId,
     ) -> Item {
         let kept = kept_headers(rules, request);
-        let traceparent = traceparent(request.headers);
+        let traceparent = trace::parent(request.headers, id);
         let trail = Trail {
             reason: unreadable.as_str().into(),
             stage: Stage::Read,
@@ -325,45 +326,4 @@ fn kept_headers<'r>(rules: &'r Rules, request: &Request<'r>) -> Vec<(&'r str, &'
         kept.extend(value(&CONTENT_ENCODING));
     }
     kept
-}
-
-/// The sender's trace context where it is well-formed, else a new one, so that every record has one.
-fn traceparent(headers: &HeaderMap) -> String {
-    let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
-    if let Some(given) = given.filter(|text| is_traceparent(text)) {
-        return given.to_owned();
-    }
-    let (trace, span) = (u128::from(Ulid::new()), u128::from(Ulid::new()) as u64);
-    format!("00-{trace:032x}-{:016x}-00", span | 1)
-}
-
-/// W3C Trace Context, version 00: lower-case hexadecimal, neither id all zeros.
-fn is_traceparent(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let mut next = |length: usize| {
-        parts.next().filter(|part| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
-    };
-    let well_formed = next(2) == Some("00")
-        && next(32).is_some_and(|id| id.bytes().any(|b| b != b'0'))
-        && next(16).is_some_and(|id| id.bytes().any(|b| b != b'0'))
-        && next(2).is_some();
-    well_formed && parts.next().is_none()
-}
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderMap;
-
-    use super::{is_traceparent, traceparent};
-
-    #[test]
-    fn a_trace_context_is_passed_on_or_made() {
-        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert!(is_traceparent(given));
-        for wrong in ["", "00-0-0-0", "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", &format!("{given}-x")]
-        {
-            assert!(!is_traceparent(wrong), "{wrong}");
-        }
-        assert!(is_traceparent(&traceparent(&HeaderMap::new())));
-    }
 }

@@ -54,7 +54,6 @@ mod tests {
     use std::sync::Weak;
     use std::time::Duration;
 
-    use prometheus::IntGauge;
     use tokio::sync::oneshot::Receiver;
     use tokio::time::timeout;
 
@@ -85,7 +84,7 @@ mod tests {
         let record = Arc::new(record());
         let (pending, outcome) = Pending::new(1);
         let errand = Errand::in_kafkas_hands(&route, &record, &pending);
-        let memory = Memory::new(100, IntGauge::new("g", "g").unwrap());
+        let memory = Memory::new(100);
         let mut share = memory.share();
         share.grow(10).unwrap();
         let left = Left { errand: Arc::clone(&errand), record: Arc::downgrade(&record), memory, outcome };

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -70,15 +70,26 @@ impl<S> Paced<S> {
         let state = self.pace.state.load(Ordering::Relaxed);
         if state != self.seen {
             self.seen = state;
-            self.deadline = Instant::now() + self.idle;
+            self.deadline = Instant::now() + if state == HEAD { self.head } else { self.idle };
         }
         if state == ANSWERING {
             return Poll::Pending;
         }
-        if self.sleep.deadline() != self.deadline {
+        // Mostly the end moves away: then the timer may go off too early and is set again, instead of for each request.
+        if self.sleep.deadline() > self.deadline {
             self.sleep.as_mut().reset(self.deadline);
         }
-        ready!(self.sleep.as_mut().poll(cx));
+        while self.sleep.as_mut().poll(cx).is_ready() {
+            if self.sleep.deadline() >= self.deadline {
+                return self.end(state);
+            }
+            self.sleep.as_mut().reset(self.deadline);
+        }
+        Poll::Pending
+    }
+
+    /// The silence was too long.
+    fn end(&self, state: u8) -> Poll<io::Result<()>> {
         if state == RESTING {
             // As if the client had ended it.
             return Poll::Ready(Ok(()));
@@ -91,8 +102,8 @@ impl<S> Paced<S> {
     fn heard(&mut self) {
         let began = self.pace.state.compare_exchange(RESTING, HEAD, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if began {
-            self.seen = HEAD;
-            self.deadline = Instant::now() + self.head;
+            // Its time begins when it is first waited for.
+            self.seen = ANSWERING;
         }
     }
 }

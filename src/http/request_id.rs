@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::{HeaderName, HeaderValue};
+use jiff::Timestamp;
 use ulid::Ulid;
 
 /// The header's name.
@@ -17,6 +18,16 @@ impl RequestId {
     /// A new id, ordered by time.
     pub fn new() -> Self {
         Self(Ulid::new())
+    }
+
+    /// A new id of this time.
+    pub fn at(now: Timestamp) -> Self {
+        Self(Ulid::from_datetime(now.into()))
+    }
+
+    /// Its 128 bits, of which the lower 80 are random.
+    pub fn bits(self) -> u128 {
+        self.0.into()
     }
 
     /// As a header value.

@@ -153,7 +153,8 @@ impl<H: Handler> Connection<H> {
         }
         let ended = match handshakes {
             None => self.answer(stream, Peer { address, tls: false }).await,
-            Some(handshakes) => self.shake_hands(stream, address, handshakes).await,
+            // Boxed, so that a connection without TLS does not hold the room of one with it.
+            Some(handshakes) => Box::pin(self.shake_hands(stream, address, handshakes)).await,
         };
         if let Some(connections) = &connections {
             connections.open.dec();

@@ -169,7 +169,7 @@ impl BarrierReader {
             partition: Some(read.partition.number),
             key: Vec::new(),
             value: format!(r#"{{"barrier":"{nonce}"}}"#).into_bytes(),
-            headers: vec![(BARRIER_HEADER.into(), nonce.as_bytes().to_vec())],
+            headers: vec![(BARRIER_HEADER.into(), nonce.to_owned().into())],
             timestamp_ms: jiff::Timestamp::now().as_millisecond(),
         };
         let barriers: Vec<Record> = reads.iter().map(barrier).collect();

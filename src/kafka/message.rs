@@ -9,7 +9,7 @@ use crate::event::Record;
 pub(super) fn message(record: &Record, ticket: usize) -> BaseRecord<'_, Vec<u8>, Vec<u8>, usize> {
     let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
     for (key, value) in &record.headers {
-        headers = headers.insert(Header { key, value: Some(value) });
+        headers = headers.insert(Header { key, value: Some(&value[..]) });
     }
     let mut message = BaseRecord::with_opaque_to(&record.topic, ticket)
         .payload(&record.value)

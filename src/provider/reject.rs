@@ -4,7 +4,11 @@ use std::fmt;
 
 /// Why a request was answered with a 4xx. One word serves the metric label, the log field, the vectors and the docs;
 /// the sender is told the status alone.
+///
+/// As wide as a pointer: in one byte it would put what a result holds in its stead off its alignment, and moving that
+/// costs a request some ten nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(usize)]
 pub enum Reject {
     /// The header that carries the signature is absent.
     SignatureMissing,

@@ -23,6 +23,7 @@ use super::survey::UNREADABLE_TOPIC;
 use super::suspects::{Lane, Suspects, Turn};
 use crate::event::Record;
 use crate::kafka::{Delivery, DeliveryFailure, Persistence, Probe, ProduceError, Producer, Refusal, Settle};
+use bytes::Bytes;
 
 /// Records of the drain in Kafka's hands at most.
 const MOST_IN_FLIGHT: usize = 4_096;
@@ -435,7 +436,7 @@ impl<S: Settle + From<Drained>> Work<S> {
     fn flag_if_late(&self, record: &mut Record) -> bool {
         let late = (self.now)().saturating_sub(record.timestamp_ms) > self.window_ms;
         if late {
-            record.headers.push((LATE_HEADER.into(), b"true".to_vec()));
+            record.headers.push((LATE_HEADER.into(), Bytes::from_static(b"true")));
         }
         late
     }

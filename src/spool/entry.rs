@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::event::Record;
+use bytes::Bytes;
 
 /// The form written today. A reader that meets a later one keeps the bytes and says so.
 const VERSION: u8 = 1;
@@ -99,7 +100,7 @@ impl Entry {
         // No more room than the bytes can fill: each header takes at least its two lengths.
         let mut headers = Vec::with_capacity(count.min(rest.0.len() / 8));
         for _ in 0..count {
-            headers.push((Cow::Owned(rest.text()?), rest.bytes()?.to_vec()));
+            headers.push((Cow::Owned(rest.text()?), Bytes::copy_from_slice(rest.bytes()?)));
         }
         let partition = (partition >= 0).then_some(partition);
         let record = Record { topic, partition, key, value, headers, timestamp_ms };
@@ -144,7 +145,7 @@ mod tests {
             partition: None,
             key: b"evt_1".to_vec(),
             value: br#"{"specversion":"1.0"}"#.to_vec(),
-            headers: vec![("ce_id".into(), b"evt_1".to_vec()), ("http-x".into(), vec![0xff, 0])],
+            headers: vec![("ce_id".into(), "evt_1".into()), ("http-x".into(), Bytes::from_static(&[0xff, 0]))],
             timestamp_ms: 1_790_000_000_123,
         }
     }

@@ -82,7 +82,7 @@ fn r8_no_sync_succeeds_while_the_journal_is_given_up() {
         let synced = std::thread::scope(|scope| {
             scope.spawn(|| {
                 // Anywhere in the life of a sync.
-                std::thread::sleep(Duration::from_micros(2_000 + 97 * trial as u64));
+                std::thread::park_timeout(Duration::from_micros(2_000 + 97 * trial as u64));
                 disk.fail();
             });
             let mut synced = 0;

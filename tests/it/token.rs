@@ -76,7 +76,7 @@ fn a_token_moves_without_loss_and_without_growing() {
 fn an_id_that_no_writer_of_ours_makes_is_one_identity_everywhere() {
     let raw = encode(Format::CloudEventsBinary, &attributes(), &Data::None, extra());
     let mut headers = raw.headers;
-    headers.iter_mut().filter(|(name, _)| name == "ce_id").for_each(|(_, id)| *id = b"evt\x01".to_vec());
+    headers.iter_mut().filter(|(name, _)| name == "ce_id").for_each(|(_, id)| *id = "evt\x01".into());
     let token = Token::new(b"key", &raw.value, &headers, trail());
     let letter = token.dead_letter("dead".into(), 1).unwrap();
     assert_eq!(letter.key, b"stripe/evt%01");

@@ -108,6 +108,7 @@ mod tests {
             for encoding in ALL {
                 let back = encoding.decode_tag(&encoding.encode(&bytes)).unwrap();
                 prop_assert_eq!(back.bytes(), &bytes[..]);
+                prop_assert!(back.is_among(Tag::new(&bytes).as_ref()), "nothing may lie behind the tag");
             }
         }
 

@@ -81,13 +81,12 @@ impl Tag {
         (bytes.len() <= Tag::LONGEST).then(|| Tag::of(bytes))
     }
 
-    /// `write` puts bytes at the beginning and says how many.
+    /// `write` puts bytes at the beginning, leaves the rest alone, and says how many.
     #[inline]
     pub(crate) fn written(write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<Tag> {
         let mut bytes = [0; Tag::LONGEST];
         let length = write(&mut bytes)?;
-        bytes.get_mut(length..)?.fill(0);
-        Some(Tag { bytes, length })
+        (length <= Tag::LONGEST).then_some(Tag { bytes, length })
     }
 
     fn of(source: &[u8]) -> Tag {
@@ -113,15 +112,15 @@ impl Tag {
 
     /// Is this one of `claimed`? Every candidate is looked at in full, whatever the earlier ones were.
     pub(crate) fn is_among<'a>(&self, claimed: impl IntoIterator<Item = &'a Tag>) -> bool {
-        claimed.into_iter().fold(Choice::from(0), |found, tag| found | self.same(tag)).into()
+        claimed.into_iter().map(|tag| self.same(tag)).reduce(|found, same| found | same).is_some_and(bool::from)
     }
 
     /// Eight bytes at a time, and one look at what they differ in: what lies behind a tag is zeros, and lengths are no
     /// secret.
     fn same(&self, other: &Tag) -> Choice {
         let words = self.bytes.as_chunks::<8>().0.iter().zip(other.bytes.as_chunks::<8>().0);
-        let differ = words.fold(0, |differ, (a, b)| differ | (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b)));
-        Choice::from(u8::from(self.length == other.length)) & differ.ct_eq(&0)
+        let length = (self.length ^ other.length) as u64;
+        words.fold(length, |differ, (a, b)| differ | (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b))).ct_eq(&0)
     }
 }
 
@@ -157,5 +156,10 @@ mod tests {
         assert!(good.is_among(&[flipped, good]));
         assert!(!good.is_among(&[cut, flipped, Tag::of(b"")]));
         assert!(!good.is_among(&[]));
+        for place in 0..good.len() {
+            let mut bytes = good.bytes().to_vec();
+            bytes[place] ^= 0x80;
+            assert!(!good.is_among(&[Tag::of(&bytes)]), "byte {place} counts");
+        }
     }
 }

@@ -111,8 +111,11 @@ impl Place {
     ) -> Result<Option<Cow<'a, str>>, Reject> {
         let mut values = Few::default();
         self.values(request, picked, item, &mut values)?;
-        let (value, only) = values.into_first();
-        if only { Ok(value) } else { Err(Reject::SignatureMalformed) }
+        match values {
+            Few::None => Ok(None),
+            Few::One(value) => Ok(Some(value)),
+            Few::More(_) => Err(Reject::SignatureMalformed),
+        }
     }
 
     /// The headers that it looks at.
@@ -153,4 +156,29 @@ fn ascii(value: &HeaderValue) -> Option<&str> {
 /// All values of a parameter of the query, decoded.
 pub(crate) fn query<'a>(query: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
     url::form_urlencoded::parse(query.as_bytes()).filter(move |(key, _)| key == name).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Method};
+    use jiff::Timestamp;
+
+    use super::{Picked, Place};
+    use crate::provider::reject::Reject;
+    use crate::provider::verify::Request;
+
+    #[test]
+    fn the_one_value_stands_alone() {
+        let (place, picked) = (Place::header("x-time").unwrap(), Picked::default());
+        let mut headers = HeaderMap::new();
+        let value = |headers: &HeaderMap| {
+            let request = Request { method: &Method::POST, headers, query: "", body: b"", now: Timestamp::UNIX_EPOCH };
+            place.value(&request, &picked, None).map(|value| value.map(|value| value.into_owned()))
+        };
+        assert_eq!(value(&headers), Ok(None));
+        headers.append("x-time", HeaderValue::from_static("17"));
+        assert_eq!(value(&headers), Ok(Some("17".to_owned())));
+        headers.append("x-time", HeaderValue::from_static("17"));
+        assert_eq!(value(&headers), Err(Reject::SignatureMalformed));
+    }
 }

@@ -87,7 +87,7 @@ impl Template {
 
     /// Is the URL part of what is signed?
     pub(crate) fn has_url(&self) -> bool {
-        self.parts.contains(&Part::Url)
+        self.parts.iter().any(|part| matches!(part, Part::Url))
     }
 
     /// Is the secret part of what is hashed?

@@ -182,7 +182,11 @@ fn many_requests_make_one_fetch() {
     std::thread::scope(|scope| {
         let senders: Vec<_> =
             (0..20).map(|_| scope.spawn(|| send_to(running.public, "paypal", &vector).status)).collect();
-        await_that("all of them wait", || running.metrics.gateway.in_flight.get() == 20);
+        await_that("all of them wait", || {
+            // A scrape sets it.
+            running.metrics.render();
+            running.metrics.gateway.in_flight.get() == 20
+        });
         running.world.slow.send_replace(false);
         assert!(senders.into_iter().all(|sender| sender.join().unwrap() == 200));
     });

@@ -47,7 +47,7 @@ fn names(seen: &Seen) -> Vec<&str> {
 /// What the official SDK makes of the records; empty where it cannot be had.
 fn sdk(records: &[Seen]) -> Vec<Value> {
     let encoded = |seen: &Seen| {
-        let headers = seen.headers.iter().map(|(name, value)| (name.clone().into(), value.clone())).collect();
+        let headers = seen.headers.iter().map(|(name, value)| (name.clone().into(), value.clone().into())).collect();
         let key = String::from_utf8(seen.key.clone().unwrap()).unwrap();
         (key, Encoded { value: seen.value.clone().unwrap(), headers })
     };

@@ -170,7 +170,7 @@ prefix = "{prefix}"
         let headers = encoded
             .headers
             .iter()
-            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(&value[..]) }));
         self.append_bytes(raw.source, raw.id, &encoded.value, headers);
     }
 
