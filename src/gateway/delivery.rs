@@ -144,7 +144,7 @@ impl Errand {
                 _ => errand.produce(producer, record),
             }),
         }
-        if let Some((window, key)) = &errand.claim {
+        if let (Some((window, key)), Some(_)) = (&errand.claim, &route.spool) {
             window.begun(*key, &errand);
         }
         errand

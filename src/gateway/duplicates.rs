@@ -138,7 +138,7 @@ impl Window {
 
     /// What was [`Entry::First`] is on its way as this.
     pub(super) fn begun(&self, key: Key, errand: &Arc<Errand>) {
-        if let Some(under_way) = self.inner().underway.get_mut(&key) {
+        if let Some(under_way) = self.shard(key).underway.get_mut(&key) {
             under_way.errand = Arc::downgrade(errand);
         }
     }

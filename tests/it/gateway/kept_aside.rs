@@ -161,7 +161,7 @@ fn what_a_broker_closes_the_connection_on_is_kept_aside_and_blocks_nothing() {
     let records: Vec<_> = [fits, beyond].into_iter().chain(behind.map(|(topic, id)| payload(topic, id))).collect();
     write_segment(spool.path(), &records);
 
-    let (code, said) = setup.run(&["spool", "drain", "--timeout", "150s", "--json"]);
+    let (code, said) = setup.run(&["spool", "drain", "--timeout", "300s", "--json"]);
     assert_eq!((code, number(&said, "drained"), number(&said, "refused")), (0, 5, 1), "{said}");
     assert_eq!(listed(&setup), [("unanswered".to_owned(), topic.clone(), 1)]);
     assert_eq!(copies(kafka, &beside), once(&["b"]));
