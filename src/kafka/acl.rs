@@ -16,7 +16,7 @@ pub enum Command {
     Serve,
     /// `hookstream enrich`.
     Enrich,
-    /// `hookstream topics list` and `apply`.
+    /// `hookstream topics list` and `apply`, and `check`.
     Topics,
 }
 
@@ -41,7 +41,12 @@ pub enum Resource {
     Group,
     /// Transactional ids.
     TransactionalId,
+    /// The cluster as a whole, and with it its brokers.
+    Cluster,
 }
+
+/// The name that Kafka has for the cluster where a resource must have one.
+const CLUSTER: &str = "kafka-cluster";
 
 /// How a name is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -97,6 +102,9 @@ pub struct Acl {
     pub names: Vec<String>,
     /// What is allowed.
     pub operations: Vec<Operation>,
+    /// What it is for, where all but one thing works without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_for: Option<&'static str>,
 }
 
 /// The rights that the commands need for these topics.
@@ -112,6 +120,7 @@ pub fn needed(config: &Config, topics: &[Topic]) -> Vec<Acl> {
         pattern: Pattern::Literal,
         names,
         operations: operations.to_vec(),
+        only_for: None,
     };
     let group = &config.enrich.group;
     vec![
@@ -125,6 +134,7 @@ pub fn needed(config: &Config, topics: &[Topic]) -> Vec<Acl> {
             pattern: Pattern::Literal,
             names: vec![group.clone()],
             operations: vec![Read],
+            only_for: None,
         },
         Acl {
             command: Command::Enrich,
@@ -133,12 +143,22 @@ pub fn needed(config: &Config, topics: &[Topic]) -> Vec<Acl> {
             pattern: Pattern::Prefixed,
             names: vec![format!("{group}.")],
             operations: vec![Write],
+            only_for: None,
         },
         on_topics(
             Command::Topics,
             topics.iter().map(|topic| topic.name.clone()).collect(),
             &[Create, Describe, DescribeConfigs, AlterConfigs],
         ),
+        // Kafka asks for it where a broker's settings are read: a broker is no resource of its own in ACLs.
+        Acl {
+            command: Command::Topics,
+            resource: Resource::Cluster,
+            pattern: Pattern::Literal,
+            names: vec![CLUSTER.to_owned()],
+            operations: vec![DescribeConfigs],
+            only_for: Some("`hookstream check` compares the largest record with the brokers' limits"),
+        },
     ]
     .into_iter()
     .filter(|acl| !acl.names.is_empty())

@@ -25,6 +25,7 @@ pub(super) struct Breaker {
     /// Start times of unacknowledged records. Kafka reports a partition's deliveries in the order of their produce.
     in_flight: VecDeque<Instant>,
     failures: u32,
+    answers: u64,
 }
 
 impl Breaker {
@@ -57,6 +58,12 @@ impl Breaker {
     pub(super) fn answered(&mut self) {
         self.in_flight.pop_front();
         self.failures = 0;
+        self.answers += 1;
+    }
+
+    /// How often the broker has answered.
+    pub(super) fn answers(&self) -> u64 {
+        self.answers
     }
 
     /// The oldest record was given up.
@@ -91,14 +98,14 @@ mod tests {
             assert!(breaker.admit(now, Probe::Allowed));
             breaker.failed();
         }
-        assert!(breaker.is_open(now));
+        assert!(breaker.is_open(now) && breaker.answers() == 0);
         assert!(!breaker.admit(now, Probe::Spooled), "the oldest record of the spool is the probe");
         assert!(breaker.admit(now, Probe::Allowed), "the probe");
         assert!(!breaker.admit(now, Probe::Allowed), "nothing beside the probe");
         breaker.failed();
         assert!(breaker.admit(now, Probe::Allowed), "the next probe");
         breaker.answered();
-        assert!(!breaker.is_open(now));
+        assert!(!breaker.is_open(now) && breaker.answers() == 1);
     }
 
     #[test]

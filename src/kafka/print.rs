@@ -43,6 +43,14 @@ fn with_user(acl: &Acl) -> serde_json::Value {
     value
 }
 
+/// Say what a right is for where it can be left out: a line of its own in languages whose comments begin with `#`.
+fn only_for(out: &mut String, indent: &str, acl: &Acl) -> std::fmt::Result {
+    match acl.only_for {
+        Some(what) => writeln!(out, "{indent}# Only for this: {what}."),
+        None => Ok(()),
+    }
+}
+
 fn kafka_topics(out: &mut String, bootstrap: &str, topics: &[Topic], acls: &[Acl]) -> std::fmt::Result {
     write!(
         out,
@@ -69,6 +77,7 @@ allow() {{ kafka-acls.sh --bootstrap-server "$BOOTSTRAP" ${{COMMAND_CONFIG:+--co
         out.push_str("\n\n");
     }
     for acl in acls {
+        only_for(out, "", acl)?;
         write!(out, "allow --allow-principal User:{}", acl.command.user())?;
         for operation in &acl.operations {
             write!(out, " --operation {}", operation.as_str())?;
@@ -80,9 +89,13 @@ allow() {{ kafka-acls.sh --bootstrap-server "$BOOTSTRAP" ${{COMMAND_CONFIG:+--co
             Resource::Topic => "--topic",
             Resource::Group => "--group",
             Resource::TransactionalId => "--transactional-id",
+            Resource::Cluster => "--cluster",
         };
         for name in &acl.names {
-            write!(out, " \\\n  {option} {name}")?;
+            write!(out, " \\\n  {option}")?;
+            if acl.resource != Resource::Cluster {
+                write!(out, " {name}")?;
+            }
         }
         out.push_str("\n\n");
     }
@@ -140,11 +153,13 @@ spec:
             user = command.user(),
         )?;
         for acl in acls.iter().filter(|acl| acl.command == command) {
+            only_for(out, "      ", acl)?;
             let (kind, pattern) = (
                 match acl.resource {
                     Resource::Topic => "topic",
                     Resource::Group => "group",
                     Resource::TransactionalId => "transactionalId",
+                    Resource::Cluster => "cluster",
                 },
                 match acl.pattern {
                     Pattern::Literal => "literal",
@@ -153,7 +168,12 @@ spec:
             );
             let operations: Vec<_> = acl.operations.iter().map(|operation| operation.as_str()).collect();
             for name in &acl.names {
-                writeln!(out, "      - resource: {{ type: {kind}, name: \"{name}\", patternType: {pattern} }}")?;
+                let which = match acl.resource {
+                    // There is but one.
+                    Resource::Cluster => String::new(),
+                    _ => format!(", name: \"{name}\", patternType: {pattern}"),
+                };
+                writeln!(out, "      - resource: {{ type: {kind}{which} }}")?;
                 writeln!(out, "        operations: [{}]", operations.join(", "))?;
             }
         }
@@ -207,6 +227,7 @@ resource "kafka_topic" "{label}" {{
                         Resource::Topic => "Topic",
                         Resource::Group => "Group",
                         Resource::TransactionalId => "TransactionalID",
+                        Resource::Cluster => "Cluster",
                     },
                     match acl.pattern {
                         Pattern::Literal => "Literal",
@@ -215,10 +236,11 @@ resource "kafka_topic" "{label}" {{
                 );
                 let user = acl.command.user();
                 let operation = operation.as_str();
+                out.push('\n');
+                only_for(out, "", acl)?;
                 write!(
                     out,
-                    r#"
-resource "kafka_acl" "{label}" {{
+                    r#"resource "kafka_acl" "{label}" {{
   resource_type                = "{kind}"
   resource_name                = "{name}"
   resource_pattern_type_filter = "{pattern}"

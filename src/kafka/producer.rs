@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
 
-use super::breaker::Probe;
+use super::breaker::{Breaker, Probe};
 use super::client::{Role, client_config};
 use super::deliveries::{Deliveries, DeliveryContext, Settle};
 use super::error::{self, ProduceError, Refusal};
@@ -129,8 +129,16 @@ impl<S: Settle> Producer<S> {
 
     /// Whether a record for this partition would be taken now, be it as the probe.
     pub fn admits(&self, topic: &str, partition: i32) -> bool {
-        let breaker = self.topics.get(topic).and_then(|all| all.get(usize::try_from(partition).ok()?).cloned());
-        breaker.is_some_and(|breaker| lock(&breaker).admits(Instant::now(), Probe::Allowed))
+        self.breaker(topic, partition).is_some_and(|breaker| lock(&breaker).admits(Instant::now(), Probe::Allowed))
+    }
+
+    /// How often Kafka has answered for a record of this partition, whether it took it or not.
+    pub fn answers(&self, topic: &str, partition: i32) -> u64 {
+        self.breaker(topic, partition).map_or(0, |breaker| lock(&breaker).answers())
+    }
+
+    fn breaker(&self, topic: &str, partition: i32) -> Option<Arc<Mutex<Breaker>>> {
+        self.topics.get(topic)?.get(usize::try_from(partition).ok()?).cloned()
     }
 
     /// For how long Kafka has been saying that there is no such topic.

@@ -3,11 +3,10 @@
 //! A record whose partition does not answer is passed by, and every later one of that partition with it, so that order
 //! within a partition is kept and no partition waits for another. When one of them may go again, a new walk begins at
 //! the oldest record; that one is then the breaker's probe.
-//!
-//! A broker refuses a batch for one record in it. A refused record therefore goes again, alone, before it is kept aside.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -21,6 +20,7 @@ use super::refused::{self, Refused};
 use super::segment::Segment;
 use super::store::Spool;
 use super::survey::UNREADABLE_TOPIC;
+use super::suspects::{Lane, Suspects, Turn};
 use crate::event::Record;
 use crate::kafka::{Delivery, DeliveryFailure, Persistence, Probe, ProduceError, Producer, Refusal, Settle};
 use bytes::Bytes;
@@ -42,9 +42,6 @@ const LOOK_AHEAD: u64 = 16 << 20;
 
 /// How long a topic must be missing, while Kafka answers, before its records are kept aside.
 const MISSING: Duration = Duration::from_secs(30);
-
-/// How often a record must be refused for itself: once among others, and then alone.
-const REFUSALS: u8 = 3;
 
 /// The header of a record that waited longer than the enricher remembers ids.
 pub const LATE_HEADER: &str = "hookstream-late";
@@ -84,6 +81,7 @@ impl Drain {
             now,
             stop: Arc::clone(&stop),
             passed_by: HashMap::new(),
+            let_by: HashMap::new(),
             refused: Refused::default(),
             refused_failed: Vec::new(),
         };
@@ -116,15 +114,13 @@ struct Hands {
     lanes: Mutex<Lanes>,
 }
 
-/// A topic and a partition of it.
-type Lane = (Arc<str>, i32);
-
 #[derive(Default)]
 struct Lanes {
     /// Records in Kafka's hands.
     under_way: HashMap<Lane, usize>,
-    /// How often these records were refused, where their neighbours may have been to blame.
-    suspects: HashMap<u64, u8>,
+    /// Those in which a suspect is under way, alone.
+    alone: HashSet<Lane>,
+    suspects: Suspects,
 }
 
 /// A record in Kafka's hands, or on its way aside.
@@ -153,7 +149,7 @@ impl Settle for Drained {
             Ok(_) => {
                 spool.metrics().drained.inc();
                 spool.metrics().late.inc_by(u64::from(self.late));
-                hands.lanes().suspects.remove(sequence);
+                hands.lanes().suspects.clear(*sequence);
                 spool.finish(*sequence, topic);
             }
             Err(DeliveryFailure { refusal: Some(refusal), .. }) => {
@@ -168,7 +164,13 @@ impl Settle for Drained {
                 if failure.persistence != Persistence::NotPersisted {
                     spool.metrics().unknown.inc();
                 }
-                spool.release(*sequence);
+                let Range { start, end } = self.handed.place.bytes;
+                if hands.lanes().suspects.unanswered(*sequence, end - start) {
+                    hands.refuse(self.handed.clone(), refused::UNANSWERED);
+                    spool.tell(false);
+                } else {
+                    spool.release(*sequence);
+                }
             }
         }
         if among_suspects {
@@ -198,10 +200,11 @@ impl Hands {
             *count -= 1;
             *count
         });
-        if left == 0 {
-            lanes.under_way.remove(&lane);
+        if left > 0 {
+            return false;
         }
-        left == 0 && !lanes.suspects.is_empty()
+        lanes.under_way.remove(&lane);
+        lanes.alone.remove(&lane) || !lanes.suspects.is_empty()
     }
 
     /// Whether a refusal is the record's own fault, and not that of others in its batch.
@@ -209,16 +212,7 @@ impl Hands {
         match refusal {
             // These hold for the whole topic.
             Refusal::NotAuthorised | Refusal::NoTopic => true,
-            Refusal::TooLarge | Refusal::Timestamp | Refusal::Other => {
-                let mut lanes = self.lanes();
-                let refusals = lanes.suspects.entry(sequence).or_default();
-                *refusals += 1;
-                let enough = *refusals >= REFUSALS;
-                if enough {
-                    lanes.suspects.remove(&sequence);
-                }
-                enough
-            }
+            Refusal::TooLarge | Refusal::Timestamp | Refusal::Other => self.lanes().suspects.refused(sequence),
         }
     }
 
@@ -245,6 +239,8 @@ struct Work<S: Settle> {
     now: Now,
     stop: Arc<AtomicBool>,
     passed_by: HashMap<Lane, Obstacle>,
+    /// Keys of records that let others by on this walk.
+    let_by: HashMap<Lane, HashSet<Vec<u8>>>,
     refused: Refused,
     /// What could not be kept aside; tried again.
     refused_failed: Vec<(Handed, &'static str)>,
@@ -270,6 +266,7 @@ impl<S: Settle + From<Drained>> Work<S> {
             if spool.wait(TICK) || self.may_go_on() {
                 pass = Pass::begin(spool.log());
                 self.passed_by.clear();
+                self.let_by.clear();
             }
         }
         self.keep_refused();
@@ -325,7 +322,7 @@ impl<S: Settle + From<Drained>> Work<S> {
             Obstacle::Away => self.producer.admits(topic, *partition),
             Obstacle::Unseen => self.producer.partitions(topic).is_some() || self.is_missing(topic),
             Obstacle::Undecided => false,
-        })
+        }) || self.hands.lanes().suspects.may_go(Instant::now(), |lane| self.producer.answers(&lane.0, lane.1))
     }
 
     fn is_missing(&self, topic: &str) -> bool {
@@ -365,16 +362,23 @@ impl<S: Settle + From<Drained>> Work<S> {
             self.passed_by.insert(lane, Obstacle::Undecided);
             return Ok(false);
         }
-        let (suspect, busy) = {
-            let lanes = self.hands.lanes();
-            (lanes.suspects.contains_key(&sequence), lanes.under_way.contains_key(&lane))
+        let answers = self.producer.answers(&lane.0, partition);
+        let (turn, busy, alone) = {
+            let mut lanes = self.hands.lanes();
+            let turn = lanes.suspects.turn(sequence, &lane, answers, Instant::now());
+            (turn, lanes.under_way.contains_key(&lane), lanes.alone.contains(&lane))
         };
-        if suspect {
-            // Alone: behind nothing, and nothing behind it.
+        if turn == Turn::LetBy || self.let_by.get(&lane).is_some_and(|keys| keys.contains(&entry.record.key)) {
+            self.let_by.entry(lane).or_default().insert(entry.record.key);
+            return Ok(false);
+        }
+        if turn == Turn::Alone || alone {
+            // Behind nothing, and nothing behind it.
             self.passed_by.insert(lane.clone(), Obstacle::Undecided);
             if busy {
                 return Ok(false);
             }
+            self.hands.lanes().alone.insert(lane.clone());
         }
         self.reach(sequence)?;
         let late = self.flag_if_late(&mut entry.record);
@@ -454,7 +458,13 @@ impl<S: Settle + From<Drained>> Work<S> {
                 Ok(bytes) => {
                     spool.kept_aside(bytes);
                     spool.metrics().refused(reason).inc();
-                    tracing::error!(topic = %handed.topic, reason, "spool: kafka refuses a record for good; it is kept aside, see `hookstream spool list`");
+                    let why = match reason {
+                        refused::UNANSWERED => {
+                            "has no answer for a record, and has for others of its partition (`hookstream check` compares the brokers' limits)"
+                        }
+                        _ => "refuses a record for good",
+                    };
+                    tracing::error!(topic = %handed.topic, reason, "spool: kafka {why}; it is kept aside, see `hookstream spool list`");
                     spool.finish(handed.sequence, &handed.topic);
                 }
                 Err(error) => {

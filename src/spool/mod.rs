@@ -2,7 +2,8 @@
 //!
 //! `frame` and `entry` are the bytes, pure; `segment`, `reader`, `cursor` and `ledger` the parts of the log; `log` writes
 //! it, `survey` reads all of it at the start, `pass` walks what waits; `store` is the spool with its writing thread,
-//! `drain` hands its records to Kafka, `refused` keeps what Kafka will never take. `disk` is where faults are injected.
+//! `drain` hands its records to Kafka, `suspects` says which of them are to blame themselves, `refused` keeps what Kafka will
+//! never take. `disk` is where faults are injected.
 //!
 //! It is not a queue between machines and no second copy of Kafka: a record is as durable as one disk, and leaves as soon
 //! as Kafka has it.
@@ -20,9 +21,10 @@ pub mod refused;
 pub mod segment;
 mod store;
 pub mod survey;
+mod suspects;
 
 #[cfg(test)]
-mod faulty;
+pub(crate) mod faulty;
 #[cfg(test)]
 mod tests;
 

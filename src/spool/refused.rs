@@ -11,17 +11,21 @@ use super::reader::{Piece, SegmentReader};
 const NAME: (&str, &str) = ("refused-", ".kept");
 
 /// Why a record was kept, as the file has it. Never renumber.
-const REASONS: [(u8, &str); 6] = [
+const REASONS: [(u8, &str); 7] = [
     (1, "too_large"),
     (2, "not_authorised"),
     (3, "no_topic"),
     (4, "refused"),
     (5, "unreadable"),
     (6, "invalid_timestamp"),
+    (7, UNANSWERED),
 ];
 
 /// The reason for a record whose form this version does not know.
 pub const UNREADABLE: &str = "unreadable";
+
+/// The reason for a record that Kafka left without an answer each time, while it answered for others of its partition.
+pub const UNANSWERED: &str = "unanswered";
 
 /// The names of all reasons.
 pub fn reasons() -> [&'static str; REASONS.len()] {

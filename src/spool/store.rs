@@ -163,7 +163,7 @@ impl Spool {
     }
 
     /// The same on any disk.
-    pub(super) fn on(
+    pub(crate) fn on(
         disk: Arc<dyn Disk>,
         limits: Limits,
         metrics: SpoolMetrics,

@@ -145,3 +145,7 @@ allow --allow-principal User:hookstream-topics --operation Create --operation De
   --topic eu.hookstream.retry.5m \
   --topic eu.hookstream.retry.1h \
   --topic eu.hookstream.dead-letter
+
+# Only for this: `hookstream check` compares the largest record with the brokers' limits.
+allow --allow-principal User:hookstream-topics --operation DescribeConfigs \
+  --cluster

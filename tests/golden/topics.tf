@@ -765,3 +765,14 @@ resource "kafka_acl" "hookstream-topics_topic_eu_hookstream_dead-letter_altercon
   acl_operation                = "AlterConfigs"
   acl_permission_type          = "Allow"
 }
+
+# Only for this: `hookstream check` compares the largest record with the brokers' limits.
+resource "kafka_acl" "hookstream-topics_cluster_kafka-cluster_describeconfigs" {
+  resource_type                = "Cluster"
+  resource_name                = "kafka-cluster"
+  resource_pattern_type_filter = "Literal"
+  acl_principal                = "User:hookstream-topics"
+  acl_host                     = "*"
+  acl_operation                = "DescribeConfigs"
+  acl_permission_type          = "Allow"
+}

@@ -128,6 +128,9 @@ fn all_work_under_exactly_the_printed_rights() {
     };
     assert_eq!(seen.iter().map(whats).filter(|whats| *whats == ["settings"]).count(), 2, "{seen:#?}");
     assert_eq!(seen.iter().map(whats).filter(|whats| *whats == ["missing"]).count(), 5, "{seen:#?}");
+    // Whoever sets them up is told the brokers' limits too.
+    let [(result, detail)] = &*said_of_brokers(&text(kafka, &prefix, "hookstream-topics")) else { panic!("one row") };
+    assert!(result == "ok" && detail.contains(&format!("up to {LARGEST_REQUEST} bytes")), "{result} {detail}");
     // Nobody else may so much as see them.
     let nobody = Admin::new(&config("nobody").kafka).unwrap();
     assert!(block_on(nobody.list(topics)).unwrap().iter().all(|listed| listed.state == State::Missing));
@@ -167,7 +170,7 @@ fn all_work_under_exactly_the_printed_rights() {
     runtime.block_on(enriching).unwrap().unwrap();
 }
 
-/// What `check` says of the brokers: result and detail.
+/// What `hookstream check` says of the brokers: result and detail.
 fn said_of_brokers(text: &str) -> Vec<(String, String)> {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("hookstream.toml");
@@ -184,7 +187,7 @@ fn said_of_brokers(text: &str) -> Vec<(String, String)> {
 fn check_compares_the_largest_record_with_what_the_brokers_read() {
     let Some(kafka) = kafka::secured() else { return };
     let prefix = kafka.unique("limits");
-    let as_user = text(kafka, &prefix, "hookstream-topics");
+    let as_user = text(kafka, &prefix, "nobody");
     // Where nobody needs to sign in, everybody may ask.
     let (plain, _) = as_user.split_once("[kafka.properties]").unwrap();
     let plain = plain.replace(kafka.bootstrap(), kafka.internal_bootstrap());

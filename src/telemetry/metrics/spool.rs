@@ -45,7 +45,7 @@ impl SpoolMetrics {
             late: families.counter("hookstream_spool_late_total", "Records drained after they had waited longer than the enricher remembers ids; flagged hookstream-late.")?,
             lost: families.counter("hookstream_spool_lost_total", "Acknowledged records that can no longer be read from the spool's disk.")?,
             failures: families.counter("hookstream_spool_failures_total", "Writes, syncs and reads of the spool that failed.")?,
-            refused: families.counters("hookstream_spool_refused_total", &["reason"], "Records of the spool that Kafka refused for good; kept aside.")?,
+            refused: families.counters("hookstream_spool_refused_total", &["reason"], "Records of the spool that Kafka refused for good, or never answered for; kept aside.")?,
             sync_duration: families.histogram("hookstream_spool_sync_duration_seconds", "Writing one batch to the spool and syncing it.")?,
         };
         // A counter that first appears at 1 hides that one from rate().

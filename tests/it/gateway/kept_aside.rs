@@ -17,12 +17,17 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::spool::{await_drained, body, copies, directory, orders, spooled};
-use crate::support::kafka::{await_within, cluster};
+use crate::support::kafka::{Isolation, LARGEST_REQUEST, await_within, cluster, secured};
 use crate::support::serve::Setup;
 
 /// A record as the spool has it.
 fn payload(topic: &str, id: &str) -> Vec<u8> {
-    let (key, value) = (id.as_bytes().to_vec(), body(id));
+    with_value(topic, id, body(id))
+}
+
+/// The same with a value of its own.
+fn with_value(topic: &str, id: &str, value: Vec<u8>) -> Vec<u8> {
+    let key = id.as_bytes().to_vec();
     let record = Record { topic: topic.into(), partition: None, key, value, headers: vec![], timestamp_ms: 1 };
     Draft { source: "orders", id: Some(id), handed: false, record: &record }.encode()
 }
@@ -31,6 +36,18 @@ fn payload(topic: &str, id: &str) -> Vec<u8> {
 fn of_a_later_version(mut payload: Vec<u8>) -> Vec<u8> {
     payload[0] = 2;
     payload
+}
+
+/// A spool that holds these records.
+fn write_segment(spool: &Path, records: &[Vec<u8>]) {
+    let disk = Directory::hold(spool, true).unwrap();
+    let segment = Segment { generation: 0, first: 0, mark: Mark(*b"a mark!!"), length: 0, closed: true };
+    let mut bytes = Vec::new();
+    for (sequence, payload) in records.iter().enumerate() {
+        frame::write(&mut bytes, segment.mark, sequence as u64, payload);
+    }
+    disk.create(&segment.name()).unwrap().append(&bytes).unwrap();
+    disk.replace(cursor::NAME, &Cursor { next: records.len() as u64, ..Cursor::default() }.encode()).unwrap();
 }
 
 /// The rows of `spool list`: state, topic and number of records.
@@ -117,21 +134,51 @@ fn what_is_refused_again_is_kept_again() {
     assert_eq!(listed(&setup), [("too_large".to_owned(), topic, 1)]);
 }
 
+/// Kafka never refuses what is beyond a broker's `socket.request.max.bytes`: it closes the connection, each time.
+#[test]
+fn what_a_broker_closes_the_connection_on_is_kept_aside_and_blocks_nothing() {
+    let Some(kafka) = secured() else { return };
+    let spool = directory();
+    let setup = Setup::with_kafka(kafka.internal_bootstrap())
+        .source("orders", "max_body = \"8MiB\"")
+        .set("spool.dir", spool.path().to_str().unwrap())
+        .set("spool.ephemeral", true);
+    let (topic, beside) = (format!("{}webhooks.orders", setup.prefix()), format!("{}beside", setup.prefix()));
+    for name in [&topic, &beside] {
+        // The records are of 1970, and it takes longer here than Kafka waits before it deletes what is old.
+        let settings = NewTopic::new(name, 1, TopicReplication::Fixed(1)).set("retention.ms", "-1");
+        kafka.create_topic_named(&settings.set("max.message.bytes", "9000000"));
+    }
+    // The same letter each time would be compressed to nothing.
+    let mut state = 1_u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    let large = |length| with_value(&topic, "large", std::iter::repeat_with(&mut noise).take(length).collect());
+    let [fits, beyond] = [LARGEST_REQUEST - 10_000, LARGEST_REQUEST + 1].map(large);
+    let behind = [(&topic, "large"), (&topic, "a"), (&beside, "b"), (&topic, "c")];
+    let records: Vec<_> = [fits, beyond].into_iter().chain(behind.map(|(topic, id)| payload(topic, id))).collect();
+    write_segment(spool.path(), &records);
+
+    let (code, said) = setup.run(&["spool", "drain", "--timeout", "300s", "--json"]);
+    assert_eq!((code, number(&said, "drained"), number(&said, "refused")), (0, 5, 1), "{said}");
+    assert_eq!(listed(&setup), [("unanswered".to_owned(), topic.clone(), 1)]);
+    assert_eq!(copies(kafka, &beside), once(&["b"]));
+    let stored = kafka.read_all(&topic, Isolation::Committed);
+    let of_its_key = stored.iter().filter(|stored| stored.key.as_deref() == Some(b"large"));
+    let sizes: Vec<usize> = of_its_key.map(|stored| stored.value.as_ref().unwrap().len()).collect();
+    assert_eq!(sizes, [LARGEST_REQUEST - 10_000, body("large").len()], "what just fits, and what came behind it");
+    assert!(stored.last().unwrap().key.as_deref() == Some(b"large"), "its own key waited for it, and no other");
+}
+
 #[test]
 fn what_a_later_version_wrote_is_kept_and_the_rest_is_drained() {
     let Some(kafka) = cluster() else { return };
     let spool = directory();
     let (setup, topic) = orders(kafka, spool.path(), "");
-    let disk = Directory::hold(spool.path(), true).unwrap();
-    let segment = Segment { generation: 0, first: 0, mark: Mark(*b"a mark!!"), length: 0, closed: true };
-    let mut bytes = Vec::new();
     let later = of_a_later_version(payload(&topic, "later"));
-    for (sequence, payload) in [payload(&topic, "first"), later, payload(&topic, "last")].iter().enumerate() {
-        frame::write(&mut bytes, segment.mark, sequence as u64, payload);
-    }
-    disk.create(&segment.name()).unwrap().append(&bytes).unwrap();
-    disk.replace(cursor::NAME, &Cursor { next: 3, ..Cursor::default() }.encode()).unwrap();
-    drop(disk);
+    write_segment(spool.path(), &[payload(&topic, "first"), later, payload(&topic, "last")]);
 
     let (code, said) = setup.run(&["spool", "verify", "--json"]);
     let why = "record 1: the record has form 2; this version of hookstream reads form 1";
