@@ -24,7 +24,7 @@ pub mod survey;
 mod suspects;
 
 #[cfg(test)]
-pub(crate) mod faulty;
+mod faulty;
 #[cfg(test)]
 mod tests;
 

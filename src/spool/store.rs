@@ -163,7 +163,7 @@ impl Spool {
     }
 
     /// The same on any disk.
-    pub(crate) fn on(
+    pub(super) fn on(
         disk: Arc<dyn Disk>,
         limits: Limits,
         metrics: SpoolMetrics,
