@@ -28,7 +28,7 @@ impl Catalogue {
         // Compiled once, however often a configuration is read.
         static COMPILED: LazyLock<Result<Catalogue, SpecError>> = LazyLock::new(|| {
             let mut catalogue = Catalogue::default();
-            embedded::PROVIDERS.iter().try_for_each(|(file, text)| catalogue.add(file, text))?;
+            embedded_files().iter().try_for_each(|(file, text)| catalogue.add(file, text))?;
             Ok(catalogue)
         });
         COMPILED.clone()
@@ -91,6 +91,11 @@ fn distance(one: &str, other: &str) -> usize {
         }
     }
     row.last().copied().unwrap_or_default()
+}
+
+/// The embedded provider files: file name and text.
+pub fn embedded_files() -> &'static [(&'static str, &'static str)] {
+    embedded::PROVIDERS
 }
 
 /// The vector files beside the embedded providers: file name and text.

@@ -29,7 +29,7 @@ mod verify;
 pub use addresses::{Addresses, network};
 pub use api::{Api, Auth, Rate, Route, RouteError};
 pub use bind::{Binding, MAX_SECRETS};
-pub use catalogue::{Catalogue, embedded_vectors};
+pub use catalogue::{Catalogue, embedded_files, embedded_vectors};
 pub use category::CATEGORIES;
 pub use compiled::{AnswerProfile, Mapping, Provider};
 pub(crate) use error::from_toml;
