@@ -156,7 +156,7 @@ mod tests {
         let (parts, ()) = http::Request::builder().uri("/p").body(()).unwrap().into_parts();
         let body = Bytes::from(vec![0; body]);
         Refusal {
-            id: RequestId::new(),
+            id: RequestId::at(jiff::Timestamp::UNIX_EPOCH),
             at: Timestamp::UNIX_EPOCH,
             source: Some(source.into()),
             reason: Reject::SignatureMismatch,

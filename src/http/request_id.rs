@@ -15,12 +15,7 @@ pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 pub struct RequestId(Ulid);
 
 impl RequestId {
-    /// A new id, ordered by time.
-    pub fn new() -> Self {
-        Self(Ulid::new())
-    }
-
-    /// A new id of this time.
+    /// A new id of this time; ids are ordered by it.
     pub fn at(now: Timestamp) -> Self {
         Self(Ulid::from_datetime(now.into()))
     }
@@ -34,12 +29,6 @@ impl RequestId {
     pub fn header(self) -> HeaderValue {
         let mut buffer = [0; ulid::ULID_LEN];
         HeaderValue::from_str(self.0.array_to_str(&mut buffer)).unwrap_or_else(|_| HeaderValue::from_static("-"))
-    }
-}
-
-impl Default for RequestId {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
