@@ -21,9 +21,9 @@ mod unreadable;
 mod wanted;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use std::sync::Arc;
 
 pub use attributes::{Attributes, Origin, Verification, clean, source_uri};
 pub use data::Data;

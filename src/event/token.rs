@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::decode::{is_structured, last};
 use super::{DecodeError, Encoded, Extra, Format, Headers, RAW_BODY_HEADER, Record, Trail, decode, encode, trail};
-use bytes::Bytes;
 
 /// A raw record on its way, and what has happened to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

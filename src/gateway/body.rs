@@ -56,9 +56,7 @@ impl Share {
         self.bytes += bytes;
         Ok(())
     }
-}
 
-impl Share {
     /// Give some of it back.
     pub(super) fn shrink(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);

@@ -221,7 +221,7 @@ impl Gateway {
         turn.ok().and_then(Result::ok).map(Some).ok_or(Unavailable::Busy)
     }
 
-    /// What a handshake owes the provider beside its answer.
+    /// Have the gauges set whenever somebody is about to look.
     fn refresh_gauges(self: &Arc<Self>, metrics: &Metrics) {
         let gateway = Arc::downgrade(self);
         let kafka = metrics.kafka.clone();

@@ -114,36 +114,26 @@ pub fn needed(config: &Config, topics: &[Topic]) -> Vec<Acl> {
     let of = |kinds: &[Kind]| -> Vec<String> {
         topics.iter().filter(|topic| kinds.contains(&topic.kind)).map(|topic| topic.name.clone()).collect()
     };
-    let on_topics = |command, names, operations: &[Operation]| Acl {
+    let right = |command, resource, names, operations: &[Operation]| Acl {
         command,
-        resource: Resource::Topic,
+        resource,
         pattern: Pattern::Literal,
         names,
         operations: operations.to_vec(),
         only_for: None,
     };
+    let on_topics = |command, names, operations| right(command, Resource::Topic, names, operations);
     let group = &config.enrich.group;
     vec![
         on_topics(Command::Serve, of(&[Kind::Raw, Kind::DeadLetter]), &[Write]),
         on_topics(Command::Enrich, of(&[Kind::Raw]), &[Read]),
         on_topics(Command::Enrich, of(&[Kind::Ids, Kind::Retry]), &[Read, Write]),
         on_topics(Command::Enrich, of(&[Kind::Enriched, Kind::DeadLetter]), &[Write]),
+        right(Command::Enrich, Resource::Group, vec![group.clone()], &[Read]),
         Acl {
-            command: Command::Enrich,
-            resource: Resource::Group,
-            pattern: Pattern::Literal,
-            names: vec![group.clone()],
-            operations: vec![Read],
-            only_for: None,
-        },
-        Acl {
-            command: Command::Enrich,
-            resource: Resource::TransactionalId,
             // Every instance has an id of its own, which begins with the group's name.
             pattern: Pattern::Prefixed,
-            names: vec![format!("{group}.")],
-            operations: vec![Write],
-            only_for: None,
+            ..right(Command::Enrich, Resource::TransactionalId, vec![format!("{group}.")], &[Write])
         },
         on_topics(
             Command::Topics,
@@ -152,12 +142,8 @@ pub fn needed(config: &Config, topics: &[Topic]) -> Vec<Acl> {
         ),
         // Kafka asks for it where a broker's settings are read: a broker is no resource of its own in ACLs.
         Acl {
-            command: Command::Topics,
-            resource: Resource::Cluster,
-            pattern: Pattern::Literal,
-            names: vec![CLUSTER.to_owned()],
-            operations: vec![DescribeConfigs],
             only_for: Some("`hookstream check` compares the largest record with the brokers' limits"),
+            ..right(Command::Topics, Resource::Cluster, vec![CLUSTER.to_owned()], &[DescribeConfigs])
         },
     ]
     .into_iter()

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::disk::Disk;
 use super::entry::Entry;
 use super::frame::{self, Step};
@@ -23,7 +25,6 @@ use super::survey::UNREADABLE_TOPIC;
 use super::suspects::{Lane, Suspects, Turn};
 use crate::event::Record;
 use crate::kafka::{Delivery, DeliveryFailure, Persistence, Probe, ProduceError, Producer, Refusal, Settle};
-use bytes::Bytes;
 
 /// Records of the drain in Kafka's hands at most.
 const MOST_IN_FLIGHT: usize = 4_096;

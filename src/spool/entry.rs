@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::event::Record;
 use bytes::Bytes;
+
+use crate::event::Record;
 
 /// The form written today. A reader that meets a later one keeps the bytes and says so.
 const VERSION: u8 = 1;
