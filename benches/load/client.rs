@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use super::event::{BODIES, Request};
+use super::pace::Pace;
 use super::process;
 use super::sample::{Plan, Sample, pause};
 
@@ -34,36 +35,6 @@ struct Shared {
     pace: Option<Pace>,
 }
 
-/// Who may send: one permit for every event that has fallen due.
-struct Pace {
-    start: Instant,
-    rate: f64,
-    due: Semaphore,
-    taken: AtomicU64,
-}
-
-impl Pace {
-    /// Wait until the next event is due; when that was. `None` at the end.
-    async fn next(&self) -> Option<Instant> {
-        self.due.acquire().await.ok()?.forget();
-        let number = self.taken.fetch_add(1, Ordering::Relaxed);
-        Some(self.start + Duration::from_secs_f64(number as f64 / self.rate))
-    }
-
-    /// Release events as they fall due, until the window ends.
-    fn run(&self, phase: &AtomicU8) {
-        let mut released = 0;
-        while phase.load(Ordering::Relaxed) != ENDING {
-            let due = (self.start.elapsed().as_secs_f64() * self.rate) as u64 + 1;
-            self.due.add_permits((due - released) as usize);
-            released = due;
-            let next = self.start + Duration::from_secs_f64(due as f64 / self.rate);
-            std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
-        }
-        self.due.close();
-    }
-}
-
 /// What connections have seen.
 #[derive(Default)]
 struct Tally {
@@ -83,16 +54,15 @@ impl Tally {
 /// One window of load on one address. Each connection takes its share of the paths in turn. `pid` is the process whose CPU
 /// time is taken.
 pub(crate) fn run(to: SocketAddr, paths: &[String], pid: u32, plan: Plan, numbers: &Arc<AtomicU64>) -> Sample {
-    let pace = |rate| Pace { start: Instant::now(), rate, due: Semaphore::new(0), taken: AtomicU64::new(0) };
-    let shared =
-        Arc::new(Shared { phase: AtomicU8::new(WARMING), numbers: Arc::clone(numbers), pace: plan.rate.map(pace) });
+    let pace = plan.rate.map(|rate| Pace::begin(rate, THREADS));
+    let shared = Arc::new(Shared { phase: AtomicU8::new(WARMING), numbers: Arc::clone(numbers), pace });
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| (thread, Arc::clone(&shared)))
             .map(|(thread, shared)| scope.spawn(move || generate(to, paths, thread, plan.connections, shared)))
             .collect();
         if let Some(pace) = &shared.pace {
-            scope.spawn(|| pace.run(&shared.phase));
+            scope.spawn(|| pace.run(|| shared.phase.load(Ordering::Relaxed) == ENDING));
         }
         pause(plan.warm_up);
         let (cpu, start) = (process::cpu(pid), Instant::now());
@@ -109,13 +79,22 @@ pub(crate) fn run(to: SocketAddr, paths: &[String], pid: u32, plan: Plan, number
 fn generate(to: SocketAddr, paths: &[String], thread: usize, connections: usize, shared: Arc<Shared>) -> Tally {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
+        let due = Arc::new(Semaphore::new(0));
+        if shared.pace.is_some() {
+            let (shared, due) = (Arc::clone(&shared), Arc::clone(&due));
+            tokio::spawn(async move {
+                if let Some(pace) = &shared.pace {
+                    pace.release(thread, &due).await;
+                }
+            });
+        }
         let tasks: Vec<_> = (thread..connections)
             .step_by(THREADS)
             .map(|index| {
                 // With fewer paths than connections several connections share one.
                 let own = paths.iter().skip(index % paths.len()).step_by(connections);
                 let requests = own.map(|path| Request::new(path, index % BODIES)).collect();
-                tokio::spawn(connection(to, requests, Arc::clone(&shared)))
+                tokio::spawn(connection(to, requests, Arc::clone(&shared), Arc::clone(&due)))
             })
             .collect();
         let mut total = Tally::default();
@@ -126,7 +105,7 @@ fn generate(to: SocketAddr, paths: &[String], thread: usize, connections: usize,
     })
 }
 
-async fn connection(to: SocketAddr, mut requests: Vec<Request>, shared: Arc<Shared>) -> Tally {
+async fn connection(to: SocketAddr, mut requests: Vec<Request>, shared: Arc<Shared>, due: Arc<Semaphore>) -> Tally {
     let mut stream = TcpStream::connect(to).await.expect("connect");
     stream.set_nodelay(true).expect("no delay");
     let mut answer = [0; ANSWER];
@@ -134,7 +113,7 @@ async fn connection(to: SocketAddr, mut requests: Vec<Request>, shared: Arc<Shar
     for turn in (0..requests.len()).cycle() {
         let due = match &shared.pace {
             None => Some(Instant::now()),
-            Some(pace) => pace.next().await,
+            Some(pace) => pace.next(&due).await,
         };
         let Some(due) = due.filter(|_| shared.phase.load(Ordering::Relaxed) != ENDING) else { return tally };
         let bytes = requests[turn].number(shared.numbers.fetch_add(1, Ordering::Relaxed));

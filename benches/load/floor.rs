@@ -31,6 +31,7 @@ use sha2::Sha256;
 use tokio::sync::oneshot;
 
 use super::event::{self, BODIES, Body, Template};
+use super::pace::Schedule;
 use super::process;
 use super::sample::{Plan, Sample};
 
@@ -214,6 +215,7 @@ fn produce_window(floor: &Floor, order: &Order) -> Sample {
     });
     let mut bodies: Vec<Body> = (0..BODIES).map(Body::new).collect();
     let start = Instant::now();
+    let schedule = plan.rate.map(Schedule::begin);
     let (from, until) = (start + plan.warm_up, start + plan.warm_up + plan.length);
     let mut measured = None;
     let mut number = 0;
@@ -226,7 +228,7 @@ fn produce_window(floor: &Floor, order: &Order) -> Sample {
             measured = Some((process::cpu(std::process::id()), now));
             *window.latencies.lock().expect("the latencies") = Some(Vec::new());
         }
-        let due = plan.rate.map_or(now, |rate| start + Duration::from_secs_f64(number as f64 / rate));
+        let due = schedule.map_or(now, |schedule| schedule.due(number));
         if due > now {
             std::thread::park_timeout(due - now);
         } else if window.in_flight.load(Ordering::Relaxed) >= window.limit {

@@ -7,6 +7,7 @@ mod client;
 mod crowd;
 mod event;
 mod floor;
+mod pace;
 mod process;
 mod report;
 mod sample;
@@ -23,8 +24,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use report::Report;
-use sample::{Plan, Sample};
+use report::{Report, Windows};
+use sample::Plan;
 use subject::Name;
 use support::kafka;
 
@@ -95,7 +96,7 @@ fn main() {
         return spread::topics(kafka, &arguments.topics, saturation, arguments.rounds, &numbers);
     }
     let subjects = subject::start(kafka, &arguments.only, arguments.against.as_deref(), &numbers);
-    let measure = |rate: Option<f64>| -> Vec<Sample> {
+    let measure = |rate: Option<f64>| -> Windows {
         let mut samples = vec![Vec::new(); subjects.len()];
         for round in 0..arguments.rounds {
             // Each round begins with another subject, so that none is always the one after the pause.
@@ -107,10 +108,10 @@ fn main() {
                 }
             }
         }
-        samples.iter().map(|samples| Sample::median(samples)).collect()
+        Windows(samples)
     };
     let saturated = measure(None);
-    let best = saturated[0].rate;
+    let best = saturated.median(0).rate;
     let paced = SHARES.map(|share| (best * share, measure(Some(best * share))));
     let report = Report { subjects: &subjects, saturated, paced };
     println!("{report}");

@@ -6,88 +6,107 @@ use super::process;
 use super::sample::Sample;
 use super::subject::{Name, Subject};
 
+/// Windows of one kind: of each subject, in their order, one for each round.
+pub(crate) struct Windows(pub(crate) Vec<Vec<Sample>>);
+
 /// Everything that was measured.
 pub(crate) struct Report<'s> {
     pub(crate) subjects: &'s [Subject],
-    /// Closed loop, in the order of the subjects.
-    pub(crate) saturated: Vec<Sample>,
+    /// Closed loop.
+    pub(crate) saturated: Windows,
     /// Open loop: the rate, and each subject at it.
-    pub(crate) paced: [(f64, Vec<Sample>); 2],
+    pub(crate) paced: [(f64, Windows); 2],
+}
+
+/// The subjects of one round.
+struct Round<'r> {
+    report: &'r Report<'r>,
+    windows: &'r Windows,
+    number: usize,
+}
+
+impl Round<'_> {
+    fn of(&self, name: Name) -> Option<&Sample> {
+        self.windows.0[self.report.index(name)?].get(self.number)
+    }
+}
+
+impl Windows {
+    /// The medians of a subject.
+    pub(crate) fn median(&self, subject: usize) -> Sample {
+        Sample::median(&self.0[subject])
+    }
 }
 
 impl Report<'_> {
     /// All events of this subject that were answered with a 200.
     pub(crate) fn accepted(&self, name: Name) -> u64 {
-        let paced = self.paced.iter().map(|(_, samples)| samples);
-        let samples = paced.chain([&self.saturated]).filter_map(|samples| self.of(samples, name));
-        samples.map(|sample| sample.accepted).sum()
+        let Some(index) = self.index(name) else { return 0 };
+        self.each().map(|windows| windows.median(index).accepted).sum()
     }
 
-    fn of<'r>(&self, samples: &'r [Sample], name: Name) -> Option<&'r Sample> {
-        samples.get(self.subjects.iter().position(|subject| subject.name == name)?)
+    fn index(&self, name: Name) -> Option<usize> {
+        self.subjects.iter().position(|subject| subject.name == name)
     }
 
-    /// This build beside the other one.
-    fn other(&self, f: &mut fmt::Formatter<'_>) -> Option<fmt::Result> {
-        let mut results = vec![];
-        for (what, samples) in ["at saturation", "at the lower rate", "at the higher rate"].into_iter().zip([
-            &self.saturated,
-            &self.paced[0].1,
-            &self.paced[1].1,
-        ]) {
-            let ratio = self.of(samples, Name::Hookstream)?.cpu / self.of(samples, Name::Against)?.cpu;
-            results.push(line(f, &format!("CPU per event, of the other build's: {what}"), format!("{ratio:.2}"), ""));
+    fn each(&self) -> impl Iterator<Item = &Windows> {
+        [&self.saturated, &self.paced[0].1, &self.paced[1].1].into_iter()
+    }
+
+    /// One line: the median of what each round shows, and between what it lies. Within a round the subjects follow each
+    /// other, so that a slow spell of the machine meets all of them. Nothing where a subject was left out.
+    fn line(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        (what, aim): (&str, &str),
+        windows: &Windows,
+        figure: impl Fn(&Round<'_>) -> Option<f64>,
+    ) -> fmt::Result {
+        let rounds = windows.0.first().map_or(0, Vec::len);
+        let round = |number| figure(&Round { report: self, windows, number });
+        let Some(mut figures) = (0..rounds).map(round).collect::<Option<Vec<_>>>() else { return Ok(()) };
+        figures.sort_unstable_by(f64::total_cmp);
+        let [Some(least), Some(most)] = [figures.first(), figures.last()] else { return Ok(()) };
+        let median = figures[figures.len() / 2];
+        writeln!(f, "{what:<62} {median:>5.2} ({least:.2} to {most:.2})  {aim}")
+    }
+
+    fn ratios(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rates = ["at saturation", "  at the lower rate", "  at the higher rate"];
+        for (other, of) in [(Name::Against, "the other build's"), (Name::Floor, "the floor program's")] {
+            for (rate, windows) in rates.iter().zip(self.each()) {
+                let aim = if other == Name::Floor && *rate == rates[0] { "aim <= 1.30" } else { "" };
+                self.line(f, (&format!("CPU per event, of {of}: {rate}"), aim), windows, |round| {
+                    Some(round.of(Name::Hookstream)?.cpu / round.of(other)?.cpu)
+                })?;
+            }
         }
-        Some(results.into_iter().collect())
-    }
-
-    fn ratios(&self, f: &mut fmt::Formatter<'_>) -> Option<fmt::Result> {
-        let of = |name| self.of(&self.saturated, name);
+        for (b, what, aim) in
+            [(Name::B, "Throughput, of 1/(1/A + 1/B)", "aim >= 0.85"), (Name::BFree, "  with B free", "")]
+        {
+            let together = |round: &Round<'_>| Some(1.0 / (1.0 / round.of(Name::A)?.rate + 1.0 / round.of(b)?.rate));
+            for (name, whose) in [(Name::Hookstream, ""), (Name::Floor, ", the floor program's")] {
+                self.line(
+                    f,
+                    (&format!("{what}{whose}"), if whose.is_empty() { aim } else { "" }),
+                    &self.saturated,
+                    |round| Some(round.of(name)?.rate / together(round)?),
+                )?;
+            }
+        }
         let [(_, low), (_, high)] = &self.paced;
-        let (ours, floor, a, b) = (of(Name::Hookstream)?, of(Name::Floor)?, of(Name::A)?, of(Name::B)?);
-        let together = |b: &Sample| 1.0 / (1.0 / a.rate + 1.0 / b.rate);
-        let cpu = |samples| Some(self.of(samples, Name::Hookstream)?.cpu / self.of(samples, Name::Floor)?.cpu);
-        let mut all = || -> Option<fmt::Result> {
-            let ratio = |value: f64| format!("{value:.2}");
-            let results = [
-                line(
-                    f,
-                    "CPU per event, of the floor program's: at saturation",
-                    ratio(ours.cpu / floor.cpu),
-                    "aim <= 1.30",
-                ),
-                line(f, "  at the lower rate", ratio(cpu(low)?), ""),
-                line(f, "  at the higher rate", ratio(cpu(high)?), ""),
-                line(f, "Throughput, of 1/(1/A + 1/B)", ratio(ours.rate / together(b)), "aim >= 0.85"),
-                line(
-                    f,
-                    "  with B free",
-                    of(Name::BFree).map_or_else(String::new, |b| ratio(ours.rate / together(b))),
-                    "",
-                ),
-                line(f, "Throughput, of the floor program's", ratio(ours.rate / floor.rate), ""),
-                line(
-                    f,
-                    "p50 of the answer above B's delivery, at the lower rate, ms",
-                    ratio(self.of(low, Name::Hookstream)?.p50 - self.of(low, Name::B)?.p50),
-                    "aim <= 1.00",
-                ),
-                line(
-                    f,
-                    "  the gateway's own share, by its own clocks (mean), ms",
-                    self.of(low, Name::Hookstream)?.own.map_or_else(String::new, ratio),
-                    "",
-                ),
-                line(
-                    f,
-                    "p99 of the answer, of the floor program's, at the higher rate",
-                    ratio(self.of(high, Name::Hookstream)?.p99 / self.of(high, Name::Floor)?.p99),
-                    "aim <= 1.50",
-                ),
-            ];
-            Some(results.into_iter().collect())
-        };
-        all()
+        self.line(f, ("Throughput, of the floor program's", ""), &self.saturated, |round| {
+            Some(round.of(Name::Hookstream)?.rate / round.of(Name::Floor)?.rate)
+        })?;
+        self.line(f, ("p50 of the answer above B's delivery, at the lower rate, ms", "aim <= 1.00"), low, |round| {
+            Some(round.of(Name::Hookstream)?.p50 - round.of(Name::B)?.p50)
+        })?;
+        self.line(f, ("  the gateway's own share, by its own clocks (mean), ms", ""), low, |round| {
+            round.of(Name::Hookstream)?.own
+        })?;
+        self.line(f, ("p99 of the answer, of the floor program's, at the higher rate", "aim <= 1.50"), high, |round| {
+            Some(round.of(Name::Hookstream)?.p99 / round.of(Name::Floor)?.p99)
+        })
     }
 }
 
@@ -100,7 +119,7 @@ impl fmt::Display for Report<'_> {
         }
         writeln!(f, " | {:>8} {:>6}", "peak MiB", "failed")?;
         for (index, subject) in self.subjects.iter().enumerate() {
-            let windows = [&self.saturated, &self.paced[0].1, &self.paced[1].1].map(|samples| samples[index]);
+            let windows = [&self.saturated, &self.paced[0].1, &self.paced[1].1].map(|windows| windows.median(index));
             write!(f, "{:<30}", subject.name)?;
             for sample in windows {
                 let [cpu, p50, p99] = [(sample.cpu, 1), (sample.p50, 2), (sample.p99, 2)].map(figure);
@@ -110,13 +129,8 @@ impl fmt::Display for Report<'_> {
             writeln!(f, " | {:>8.0} {failed:>6}", process::peak_memory(subject.pid) as f64 / MIB)?;
         }
         writeln!(f)?;
-        self.other(f).unwrap_or(Ok(()))?;
-        self.ratios(f).unwrap_or(Ok(()))
+        self.ratios(f)
     }
-}
-
-fn line(f: &mut fmt::Formatter<'_>, what: &str, value: String, aim: &str) -> fmt::Result {
-    writeln!(f, "{what:<64} {value:>6}   {aim}")
 }
 
 fn figure((value, decimals): (f64, usize)) -> String {
