@@ -13,7 +13,7 @@ use crate::config::{Config, ConfigError, Fingerprint, Secret, SecretRef, SourceC
 use crate::dev;
 use crate::gateway::{self, Gateway};
 use crate::http::admin;
-use crate::http::{Identity, Limits, Phase, Tls};
+use crate::http::{Identity, Lanes, Limits, Phase, Tls};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 use crate::telemetry::logging::Logging;
@@ -86,7 +86,7 @@ pub(super) async fn run(
         }))
     };
     let phase = watch::Sender::new(Phase::Serving);
-    let listeners = gateway::Listeners { public, tls, phase };
+    let listeners = gateway::Listeners { public, tls, phase, lanes: Lanes::start()? };
     let rest = gateway::serve(gateway, &config, listeners, &metrics, shutdown).await;
     reloads.abort();
     operators.stop().await;
@@ -196,7 +196,8 @@ impl Operators {
         metrics.before_scrape(move || ready.set(i64::from(watched.ready().is_ok())));
         let router = admin::router(Arc::clone(metrics), operations, config.admin.hosts.clone(), door.clone());
         let phase = watch::Sender::new(Phase::Serving);
-        let task = tokio::spawn(crate::http::serve(listener, router, limits, None, None, phase.subscribe()));
+        let task =
+            tokio::spawn(crate::http::serve(listener, router, limits, None, None, Arc::default(), phase.subscribe()));
         Ok(Self { address, door, phase, task })
     }
 

@@ -24,8 +24,8 @@ use crate::command::{Failure, Operators};
 use crate::config::Config;
 use crate::enrich::{self, Progress};
 use crate::gateway::{self, Gateway, Outcome};
-use crate::http::Phase;
 use crate::http::admin::Operations;
+use crate::http::{Lanes, Phase};
 use crate::kafka::admin::Admin;
 use crate::kafka::{StandIn, topics};
 use crate::provider::Catalogue;
@@ -129,12 +129,11 @@ pub async fn run(cli: &Cli, arguments: &Dev, shutdown: Shutdown) -> Result<ExitC
     let mut show = Show::new(arguments, &config, &gateway, &enricher, stand_in.is_none());
     show.banner()?;
     let phase = watch::Sender::new(Phase::Serving);
+    let listeners = gateway::Listeners { public, tls: None, phase, lanes: Lanes::start()? };
     let serving = {
         let (gateway, config, metrics, shutdown) =
             (Arc::clone(&gateway), Arc::clone(&config), Arc::clone(&metrics), shutdown.clone());
-        tokio::spawn(async move {
-            gateway::serve(gateway, &config, gateway::Listeners { public, tls: None, phase }, &metrics, shutdown).await
-        })
+        tokio::spawn(async move { gateway::serve(gateway, &config, listeners, &metrics, shutdown).await })
     };
     let ready = await_ready(&everything, &shutdown).await;
     show.ready(start.elapsed(), ready)?;

@@ -17,8 +17,11 @@ use super::duplicates::{Entry, Key};
 use super::source::{Item, Source};
 use super::under_way::UnderWay;
 use super::{Gateway, admission, body, inflate};
-use crate::http::{Handler, Peer};
+use crate::http::{Handler, Peer, work};
 use crate::provider::{self, Challenge, Reading, Reject};
+
+/// How many times its length an encoded body mostly becomes, at most.
+const INFLATED: usize = 16;
 
 /// Every request on the public port.
 impl Handler for Arc<Gateway> {
@@ -59,13 +62,16 @@ async fn ingest(
     let (body, mut share) =
         body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
     let mut inflate = |body: &Bytes| match encoding {
-        Some(encoding) => inflate::inflate(encoding, body, source.max_body, &mut share).map(Bytes::from),
+        Some(encoding) => {
+            let inflate = || inflate::inflate(encoding, body, source.max_body, &mut share);
+            work(body.len().saturating_mul(INFLATED), inflate).map(Bytes::from)
+        }
         None => Ok(body.clone()),
     };
     // What is signed comes first: mostly the bytes as they came, and then nothing of a forger is decompressed.
     let body = if rules.signs_decoded() { inflate(&body)? } else { body };
     let request = provider::Request { body: &body, ..empty };
-    if let Some(Challenge { reply, store }) = rules.handshake(&request) {
+    if let Some(Challenge { reply, store }) = work(body.len(), || rules.handshake(&request)) {
         let taken = match store {
             Some(secret) => source.rules.store(&source.name, secret).await?,
             None => true,
@@ -76,7 +82,7 @@ async fn ingest(
     }
     let key = source.key(&rules, &request, call.key_deadline(&source)).await?;
     let turn = gateway.turn(&rules, &request, call.answer_deadline(&source)).await?;
-    let mut verified = rules.verify_with(&request, key.as_deref());
+    let mut verified = work(body.len(), || rules.verify_with(&request, key.as_deref()));
     if verified.is_err() && source.rules.refreshed(&source.name).await {
         rules = source.rules.now();
         verified = rules.verify_with(&request, key.as_deref());
@@ -92,7 +98,7 @@ async fn ingest(
     source.verified(&verified, call.now, call.arrived)?;
     let decoded = if rules.signs_decoded() { body.clone() } else { inflate(&body)? };
     let read = provider::Request { body: &decoded, ..request };
-    let items: Vec<Item> = match rules.read(&verified, &read) {
+    let items: Vec<Item> = match work(decoded.len(), || rules.read(&verified, &read)) {
         Ok(Reading::Handshake(reply)) => {
             gateway.network.follow_up(&source, &reply);
             return Ok(Answer::Handshake(reply));
@@ -104,7 +110,8 @@ async fn ingest(
             let differs = encoding.is_some() && !rules.signs_decoded();
             // An item of a batch cannot be verified again, and carries no body.
             let received = (differs && events.len() == 1).then_some(&*body);
-            events.iter().map(|facts| source.item(&rules, facts, &verified, &read, received, call)).collect()
+            let item = |facts| source.item(&rules, facts, &verified, &read, received, call);
+            work(decoded.len(), || events.iter().map(item).collect())
         }
         Err(unreadable) => {
             let letter = source.dead_letter(&rules, &unreadable, &verified, &request, call.id);

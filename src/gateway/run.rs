@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::Gateway;
 use crate::config::Config;
-use crate::http::{Connections, Handshakes, Limits, Phase, Tls};
+use crate::http::{Connections, Handshakes, Lanes, Limits, Phase, Tls};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 
@@ -54,6 +54,8 @@ pub struct Listeners {
     pub tls: Option<Arc<Tls>>,
     /// Steers the drain.
     pub phase: watch::Sender<Phase>,
+    /// Where connections are served.
+    pub lanes: Lanes,
 }
 
 /// What an instance leaves behind.
@@ -81,15 +83,18 @@ pub async fn serve(
     };
     let connections =
         Connections { open: metrics.gateway.connections.clone(), errors: metrics.gateway.connection_errors.clone() };
-    let Listeners { public, tls, phase } = listeners;
+    let Listeners { public, tls, phase, lanes } = listeners;
+    // Held to the end: what a sender that hung up has left there goes on until the gateway is closed.
+    let lanes = Arc::new(lanes);
     let handshakes = tls.zip(config.gateway.tls.as_ref()).map(|(tls, bounds)| Handshakes {
         tls,
         timeout: bounds.handshake_timeout,
         places: Arc::new(Semaphore::new(bounds.max_handshakes)),
     });
     let handler = Arc::clone(&gateway);
-    let server =
-        tokio::spawn(crate::http::serve(public, handler, limits, handshakes, Some(connections), phase.subscribe()));
+    let (served_on, connections) = (Arc::clone(&lanes), Some(connections));
+    let server = crate::http::serve(public, handler, limits, handshakes, connections, served_on, phase.subscribe());
+    let server = tokio::spawn(server);
     shutdown.requested().await;
     gateway.drain();
     phase.send_replace(Phase::Draining);
@@ -100,5 +105,7 @@ pub async fn serve(
     if server.await.is_err() {
         tracing::error!("the listener ended with a panic");
     }
-    tokio::task::spawn_blocking(move || gateway.close(FLUSH)).await.unwrap_or_default()
+    let rest = tokio::task::spawn_blocking(move || gateway.close(FLUSH)).await.unwrap_or_default();
+    drop(lanes);
+    rest
 }

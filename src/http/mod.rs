@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod client;
+mod lanes;
 mod pace;
 mod public;
 mod request_id;
@@ -9,6 +10,7 @@ mod server;
 mod tls;
 mod validity;
 
+pub use lanes::{Lanes, work};
 pub use public::is_public;
 pub use request_id::{HEADER as REQUEST_ID, RequestId};
 pub use server::{Connections, Handler, Handshakes, Limits, Peer, Phase, serve};

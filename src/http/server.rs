@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit as Place, Semaphore, watch};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
+use super::lanes::Lanes;
 use super::pace::{Pace, Paced};
 use super::tls::Tls;
 
@@ -104,6 +105,7 @@ pub async fn serve(
     limits: Limits,
     handshakes: Option<Handshakes>,
     connections: Option<Connections>,
+    lanes: Arc<Lanes>,
     phase: watch::Receiver<Phase>,
 ) {
     let places = Arc::new(Semaphore::new(limits.max_connections));
@@ -117,7 +119,9 @@ pub async fn serve(
             phase: phase.clone(),
             watcher: graceful.watcher(),
         };
-        tokio::spawn(connection.run(stream, address, handshakes.clone(), place));
+        let handshakes = handshakes.clone();
+        let served = lanes.serve(stream, |stream| connection.run(stream, address, handshakes, place));
+        served.unwrap_or_else(|error| tracing::warn!(%error, "cannot serve a connection"));
     };
     loop {
         tokio::select! {

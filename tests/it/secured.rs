@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use hookstream::config::Config;
 use hookstream::enrich::{self, Progress};
 use hookstream::gateway::{self, Gateway, Listeners};
-use hookstream::http::Phase;
+use hookstream::http::{Lanes, Phase};
 use hookstream::kafka::acl;
 use hookstream::kafka::admin::Admin;
 use hookstream::kafka::print::{Language, print};
@@ -143,7 +143,8 @@ fn all_work_under_exactly_the_printed_rights() {
         let gateway = Gateway::start(&serve, &metrics).unwrap();
         let public = runtime.block_on(gateway::bind(serve.gateway.listen)).unwrap();
         let address = public.local_addr().unwrap();
-        let listeners = Listeners { public, tls: None, phase: watch::Sender::new(Phase::Serving) };
+        let listeners =
+            Listeners { public, tls: None, phase: watch::Sender::new(Phase::Serving), lanes: Lanes::start().unwrap() };
         let stop = shutdown.clone();
         let serving = runtime.spawn(async move { gateway::serve(gateway, &serve, listeners, &metrics, stop).await });
         let stop = shutdown.clone();

@@ -42,7 +42,15 @@ impl InProcess {
         let limits =
             Limits { max_connections: 200, header_timeout: PATIENCE, idle_timeout: PATIENCE, finish: Duration::ZERO };
         let handler = Arc::clone(&gateway);
-        runtime.spawn(hookstream::http::serve(listener, handler, limits, None, None, phase.subscribe()));
+        runtime.spawn(hookstream::http::serve(
+            listener,
+            handler,
+            limits,
+            None,
+            None,
+            Arc::default(),
+            phase.subscribe(),
+        ));
         InProcess { public, gateway, metrics, now, _runtime: runtime, _phase: phase }
     }
 }
