@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rig::{Dice, Rig, Scale, Trial, say};
+use crate::rig::{DEADLINE, Dice, Rig, Scale, Trial, say};
 use crate::support::kafka::await_that;
 
 /// How a broker goes and comes back.
@@ -111,13 +111,14 @@ fn r5_the_whole_cluster_is_away() {
         trial.metrics().sum("hookstream_kafka_breakers_open", &[]) == 12.0
     });
     assert!(trial.serve().is_ready(), "Kafka is shared: readiness is not bound to it");
-    let [before, quick_before] = answered(&trial);
+    let lasted = Instant::now();
+    let before = answered(&trial);
     std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(5)));
-    let [every, quick] = answered(&trial);
-    // One request a partition is the probe, and waits for Kafka as long as it may.
-    let share = (quick - quick_before) / (every - before);
-    say(&format!("while Kafka was known to be away, {:.1} % of the answers took under 5 ms", share * 100.0));
-    assert!(share > 0.85, "what cannot work is said at once");
+    let answers = answered(&trial).since(before);
+    answers.assert_at_once(answers.refused);
+    // One at a time, the probe, is let through for each of twelve partitions, and librdkafka keeps it for seconds.
+    let waits = lasted.elapsed().as_secs_f64() / DEADLINE.as_secs_f64();
+    assert!(answers.handed <= 12.0 * (waits + 1.0).ceil(), "of {answers:?} too many went to Kafka");
     all.for_each(|broker| rig.restart(broker));
     rig.await_whole();
     trial.assert_recovers(&load, Instant::now());
@@ -138,12 +139,10 @@ fn r5_the_whole_cluster_is_away_and_there_is_a_spool() {
     await_that("all partitions are known to be away", || {
         trial.metrics().sum("hookstream_kafka_breakers_open", &[]) == 12.0
     });
-    let [before, quick_before] = answered(&trial);
+    let before = answered(&trial);
     std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(5)));
-    let [every, quick] = answered(&trial);
-    let share = (quick - quick_before) / (every - before);
-    say(&format!("while Kafka was known to be away, {:.1} % of the answers took under 5 ms", share * 100.0));
-    assert!(share > 0.85, "what is spooled is answered at once");
+    let answers = answered(&trial).since(before);
+    answers.assert_at_once(answers.every);
     assert!(trial.serve().is_ready(), "there is room");
     all.for_each(|broker| rig.restart(broker));
     rig.await_whole();
@@ -152,9 +151,47 @@ fn r5_the_whole_cluster_is_away_and_there_is_a_spool() {
     trial.assert_kept(load);
 }
 
-/// How many requests were answered so far, and how many of them within five milliseconds.
-fn answered(trial: &Trial<'_>) -> [f64; 2] {
+/// What was answered so far.
+#[derive(Clone, Copy, Debug)]
+struct Answers {
+    every: f64,
+    /// Within five milliseconds, by the gateway's clock.
+    quick: f64,
+    /// Because Kafka was known to be away. Copies of records that were under way when it went wait with them.
+    refused: f64,
+    /// Records that were given to librdkafka.
+    handed: f64,
+}
+
+impl Answers {
+    fn since(self, before: Answers) -> Answers {
+        Answers {
+            every: self.every - before.every,
+            quick: self.quick - before.quick,
+            refused: self.refused - before.refused,
+            handed: self.handed - before.handed,
+        }
+    }
+
+    /// The median of these is under five milliseconds. Beyond it, how busy the machine is would be what is tested.
+    fn assert_at_once(self, these: f64) {
+        let share = self.quick / these;
+        say(&format!(
+            "while Kafka was known to be away, {:.1} % of what it had no part in took under 5 ms",
+            share * 100.0
+        ));
+        assert!(share > 0.5, "what cannot go to Kafka is answered at once: {self:?}");
+    }
+}
+
+fn answered(trial: &Trial<'_>) -> Answers {
     let family = "hookstream_gateway_request_duration_seconds";
     let metrics = trial.metrics();
-    [metrics.sum(&format!("{family}_count"), &[]), metrics.sum(&format!("{family}_bucket"), &[("le", "0.005")])]
+    Answers {
+        every: metrics.sum(&format!("{family}_count"), &[]),
+        quick: metrics.sum(&format!("{family}_bucket"), &[("le", "0.005")]),
+        refused: metrics.sum("hookstream_gateway_unavailable_total", &[("reason", "breaker_open")]),
+        handed: metrics.sum("hookstream_kafka_deliveries_total", &[])
+            + metrics.sum("hookstream_kafka_records_in_flight", &[]),
+    }
 }

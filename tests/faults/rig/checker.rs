@@ -68,7 +68,7 @@ pub(crate) fn judge(ledger: &BTreeMap<String, Event>, stored: &[Stored], unknown
     }
     // What was sent: by id, and, where events have none, by content.
     let hashes: BTreeSet<(&str, &str)> = ledger.values().map(|event| (&*event.source, &*event.sha256)).collect();
-    let mut inexplicable = 0;
+    let mut inexplicable = Vec::new();
     for (name, event) in ledger {
         verdict.acknowledged += usize::from(event.is_acknowledged());
         let ids: BTreeSet<&str> = match event.source.as_str() {
@@ -94,11 +94,11 @@ pub(crate) fn judge(ledger: &BTreeMap<String, Event>, stored: &[Stored], unknown
         let more = copies.len() - 1;
         verdict.copies += more;
         if more > 0 && !sent.is_some_and(Event::had_trouble) {
-            inexplicable += more;
+            inexplicable.extend(std::iter::repeat_n(format!("{source} {id}"), more));
         }
     }
-    if inexplicable > unknown {
-        verdict.faults.push(format!("TWICE: {inexplicable} copies without a reason, {unknown} unknown outcomes"));
+    if inexplicable.len() > unknown {
+        verdict.faults.push(format!("TWICE: {unknown} unknown outcomes, copies without a reason: {inexplicable:?}"));
     }
     verdict
 }

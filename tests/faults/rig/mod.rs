@@ -19,7 +19,7 @@ pub(crate) use load::Load;
 pub(crate) use mount::Mount;
 pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use scale::Scale;
-pub(crate) use trial::{PARTITIONS, Trial, say};
+pub(crate) use trial::{DEADLINE, PARTITIONS, Trial, say};
 
 use crate::support::kafka::{Cluster, await_that, proxied};
 

@@ -246,6 +246,7 @@ impl<'a> Trial<'a> {
         self.serve().assert_conservation();
         self.await_settled();
         self.leave();
+        let log = self.serve().process.log();
         self.rig.paths(super::Fault::None);
         self.rig.await_whole();
         let topics = [(self.orders(), "orders"), (self.topic_of("readings"), "readings")];
@@ -256,7 +257,7 @@ impl<'a> Trial<'a> {
         let answers = events.values().flat_map(|event| &event.told);
         let slow: Vec<_> = answers.filter(|told| Duration::from_millis(told.millis) > DEADLINE + GRACE).collect();
         say(&format!("{verdict}; slowest answer {slowest:?}, {} late", slow.len()));
-        assert!(verdict.faults.is_empty(), "{:#?}", &verdict.faults[..verdict.faults.len().min(20)]);
+        assert!(verdict.faults.is_empty(), "{:#?}\n{log}", &verdict.faults[..verdict.faults.len().min(20)]);
         assert!(verdict.acknowledged > 0, "nothing was acknowledged: the run proves nothing");
         assert!(self.crowded || slow.is_empty(), "answers after the deadline: {slow:#?}");
     }

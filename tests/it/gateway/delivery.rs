@@ -44,7 +44,7 @@ fn without_kafka_at_the_start_it_waits_and_says_so() {
     let answer = serve.deliver("orders", br#"{"id":"early","type":"t"}"#);
     assert_eq!((answer.status, answer.json()["error"].as_str()), (503, Some("service_unavailable")));
     assert!(answer.header("retry-after").is_some() && answer.header("x-request-id").is_some());
-    assert!(answer.after < Duration::from_millis(200), "what cannot work is said at once: {:?}", answer.after);
+    assert!(answer.after < Duration::from_secs(1), "what cannot work is said at once: {:?}", answer.after);
     assert_eq!(unavailable(&serve, "topic_unknown"), 1.0);
     let said = || serve.process.said("kafka is not usable yet; trying again until it is");
     await_that("it says so", || !said().is_empty());
@@ -88,7 +88,7 @@ fn kafka_killed_under_traffic() {
         assert!(entry.after < DEADLINE, "an answer after {:?}", entry.after);
         if (open..returning).contains(&entry.sent) {
             assert_eq!(entry.status, 503);
-            assert!(entry.after < Duration::from_millis(200), "a refusal after {:?}", entry.after);
+            assert!(entry.after < Duration::from_secs(1), "a refusal after {:?}", entry.after);
         }
     }
     serve.assert_conservation();
