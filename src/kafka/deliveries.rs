@@ -2,8 +2,9 @@
 //!
 //! A report is settled here whether or not anybody still waits: a client that hangs up changes nothing.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
 use rdkafka::ClientContext;
@@ -19,6 +20,10 @@ use super::error::{self, DeliveryFailure};
 use super::ffi::{self, Persistence};
 use super::partitions::lock;
 use crate::telemetry::KafkaMetrics;
+
+/// What librdkafka sends again it sends after a pause (`retry.backoff.ms`, 100 ms give or take a fifth). A record that was
+/// acknowledged earlier was sent once.
+const SENT_ONCE: Duration = Duration::from_millis(80);
 
 /// The metric label of an acknowledged record.
 const PERSISTED: &str = "persisted";
@@ -41,6 +46,9 @@ pub trait Settle: Send + 'static {
 /// The records under way of one producer, over all its handles.
 pub(super) struct Deliveries<S> {
     slab: Mutex<Slab<Underway<S>>>,
+    /// Records that were given up so far. For each librdkafka begins a new epoch, over all partitions, and what it then sends
+    /// again without knowing whether it arrived, no broker knows for a copy.
+    given_up: AtomicU64,
     metrics: KafkaMetrics,
     persisted: IntCounter,
 }
@@ -48,6 +56,7 @@ pub(super) struct Deliveries<S> {
 struct Underway<S> {
     settle: S,
     since: Instant,
+    given_up: u64,
     breaker: Arc<Mutex<Breaker>>,
 }
 
@@ -57,12 +66,19 @@ impl<S: Settle> Deliveries<S> {
         for outcome in DeliveryFailure::NAMES {
             metrics.deliveries.with_label_values(&[outcome]);
         }
-        Self { slab: Mutex::new(Slab::new()), persisted: metrics.deliveries.with_label_values(&[PERSISTED]), metrics }
+        let slab = Mutex::new(Slab::new());
+        Self {
+            slab,
+            given_up: AtomicU64::new(0),
+            persisted: metrics.deliveries.with_label_values(&[PERSISTED]),
+            metrics,
+        }
     }
 
     /// Remember a record; the ticket rides in librdkafka's opaque pointer.
     pub(super) fn enter(&self, settle: S, since: Instant, breaker: Arc<Mutex<Breaker>>) -> usize {
-        self.slab().insert(Underway { settle, since, breaker })
+        let given_up = self.given_up.load(Ordering::Relaxed);
+        self.slab().insert(Underway { settle, since, given_up, breaker })
     }
 
     /// Forget a record that librdkafka did not take.
@@ -87,11 +103,20 @@ impl<S: Settle> Deliveries<S> {
         match outcome {
             Ok(_) => lock(&underway.breaker).answered(),
             Err(failure) if failure.refusal.is_some() => lock(&underway.breaker).answered(),
-            Err(_) => lock(&underway.breaker).failed(),
+            Err(_) => {
+                self.given_up.fetch_add(1, Ordering::Relaxed);
+                lock(&underway.breaker).failed();
+            }
         }
-        self.metrics.produce_duration.observe(underway.since.elapsed().as_secs_f64());
+        let took = underway.since.elapsed();
+        self.metrics.produce_duration.observe(took.as_secs_f64());
         match outcome {
-            Ok(_) => self.persisted.inc(),
+            Ok(_) => {
+                self.persisted.inc();
+                if took >= SENT_ONCE && underway.given_up != self.given_up.load(Ordering::Relaxed) {
+                    self.metrics.perhaps_twice.inc();
+                }
+            }
             Err(failure) => self.metrics.deliveries.with_label_values(&[failure.as_str()]).inc(),
         }
         underway.settle.settle(outcome);

@@ -116,6 +116,8 @@ pub struct KafkaMetrics {
     pub in_flight: IntGauge,
     /// Partitions taken for away.
     pub breakers_open: IntGauge,
+    /// Records acknowledged that may stand twice.
+    pub perhaps_twice: IntCounter,
     /// Producer handles replaced.
     pub producer_swaps: IntCounter,
 }
@@ -287,6 +289,10 @@ impl KafkaMetrics {
             )?,
             breakers_open: families
                 .int_gauge("hookstream_kafka_breakers_open", "Partitions that are taken for away.")?,
+            perhaps_twice: families.counter(
+                "hookstream_kafka_perhaps_twice_total",
+                "Records that the client may have sent again under a new epoch, because others were given up meanwhile: each may stand in the raw topic twice.",
+            )?,
             producer_swaps: families.counter(
                 "hookstream_kafka_producer_swaps_total",
                 "Producers replaced, after a fatal error or for new credentials.",

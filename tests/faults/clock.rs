@@ -83,7 +83,7 @@ fn refused(trial: &Trial<'_>, reason: &str) -> f64 {
 /// the end of it brings everything back.
 #[test]
 fn r10_the_clock_jumps_under_load() {
-    let Some(rig) = Rig::begin() else { return };
+    let Some(rig) = Rig::shared() else { return };
     let clock = FakeClock::new();
     let mut trial = trial(&rig, "r10", &clock);
     trial.ready();
@@ -163,7 +163,7 @@ fn r10_the_clock_jumps_under_load() {
 /// The clock is wrong from the first moment on; a restart with the right one brings everything back.
 #[test]
 fn r10_the_clock_is_wrong_at_the_start() {
-    let Some(rig) = Rig::begin() else { return };
+    let Some(rig) = Rig::shared() else { return };
     let clock = FakeClock::new();
     let mut trial = trial(&rig, "r10-start", &clock);
     for (start, (ahead, reason)) in

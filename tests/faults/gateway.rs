@@ -14,7 +14,7 @@ const END: Duration = Duration::from_secs(20);
 
 #[test]
 fn r1_killed_again_and_again() {
-    let Some(rig) = Rig::begin() else { return };
+    let Some(rig) = Rig::shared() else { return };
     killed_again_and_again(Trial::new(&rig, "r1"));
 }
 
@@ -62,7 +62,7 @@ fn killed_again_and_again_until(mut trial: Trial<'_>, at_the_end: impl FnOnce())
 
 #[test]
 fn r11_restarted_in_order_again_and_again() {
-    let Some(rig) = Rig::begin() else { return };
+    let Some(rig) = Rig::shared() else { return };
     let mut trial = Trial::new(&rig, "r11-rolling").with("gateway.drain_delay", "200ms");
     trial.ready();
     let load = trial.load(200);
@@ -103,7 +103,7 @@ fn r11_stopped_while_kafka_is_away() {
 /// With few descriptors it refuses connections and goes on; with more of them free again everything is as before.
 #[test]
 fn r15_out_of_descriptors() {
-    let Some(rig) = Rig::begin() else { return };
+    let Some(rig) = Rig::shared() else { return };
     let mut trial = Trial::new(&rig, "r15-files").limited("ulimit -n 100").crowded();
     trial.ready();
     let load = trial.load(50);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use hookstream::kafka::client::MESSAGE_TIMEOUT_MS;
+
 use crate::rig::{Fault, Load, Rig, Trial};
 use crate::support::kafka::await_that;
 
@@ -51,6 +53,37 @@ fn r6_slower_than_the_deadline() {
         rig.paths(Fault::None);
         trial.assert_recovers(&load, Instant::now());
     }
+    trial.assert_kept(load);
+}
+
+/// Records that wait for one broker are given up while the answers of the others come and go: librdkafka then begins a new
+/// epoch and sends again, with other sequence numbers, what it had no answer for. Whatever stands twice for it was counted.
+#[test]
+fn r6_records_are_given_up_while_answers_are_lost() {
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r6-epoch").spooling();
+    trial.ready();
+    let load = trial.load(150);
+    goes_on(&load);
+    let away = rig.kafka.leader(&trial.orders(), 0).expect("a leader");
+    rig.path(away, Fault::Blackhole);
+    let all = || trial.metrics().sum("hookstream_kafka_deliveries_total", &[]);
+    let given_up = || all() - trial.metrics().sum("hookstream_kafka_deliveries_total", &[("outcome", "persisted")]);
+    let before_it = Duration::from_millis(MESSAGE_TIMEOUT_MS) - Duration::from_secs(1);
+    std::thread::park_timeout(before_it);
+    assert_eq!(given_up(), 0.0);
+    let others = (0..rig.brokers()).filter(|broker| *broker != away);
+    let until = Instant::now() + trial.scale().lasting(Duration::from_secs(4));
+    while Instant::now() < until {
+        for fault in [Fault::AnswersLost, Fault::Reset, Fault::None] {
+            others.clone().for_each(|broker| rig.path(broker, fault));
+            std::thread::park_timeout(Duration::from_millis(150));
+        }
+    }
+    rig.paths(Fault::None);
+    trial.assert_recovers(&load, Instant::now());
+    assert!(given_up() > 0.0, "nothing was given up: the run proves nothing");
+    assert_eq!(load.refused(), 0, "nobody was turned away");
     trial.assert_kept(load);
 }
 

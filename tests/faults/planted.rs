@@ -45,7 +45,7 @@ fn the_judge_sees_each_kind_of_fault() {
 
 #[test]
 fn a_record_that_vanishes_from_kafka_is_found() {
-    let Some(rig) = Rig::begin() else { return };
+    let Some(rig) = Rig::shared() else { return };
     let mut trial = Trial::new(&rig, "planted");
     trial.ready();
     let load = trial.load(100);

@@ -10,7 +10,7 @@ mod proxy;
 mod scale;
 mod trial;
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub(crate) use checker::{Stored, judge, stored};
 pub(crate) use dice::Dice;
@@ -23,22 +23,44 @@ pub(crate) use trial::{DEADLINE, PARTITIONS, Trial, say};
 
 use crate::support::kafka::{Cluster, await_that, proxied};
 
-static TURN: Mutex<()> = Mutex::new(());
+static TURN: RwLock<()> = RwLock::new(());
 static PROXIES: OnceLock<Vec<Proxy>> = OnceLock::new();
 
-/// The cluster, for one row at a time. However a row ends, the cluster is whole for the next.
+/// The cluster: for one row that breaks it, or for any number of rows that break the gateway alone. However a row ends,
+/// the cluster is whole for the next.
 pub(crate) struct Rig {
     pub(crate) kafka: &'static Cluster,
-    _turn: MutexGuard<'static, ()>,
+    turn: Turn,
+}
+
+enum Turn {
+    Alone(#[allow(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+    Shared(#[allow(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
 }
 
 impl Rig {
     /// Wait for the turn. `None`: no Kafka on this machine, the test should return.
     pub(crate) fn begin() -> Option<Rig> {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::at(Turn::Alone(TURN.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// The same for a row that leaves the brokers and the ways to them alone.
+    pub(crate) fn shared() -> Option<Rig> {
+        Self::at(Turn::Shared(TURN.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn at(turn: Turn) -> Option<Rig> {
         let kafka = proxied()?;
         PROXIES.get_or_init(|| kafka.proxied().into_iter().map(|(port, behind)| Proxy::start(port, behind)).collect());
-        Some(Rig { kafka, _turn: turn })
+        Some(Rig { kafka, turn })
+    }
+
+    fn is_alone(&self) -> bool {
+        matches!(self.turn, Turn::Alone(_))
+    }
+
+    fn must_be_alone(&self) {
+        assert!(self.is_alone(), "this row shares the cluster with others");
     }
 
     pub(crate) fn brokers(&self) -> usize {
@@ -47,6 +69,7 @@ impl Rig {
 
     /// What the way to this broker does from now on.
     pub(crate) fn path(&self, broker: usize, fault: Fault) {
+        self.must_be_alone();
         PROXIES.get().expect("the rig has begun")[broker].set(fault);
     }
 
@@ -55,7 +78,15 @@ impl Rig {
         (0..self.brokers()).for_each(|broker| self.path(broker, fault));
     }
 
+    /// Whatever was in the way is gone.
+    pub(crate) fn open_paths(&self) {
+        if self.is_alone() {
+            self.paths(Fault::None);
+        }
+    }
+
     pub(crate) fn kill(&self, broker: usize) {
+        self.must_be_alone();
         self.kafka.nodes()[broker].kill();
     }
 
@@ -75,6 +106,7 @@ impl Rig {
     }
 
     pub(crate) fn freeze(&self, broker: usize) {
+        self.must_be_alone();
         self.kafka.nodes()[broker].freeze();
     }
 
@@ -101,7 +133,10 @@ impl Rig {
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        self.paths(Fault::None);
+        if !self.is_alone() {
+            return;
+        }
+        self.open_paths();
         for (index, node) in self.kafka.nodes().iter().enumerate() {
             if node.has_exited() {
                 self.restart(index);
