@@ -13,9 +13,9 @@ use tokio::sync::Semaphore;
 use super::client;
 use super::process;
 use super::sample::{Plan, Sample};
-use super::subject::{PARTITIONS, PATH, setup};
+use super::subject::{self, Name, PARTITIONS};
 use super::support::kafka::Cluster;
-use super::support::serve::{Serve, Setup, signed};
+use super::support::serve::{Setup, signed};
 
 const MIB: f64 = (1 << 20) as f64;
 
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 256;
 /// How many times the usual connections are an overload.
 const TIMES: usize = 10;
 
-pub(crate) fn run(kafka: &Cluster, count: usize, plan: Plan, rounds: usize, numbers: &Arc<AtomicU64>) {
+pub(crate) fn run(kafka: &'static Cluster, count: usize, plan: Plan, rounds: usize, numbers: &Arc<AtomicU64>) {
     idle(kafka, count, numbers);
     overload(kafka, plan, rounds, numbers);
 }
@@ -80,29 +80,36 @@ async fn once(to: SocketAddr, number: usize, slots: Arc<Semaphore>) -> TcpStream
     stream
 }
 
-fn overload(kafka: &Cluster, plan: Plan, rounds: usize, numbers: &Arc<AtomicU64>) {
-    let serve: Serve = setup(kafka).ready();
-    let (mut usual, mut crowd) = (Vec::new(), Vec::new());
+fn overload(kafka: &'static Cluster, plan: Plan, rounds: usize, numbers: &Arc<AtomicU64>) {
+    let subjects = subject::start(kafka, &[Name::Floor], None, numbers);
     let overload = Plan { connections: plan.connections * TIMES, ..plan };
+    let mut samples = vec![[const { Vec::new() }; 2]; subjects.len()];
     for _ in 0..rounds {
-        for (samples, plan) in [(&mut usual, plan), (&mut crowd, overload)] {
-            samples.push(client::run(serve.public, &[PATH.to_owned()], serve.process.pid(), plan, numbers));
+        for (subject, samples) in subjects.iter().zip(&mut samples) {
+            for (samples, plan) in samples.iter_mut().zip([plan, overload]) {
+                samples.push(subject.run(plan, numbers));
+            }
         }
     }
-    let mut ratios: Vec<f64> = crowd.iter().zip(&usual).map(|(crowd, usual)| crowd.rate / usual.rate).collect();
-    ratios.sort_unstable_by(f64::total_cmp);
-    for (plan, samples) in [(plan, &usual), (overload, &crowd)] {
-        let Sample { rate, cpu, p50, p99, failed, .. } = Sample::median(samples);
+    for (subject, samples) in subjects.iter().zip(&samples) {
+        println!("{}", subject.name);
+        for (plan, samples) in [plan, overload].iter().zip(samples) {
+            let Sample { rate, cpu, p50, p99, failed, .. } = Sample::median(samples);
+            println!(
+                "{:>6} connections at saturation: {rate:.0} events/s, {cpu:.1} us, p50 {p50:.1} ms, p99 {p99:.1} ms, {failed} refused",
+                plan.connections
+            );
+        }
+        let [usual, crowd] = samples;
+        let mut ratios: Vec<f64> = crowd.iter().zip(usual).map(|(crowd, usual)| crowd.rate / usual.rate).collect();
+        ratios.sort_unstable_by(f64::total_cmp);
         println!(
-            "{:>6} connections at saturation: {rate:.0} events/s, {cpu:.1} us, p50 {p50:.1} ms, p99 {p99:.1} ms, {failed} refused",
-            plan.connections
+            "  Throughput under {TIMES} times the connections: {:.2} ({:.2} to {:.2})   {}; {:.0} MiB at most",
+            ratios[ratios.len() / 2],
+            ratios[0],
+            ratios[ratios.len() - 1],
+            if subject.name == Name::Hookstream { "aim >= 0.90" } else { "nothing is asked" },
+            process::peak_memory(subject.pid) as f64 / MIB
         );
     }
-    println!(
-        "Throughput under {TIMES} times the connections: {:.2} ({:.2} to {:.2})   aim >= 0.90; {:.0} MiB at most",
-        ratios[ratios.len() / 2],
-        ratios[0],
-        ratios[ratios.len() - 1],
-        process::peak_memory(serve.process.pid()) as f64 / MIB
-    );
 }

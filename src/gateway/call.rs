@@ -132,8 +132,8 @@ impl Call {
         latest.min(Instant::now() + KAFKA_ALONE)
     }
 
-    /// Count the request, tell whoever watches, and compose its answer.
-    pub(super) fn end(mut self, result: &Result<Answer, Refused>, parts: &Parts) -> Response {
+    /// Count the request, tell whoever watches, and compose its answer. `parts`: of a refused request.
+    pub(super) fn end(mut self, result: &Result<Answer, Refused>, parts: Option<&Parts>) -> Response {
         let outcome = match result {
             Ok(answer) => answer.outcome(),
             Err(Refused::Reject(reject)) => {
@@ -158,7 +158,7 @@ impl Call {
         self.source.as_ref().map_or(&self.gateway.unknown, |source| &source.counters)
     }
 
-    fn refused(&self, reject: Reject, parts: &Parts) {
+    fn refused(&self, reject: Reject, parts: Option<&Parts>) {
         let (source, reason) = (self.source.as_ref().map(|source| &source.name), reject.as_str());
         let rejects = &self.gateway.journal.rejects;
         // What is one too many may be a flood; headers that are too large are not kept either.
@@ -169,7 +169,7 @@ impl Call {
             source: source.cloned(),
             reason: reject,
             address: self.address,
-            evidence: worth.then(|| Arc::new(Evidence::new(parts, self.unverified.as_ref()))),
+            evidence: parts.filter(|_| worth).map(|parts| Arc::new(Evidence::new(parts, self.unverified.as_ref()))),
         });
         tracing::info!(request_id = %self.id, source = source.map(|name| &**name), reason, address = %self.address, "refused");
     }

@@ -32,8 +32,38 @@ impl Handler for Arc<Gateway> {
         let source = sources.by_path.get(parts.uri.path()).cloned();
         let mut call = Call::begin(Arc::clone(self), source, address);
         let https = !sources.require_https || admission::is_https(peer, &parts.headers, &sources.trusted_proxies);
-        let result = ingest(self, &mut call, &parts, body, https).await;
-        call.end(&Gateway::limited(&sources, result, address), &parts)
+        let (result, refused) = match ingest(self, &mut call, &parts, body, https).await {
+            Err(refused) => (Err(refused), Some(parts)),
+            Ok(ingested) => {
+                // It lies in the connection's read buffer, which is free for what comes next while Kafka is waited for.
+                drop(parts);
+                (ingested.deliver(self, &mut call).await.map_err(Refused::from), None)
+            }
+        };
+        call.end(&Gateway::limited(&sources, result, address), refused.as_ref())
+    }
+}
+
+/// What a request turned out to be.
+enum Ingested {
+    /// Nothing that must be made durable.
+    Answered(Answer),
+    /// Events, perhaps none.
+    Events(Arc<Source>, Vec<Item>, Share),
+    /// Verified bytes that are no event.
+    DeadLetter(Arc<Source>, Item, Share),
+}
+
+impl Ingested {
+    async fn deliver(self, gateway: &Gateway, call: &mut Call) -> Result<Answer, Unavailable> {
+        match self {
+            Self::Answered(answer) => Ok(answer),
+            Self::Events(source, items, share) => deliver(gateway, &source, items, call, share).await,
+            Self::DeadLetter(source, letter, share) => {
+                let stored = deliver(gateway, &source, vec![letter], call, share).await?;
+                Ok(Answer::DeadLetter(stored.via()))
+            }
+        }
     }
 }
 
@@ -44,7 +74,7 @@ async fn ingest(
     parts: &Parts,
     body: Incoming,
     https: bool,
-) -> Result<Answer, Refused> {
+) -> Result<Ingested, Refused> {
     admission::headers_small(&parts.headers)?;
     let source = call.source.clone().ok_or(Reject::UnknownSource)?;
     if !https {
@@ -57,7 +87,7 @@ async fn ingest(
     if parts.method != Method::POST {
         // Challenges come by GET, HEAD and OPTIONS; events never do.
         let reply = rules.handshake(&empty).map(|challenge| challenge.reply);
-        return Ok(Answer::Handshake(reply.ok_or_else(|| rules.refusal(&empty))?));
+        return Ok(Ingested::Answered(Answer::Handshake(reply.ok_or_else(|| rules.refusal(&empty))?)));
     }
     let (body, mut share) =
         body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
@@ -77,7 +107,7 @@ async fn ingest(
             None => true,
         };
         if taken {
-            return Ok(Answer::Handshake(reply));
+            return Ok(Ingested::Answered(Answer::Handshake(reply)));
         }
     }
     let key = source.key(&rules, &request, call.key_deadline(&source)).await?;
@@ -101,7 +131,7 @@ async fn ingest(
     let items: Vec<Item> = match work(decoded.len(), || rules.read(&verified, &read)) {
         Ok(Reading::Handshake(reply)) => {
             gateway.network.follow_up(&source, &reply);
-            return Ok(Answer::Handshake(reply));
+            return Ok(Ingested::Answered(Answer::Handshake(reply)));
         }
         Ok(Reading::Events(events)) => {
             if let (Some(learnt), Some(facts)) = (&mut call.learnt, events.first()) {
@@ -115,14 +145,13 @@ async fn ingest(
         }
         Err(unreadable) => {
             let letter = source.dead_letter(&rules, &unreadable, &verified, &request, call.id);
-            let stored = deliver(gateway, &source, vec![letter], call, share).await?;
-            return Ok(Answer::DeadLetter(stored.via()));
+            return Ok(Ingested::DeadLetter(source, letter, share));
         }
     };
     if let [only] = items.as_slice() {
         source.watch_for_replay(&body, only.id.as_deref());
     }
-    deliver(gateway, &source, items, call, share).await.map_err(Refused::from)
+    Ok(Ingested::Events(source, items, share))
 }
 
 /// Produce the records that are not durable yet, and wait until all are, or the deadline is over. What Kafka does not

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri, request};
+use http::{HeaderMap, HeaderValue, Method, Uri, request};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -58,9 +58,12 @@ pub(super) struct Rejects {
 
 impl Evidence {
     pub(super) fn new(parts: &request::Parts, body: Option<&Bytes>) -> Self {
-        // Copied: a slice would keep the whole buffer that it was read into.
+        // All of it is copied: a slice would keep the whole buffer that it was read into.
         let body = body.filter(|body| body.len() <= LARGEST).map(|body| Bytes::copy_from_slice(body));
-        Self { method: parts.method.clone(), uri: parts.uri.clone(), headers: parts.headers.clone(), body }
+        let copied = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).ok();
+        let headers = parts.headers.iter().filter_map(|(name, value)| Some((name.clone(), copied(value)?))).collect();
+        let uri = parts.uri.to_string().parse().unwrap_or_default();
+        Self { method: parts.method.clone(), uri, headers, body }
     }
 
     fn size(&self) -> usize {
@@ -163,6 +166,23 @@ mod tests {
             address: IpAddr::from([10, 0, 0, address]),
             evidence: Some(Arc::new(Evidence::new(&parts, Some(&body)))),
         }
+    }
+
+    #[test]
+    fn what_is_kept_holds_nothing_of_the_connections_buffer() {
+        let buffer = Bytes::from(b"/path?query value body".to_vec());
+        let (mut parts, ()) = http::Request::builder().body(()).unwrap().into_parts();
+        parts.uri = Uri::from_maybe_shared(buffer.slice(..11)).unwrap();
+        for name in ["x-one", "x-two"] {
+            parts.headers.append(name, HeaderValue::from_maybe_shared(buffer.slice(12..17)).unwrap());
+            parts.headers.append("x-both", HeaderValue::from_maybe_shared(buffer.slice(12..17)).unwrap());
+        }
+        let body = buffer.slice(18..);
+        let evidence = Evidence::new(&parts, Some(&body));
+        assert_eq!((&evidence.uri, &evidence.headers), (&parts.uri, &parts.headers));
+        assert_eq!(evidence.body.as_ref(), Some(&body));
+        drop((parts, body));
+        assert!(buffer.is_unique());
     }
 
     fn is_kept(rejects: &Rejects, id: RequestId) -> bool {

@@ -23,8 +23,8 @@ struct Lane {
     connections: Arc<AtomicUsize>,
 }
 
-/// A connection's place in its lane.
-struct Seat(Arc<AtomicUsize>);
+/// A connection's place in its lane, to be held as long as it lives.
+pub(super) struct Seat(Option<Arc<AtomicUsize>>);
 
 impl Lanes {
     /// One for each core that the process may use.
@@ -50,13 +50,13 @@ impl Lanes {
     ///
     /// # Errors
     /// The lane could not take it over: no memory in the kernel. It is closed.
-    pub(super) fn serve<F>(&self, stream: TcpStream, serve: impl FnOnce(TcpStream) -> F) -> io::Result<()>
+    pub(super) fn serve<F>(&self, stream: TcpStream, serve: impl FnOnce(TcpStream, Seat) -> F) -> io::Result<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let free = self.0.iter().min_by_key(|lane| lane.connections.load(Ordering::Relaxed));
         let Some((lane, runtime)) = free.and_then(|lane| Some((lane, lane.runtime.as_ref()?))) else {
-            tokio::spawn(serve(stream));
+            tokio::spawn(serve(stream, Seat(None)));
             return Ok(());
         };
         let seat = Seat::take(&lane.connections);
@@ -65,11 +65,8 @@ impl Lanes {
             let _lane = runtime.enter();
             TcpStream::from_std(stream)?
         };
-        let served = serve(stream);
-        runtime.spawn(async move {
-            let _seat = seat;
-            served.await;
-        });
+        // As it is: wrapped once more, each connection at rest would take twice the room.
+        runtime.spawn(serve(stream, seat));
         Ok(())
     }
 }
@@ -84,13 +81,15 @@ impl Drop for Lanes {
 impl Seat {
     fn take(connections: &Arc<AtomicUsize>) -> Self {
         connections.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(connections))
+        Self(Some(Arc::clone(connections)))
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if let Some(connections) = &self.0 {
+            connections.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -122,13 +121,13 @@ mod tests {
         let (told, tell) = (mpsc::channel(), mpsc::channel());
         let (_one, stream) = connection().await;
         lanes
-            .serve(stream, |_| async move {
+            .serve(stream, |_, _| async move {
                 let heard = work(LONG + 1, || tell.1.recv_timeout(Duration::from_secs(10)));
                 told.0.send(heard).unwrap();
             })
             .unwrap();
         let (_other, stream) = connection().await;
-        lanes.serve(stream, |_| async move { tell.0.send(()).unwrap() }).unwrap();
+        lanes.serve(stream, |_, _| async move { tell.0.send(()).unwrap() }).unwrap();
         let heard = tokio::task::spawn_blocking(move || told.1.recv_timeout(Duration::from_secs(20))).await.unwrap();
         assert_eq!(heard, Ok(Ok(())), "the second was served while the first worked");
     }
@@ -140,7 +139,8 @@ mod tests {
         for _ in 0..4 {
             let (near, stream) = connection().await;
             lanes
-                .serve(stream, |stream| async move {
+                .serve(stream, |stream, seat| async move {
+                    let _seat = seat;
                     let _ = stream.readable().await;
                 })
                 .unwrap();

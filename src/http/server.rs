@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit as Place, Semaphore, watch};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Seat};
 use super::pace::{Pace, Paced};
 use super::tls::Tls;
 
@@ -120,7 +120,7 @@ pub async fn serve(
             watcher: graceful.watcher(),
         };
         let handshakes = handshakes.clone();
-        let served = lanes.serve(stream, |stream| connection.run(stream, address, handshakes, place));
+        let served = lanes.serve(stream, |stream, seat| connection.run(stream, address, handshakes, (place, seat)));
         served.unwrap_or_else(|error| tracing::warn!(%error, "cannot serve a connection"));
     };
     loop {
@@ -150,7 +150,7 @@ struct Connection<H> {
 }
 
 impl<H: Handler> Connection<H> {
-    async fn run(self, stream: TcpStream, address: SocketAddr, handshakes: Option<Handshakes>, _place: Place) {
+    async fn run(self, stream: TcpStream, address: SocketAddr, handshakes: Option<Handshakes>, _held: (Place, Seat)) {
         let connections = self.connections.clone();
         if let Some(connections) = &connections {
             connections.open.inc();
