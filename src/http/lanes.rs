@@ -96,7 +96,32 @@ impl Drop for Seat {
 /// Do a piece of work on so many bytes; when it is a long one, the lane's other connections go on meanwhile.
 pub fn work<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     let movable = || Handle::try_current().is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if bytes > LONG && movable() { tokio::task::block_in_place(work) } else { work() }
+    match (bytes > LONG && movable()).then(|| Aside::begin(&ASIDE)).flatten() {
+        Some(_aside) => tokio::task::block_in_place(work),
+        None => work(),
+    }
+}
+
+/// How many there are.
+static ASIDE: AtomicUsize = AtomicUsize::new(0);
+
+/// One long piece of work that has left its lane to another thread.
+struct Aside(&'static AtomicUsize);
+
+impl Aside {
+    /// How many there may be at one time, over all lanes: each is a thread.
+    const MOST: usize = 32;
+
+    fn begin(all: &'static AtomicUsize) -> Option<Self> {
+        let more = |count| (count < Self::MOST).then_some(count + 1);
+        all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(all))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +177,15 @@ mod tests {
         while open() != [0, 0] {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[test]
+    fn so_many_leave_their_lanes_and_no_more() {
+        static ALL: AtomicUsize = AtomicUsize::new(0);
+        let aside: Vec<_> = std::iter::from_fn(|| Aside::begin(&ALL)).take(Aside::MOST + 1).collect();
+        assert_eq!(aside.len(), Aside::MOST);
+        drop(aside);
+        assert!(Aside::begin(&ALL).is_some(), "their places are given back");
     }
 
     #[tokio::test]

@@ -45,7 +45,8 @@ impl Ports {
 /// Below the range from which the kernel gives ports to outgoing connections, so that a killed node finds its port again.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = (std::process::id() % 1_100) as u16 * 10;
+    // Far from those of a process that was started beside this one.
+    let start = (std::process::id() % 24) as u16 * 500;
     loop {
         let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
