@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::client;
 use super::process;
-use super::sample::{Plan, Sample};
+use super::sample::{Plan, Sample, Spread};
 use super::subject::{self, Name, PARTITIONS};
 use super::support::kafka::Cluster;
 use super::support::serve::{Setup, signed};
@@ -101,13 +101,9 @@ fn overload(kafka: &'static Cluster, plan: Plan, rounds: usize, numbers: &Arc<At
             );
         }
         let [usual, crowd] = samples;
-        let mut ratios: Vec<f64> = crowd.iter().zip(usual).map(|(crowd, usual)| crowd.rate / usual.rate).collect();
-        ratios.sort_unstable_by(f64::total_cmp);
         println!(
-            "  Throughput under {TIMES} times the connections: {:.2} ({:.2} to {:.2})   {}; {:.0} MiB at most",
-            ratios[ratios.len() / 2],
-            ratios[0],
-            ratios[ratios.len() - 1],
+            "  Throughput under {TIMES} times the connections: {:.2}   {}; {:.0} MiB at most",
+            Spread::of(crowd.iter().zip(usual).map(|(crowd, usual)| crowd.rate / usual.rate)),
             if subject.name == Name::Hookstream { "aim >= 0.90" } else { "nothing is asked" },
             process::peak_memory(subject.pid) as f64 / MIB
         );

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::process;
-use super::sample::Sample;
+use super::sample::{Sample, Spread};
 use super::subject::{Name, Subject};
 
 /// Windows of one kind: of each subject, in their order, one for each round.
@@ -64,11 +64,8 @@ impl Report<'_> {
     ) -> fmt::Result {
         let rounds = windows.0.first().map_or(0, Vec::len);
         let round = |number| figure(&Round { report: self, windows, number });
-        let Some(mut figures) = (0..rounds).map(round).collect::<Option<Vec<_>>>() else { return Ok(()) };
-        figures.sort_unstable_by(f64::total_cmp);
-        let [Some(least), Some(most)] = [figures.first(), figures.last()] else { return Ok(()) };
-        let median = figures[figures.len() / 2];
-        writeln!(f, "{what:<62} {median:>5.2} ({least:.2} to {most:.2})  {aim}")
+        let Some(figures) = (0..rounds).map(round).collect::<Option<Vec<_>>>() else { return Ok(()) };
+        writeln!(f, "{what:<62}  {:.2}  {aim}", Spread::of(figures))
     }
 
     fn ratios(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! One window of measurement: what is asked for, and what came out.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -53,11 +54,7 @@ impl Sample {
 
     /// Each figure's median over several windows; what was counted is added up.
     pub(crate) fn median(samples: &[Sample]) -> Sample {
-        let median = |figure: fn(&Sample) -> f64| {
-            let mut figures: Vec<f64> = samples.iter().map(figure).collect();
-            figures.sort_unstable_by(f64::total_cmp);
-            figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
-        };
+        let median = |figure: fn(&Sample) -> f64| Spread::of(samples.iter().map(figure)).middle;
         Sample {
             rate: median(|sample| sample.rate),
             cpu: median(|sample| sample.cpu),
@@ -70,6 +67,31 @@ impl Sample {
             accepted: samples.iter().map(|sample| sample.accepted).sum(),
             failed: samples.iter().map(|sample| sample.failed).sum(),
         }
+    }
+}
+
+/// The middle of several figures, and between what they lie.
+pub(crate) struct Spread {
+    least: f64,
+    middle: f64,
+    most: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Spread {
+        let mut figures: Vec<f64> = figures.into_iter().collect();
+        figures.sort_unstable_by(f64::total_cmp);
+        let at = |index: usize| figures.get(index).copied().unwrap_or(f64::NAN);
+        Spread { least: at(0), middle: at(figures.len() / 2), most: figures.last().copied().unwrap_or(f64::NAN) }
+    }
+}
+
+/// With as many decimals as asked for.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Spread { least, middle, most } = self;
+        let decimals = f.precision().unwrap_or(2);
+        write!(f, "{middle:.decimals$} ({least:.decimals$} to {most:.decimals$})")
     }
 }
 

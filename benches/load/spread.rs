@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::client;
 use super::process;
-use super::sample::{Plan, Sample};
+use super::sample::{Plan, Sample, Spread};
 use super::support::kafka::Cluster;
 use super::support::serve::{Serve, Setup};
 
@@ -82,9 +82,7 @@ fn compare(mut gateways: Vec<Gateway>, plan: Plan, rounds: usize, numbers: &Arc<
         "", "events/s", "cpu us", "p50 ms", "p99 ms", "peak MiB"
     );
     for gateway in &gateways {
-        let mut ratios: Vec<f64> =
-            gateway.samples.iter().zip(&gateways[0].samples).map(|(own, first)| own.cpu / first.cpu).collect();
-        ratios.sort_unstable_by(f64::total_cmp);
+        let ratios = gateway.samples.iter().zip(&gateways[0].samples).map(|(own, first)| own.cpu / first.cpu);
         let middle = Sample::median(&gateway.samples);
         if middle.failed > 0 {
             let metrics = gateway.serve.metrics();
@@ -96,16 +94,14 @@ fn compare(mut gateways: Vec<Gateway>, plan: Plan, rounds: usize, numbers: &Arc<
             println!("{}: {} requests of the windows below were refused: {why:?}", gateway.name, middle.failed);
         }
         println!(
-            "{:<34} {:>9.0} {:>7.1} {:>6.2} {:>6.2} {:>9.0}  {:.3} ({:.3} to {:.3})",
+            "{:<34} {:>9.0} {:>7.1} {:>6.2} {:>6.2} {:>9.0}  {:.3}",
             gateway.name,
             middle.rate,
             middle.cpu,
             middle.p50,
             middle.p99,
             process::peak_memory(gateway.serve.process.pid()) as f64 / MIB,
-            ratios[ratios.len() / 2],
-            ratios[0],
-            ratios[ratios.len() - 1],
+            Spread::of(ratios),
         );
     }
 }

@@ -18,7 +18,7 @@ use super::source::{Item, Source};
 use super::under_way::UnderWay;
 use super::{Gateway, admission, body, inflate};
 use crate::http::{Handler, Peer, work};
-use crate::provider::{self, Challenge, Reading, Reject};
+use crate::provider::{self, Challenge, Reading, Reject, Rules};
 
 /// How many times its length an encoded body mostly becomes, at most.
 const INFLATED: usize = 16;
@@ -112,10 +112,11 @@ async fn ingest(
     }
     let key = source.key(&rules, &request, call.key_deadline(&source)).await?;
     let turn = gateway.turn(&rules, &request, call.answer_deadline(&source)).await?;
-    let mut verified = work(body.len(), || rules.verify_with(&request, key.as_deref()));
+    let verify = |rules: &Rules| work(body.len(), || rules.verify_with(&request, key.as_deref()));
+    let mut verified = verify(&rules);
     if verified.is_err() && source.rules.refreshed(&source.name).await {
         rules = source.rules.now();
-        verified = rules.verify_with(&request, key.as_deref());
+        verified = verify(&rules);
     }
     drop(turn);
     let verified = match (rules.inquiry(&request), &source.inquiries) {

@@ -1,5 +1,5 @@
 //! Lanes: a thread for each core, with a runtime of its own. A connection stays on one of them, so that what it does wakes
-//! no other thread and what it touches stays in one core's caches; docs/performance.md has the figures.
+//! no other lane and what it touches stays in one core's caches; docs/performance.md has the figures.
 
 use std::io;
 use std::sync::Arc;
