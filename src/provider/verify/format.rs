@@ -99,7 +99,7 @@ impl Format {
     }
 
     fn read_item<'a>(&self, place: usize, item: &'a str, parsed: &mut Parsed<'a>) -> Result<(), Reject> {
-        match self.field(place, item.trim_matches(' ')) {
+        match self.field(place, trimmed(item)) {
             None => Ok(()),
             Some((Holds::Timestamp, text)) => match parsed.timestamp.replace(text) {
                 None => Ok(()),
@@ -200,6 +200,17 @@ fn split(text: &str, separator: u8) -> impl Iterator<Item = &str> {
             }
         }
     })
+}
+
+/// Without the spaces around it, of which there are hardly ever any: the library's own is several times as slow then.
+fn trimmed(mut text: &str) -> &str {
+    while let Some(rest) = text.strip_prefix(' ') {
+        text = rest;
+    }
+    while let Some(rest) = text.strip_suffix(' ') {
+        text = rest;
+    }
+    text
 }
 
 /// `{token}` is what token schemes call their one value.

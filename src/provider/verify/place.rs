@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Request;
 use super::few::Few;
 use super::picked::{Picked, Picks};
-use super::template::header_name;
+use super::template::{all, header_name};
 use crate::event::{Found, Pointer};
 use crate::provider::reject::Reject;
 
@@ -87,7 +87,7 @@ impl Place {
         match self {
             Place::Header(_) | Place::Several(_) => {
                 for name in self.headers() {
-                    for value in request.headers.get_all(name) {
+                    for value in all(request.headers, name) {
                         values.push(Cow::Borrowed(ascii(value).ok_or(Reject::SignatureMalformed)?));
                     }
                 }

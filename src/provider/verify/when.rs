@@ -3,7 +3,7 @@
 use http::HeaderName;
 use serde::Deserialize;
 
-use super::template::header_name;
+use super::template::{all, header_name};
 use super::{Request, place};
 
 /// `NAME`, `NAME=value`, `NAME=beginning*`, `query:NAME`. Every alternative needs its proof: choosing is not skipping.
@@ -41,9 +41,9 @@ impl TryFrom<String> for When {
 impl When {
     /// Is it this alternative's turn?
     pub(crate) fn applies(&self, request: &Request<'_>) -> bool {
-        let values = |name| request.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        let values = |name| all(request.headers, name).filter_map(|value| value.to_str().ok());
         match &self.place {
-            Chooser::Present(name) => request.headers.contains_key(name),
+            Chooser::Present(name) => all(request.headers, name).next().is_some(),
             Chooser::Equal(name, expected) => values(name).any(|value| value == expected),
             Chooser::Begins(name, expected) => values(name).any(|value| value.starts_with(expected.as_str())),
             Chooser::Query(name) => place::query(request.query, name).next().is_some(),
