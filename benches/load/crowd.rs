@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::client;
 use super::process;
 use super::sample::{Plan, Sample, Spread};
-use super::subject::{self, Name, PARTITIONS};
+use super::subject::{self, Name, PARTITIONS, PATH};
 use super::support::kafka::Cluster;
 use super::support::serve::{Setup, signed};
 
@@ -34,8 +34,10 @@ pub(crate) fn run(kafka: &'static Cluster, count: usize, plan: Plan, rounds: usi
 }
 
 fn idle(kafka: &Cluster, count: usize, numbers: &Arc<AtomicU64>) {
-    let setup =
-        Setup::with_kafka(kafka.bootstrap()).source("crowd", "").set("gateway.max_connections", count as i64 + 100);
+    let setup = Setup::with_kafka(kafka.bootstrap())
+        .source("crowd", "")
+        .table("[sources.stripe]\nsecrets = [\"env:HOOKSTREAM_TEST_SECRET\"]\n")
+        .set("gateway.max_connections", count as i64 + 100);
     setup.create_topics(kafka, PARTITIONS);
     let serve = setup.ready();
     let before = serve.process.footprint().resident;
@@ -52,9 +54,9 @@ fn idle(kafka: &Cluster, count: usize, numbers: &Arc<AtomicU64>) {
         crowd
     });
     let full = serve.process.footprint().resident;
-    // Later, with a little traffic beside the crowd, as every gateway has it: allocators give back when they are used.
+    // Later, with a few events beside the crowd, as every gateway has them: allocators give back when they are used.
     let few = Plan { rate: Some(100.0), connections: 10, warm_up: Duration::ZERO, length: Duration::from_secs(5) };
-    client::run(serve.public, &["/nobody".to_owned()], serve.process.pid(), few, numbers);
+    client::run(serve.public, &[PATH.to_owned()], serve.process.pid(), few, numbers);
     let after = serve.process.footprint().resident;
     assert!(serve.metrics().sum("hookstream_gateway_connections", &[]) >= count as f64);
     println!(
