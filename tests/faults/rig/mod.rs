@@ -11,6 +11,7 @@ mod scale;
 mod trial;
 
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 pub(crate) use checker::{Stored, judge, stored};
 pub(crate) use dice::Dice;
@@ -31,6 +32,7 @@ static PROXIES: OnceLock<Vec<Proxy>> = OnceLock::new();
 pub(crate) struct Rig {
     pub(crate) kafka: &'static Cluster,
     turn: Turn,
+    since: Instant,
 }
 
 enum Turn {
@@ -52,7 +54,7 @@ impl Rig {
     fn at(turn: Turn) -> Option<Rig> {
         let kafka = proxied()?;
         PROXIES.get_or_init(|| kafka.proxied().into_iter().map(|(port, behind)| Proxy::start(port, behind)).collect());
-        Some(Rig { kafka, turn })
+        Some(Rig { kafka, turn, since: Instant::now() })
     }
 
     fn is_alone(&self) -> bool {
@@ -146,6 +148,7 @@ impl Drop for Rig {
         }
         if !std::thread::panicking() {
             self.await_whole();
+            say(&format!("held the cluster for {:.0} s", self.since.elapsed().as_secs_f64()));
         }
     }
 }
