@@ -9,13 +9,15 @@ use super::placeholder::{Piece, pieces};
 use super::spec::SecretsNeed;
 use crate::config::Secret;
 
-/// The look of a secret: a literal beginning and what may follow, such as `whsec_{base64}`, `{hex:32}` or `sk_{any}`.
+/// The look of a secret or of a challenge: a literal beginning and what may follow, such as `whsec_{base64}`, `{hex:32}`,
+/// `{hex:20-32}` or `sk_{any}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Look {
     begins: String,
     rest: Rest,
-    length: Option<usize>,
+    /// In bytes, both ends included.
+    length: Option<(usize, usize)>,
     text: String,
 }
 
@@ -82,7 +84,7 @@ impl Look {
     /// Does this text look so?
     pub fn fits(&self, text: &[u8]) -> bool {
         let Some(rest) = text.strip_prefix(self.begins.as_bytes()) else { return false };
-        let length = self.length.is_none_or(|length| rest.len() == length);
+        let length = self.length.is_none_or(|(least, most)| (least..=most).contains(&rest.len()));
         length
             && match self.rest {
                 Rest::Nothing => rest.is_empty(),
@@ -130,7 +132,11 @@ impl TryFrom<String> for Look {
             None => return Ok(Look { begins, rest: Rest::Nothing, length: None, text }),
             Some(parts) => parts,
         };
-        let length = length.map(|length| length.parse().map_err(|_| format!("`{text}`: {length} is not a length")));
+        let length = length.map(|length| {
+            let (least, most) = length.split_once('-').unwrap_or((length, length));
+            let ends = least.parse().ok().zip(most.parse().ok()).filter(|(least, most)| least <= most);
+            ends.ok_or_else(|| format!("`{text}`: {length} is neither a length nor two of them, the least first"))
+        });
         let rest = match name {
             "any" => Rest::Any,
             "hex" => Rest::Hex,

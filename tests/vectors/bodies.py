@@ -112,12 +112,22 @@ def meta(File, Scheme):
     ok("a status of the same message", status, **{**event, "id": "wamid.1:read"})
     page = (b'{"object":"page","entry":[{"time":1700000000,"changes":[{"field":"feed","value":{"comment_id":"c1"}},{"field":"feed","value":'
             b'{"comment_id":"c2"}}],"id":"p1"},{"id":"p2","time":1700000001,"messaging":[{"message":{"mid":"m1"},"timestamp":1700000002000}]}]}')
-    change = lambda comment: dict(id=hashed("page", "p1", "1700000000", "feed", None, None, None, comment, *[None] * 8), type="page.feed",
-                                  time="2023-11-14T22:13:20Z", subject="p1", tenant="p1")
+    change = lambda comment: dict(id=hashed("page", "p1", "1700000000", '{"field":"feed","value":{"comment_id":"%s"}}' % comment, *[None] * 3),
+                                  type="page.feed", time="2023-11-14T22:13:20Z", subject="p1", tenant="p1")
     ok("changes and messages of two pages", page, events=[change("c1"), change("c2"), dict(
         id="m1", type="page", time="2023-11-14T22:13:22Z", subject="p2", tenant="p2")])
     ok("an entry of another shape is an event", b'{"object":"user","entry":[{"id":"u1","time":1700000000,"changed_fields":["photos"]}]}',
-       id=hashed("user", "u1", "1700000000", *[None] * 13), type="user", time="2023-11-14T22:13:20Z", subject="u1", tenant="u1")
+       id=hashed("user", "u1", "1700000000", *[None] * 3, '["photos"]'), type="user", time="2023-11-14T22:13:20Z", subject="u1", tenant="u1")
+
+    both = '{"field":"messages","value":{"statuses":[{"id":"wamid.1","status":"delivered","timestamp":"1700000000"},{"id":"wamid.2","status":"failed"}]}}'
+    ok("two statuses in one change are one event", ('{"object":"whatsapp_business_account","entry":[{"id":"b1","changes":[%s]}]}' % both).encode(),
+       id=hashed("whatsapp_business_account", "b1", None, both, *[None] * 3), type="whatsapp_business_account.messages",
+       time="2023-11-14T22:13:20Z", subject="b1", tenant="b1")
+    template = '{"field":"message_template_status_update","value":{"event":"APPROVED","message_template_id":%d}}'
+    changes = [template % number for number in (1, 2)]
+    ok("two templates of one entry", ('{"object":"whatsapp_business_account","entry":[{"id":"b1","time":1700000000,"changes":[%s,%s]}]}' % tuple(changes)).encode(),
+       events=[dict(id=hashed("whatsapp_business_account", "b1", "1700000000", change, *[None] * 3), subject="b1", tenant="b1",
+                    type="whatsapp_business_account.message_template_status_update", time="2023-11-14T22:13:20Z") for change in changes])
 
     def challenge(name, expect, query, **more):
         file.add(name, expect, [], b"", [secrets[0]], method="GET", query=query,
@@ -216,8 +226,10 @@ def braintree(File, Scheme):
     answer = hmac.new(key(secrets[0]), challenge.encode(), "sha1").hexdigest()
     file.add("the challenge", "handshake", [], b"", [secrets[0]], method="GET", query=f"bt_challenge={challenge}",
              reply=dict(status=200, content_type="text/plain", body=f"integration_public_key|{answer}"))
-    file.add("a challenge that is a text to sign", "handshake_refused", [], b"", [secrets[0]], method="GET",
-             query="bt_challenge=" + "A" * 129)
+    forged = base64.b64encode(b"<notification><kind>subscription_canceled</kind><subject/></notification>").decode()
+    for name, text in [("that is the payload of an event", forged), ("that is too long", "a" * 33), ("that is too short", "a" * 19), ("of letters", "weave" * 5)]:
+        file.add(f"a challenge {name}", "handshake_refused", [], b"", [secrets[0]], method="GET",
+                 query=urllib.parse.urlencode(dict(bt_challenge=text)))
     sample = ("bt_signature=integration_public_key%7C514236ba147d2a94a9bc480bca09357dde808a65&bt_payload=PG5vdGlmaWNhdGlvbj4KICAgIDx0aW1lc3RhbXAgdHlwZT0i"
               "ZGF0ZXRpbWUiPjIwMjYtMTEtMjFUMDA6MjU6MjZaPC90aW1lc3RhbXA%2BCiAgICA8a2luZD5zdWJzY3JpcHRpb25fd2VudF9wYXN0X2R1ZTwva2luZD4KICAgIAogICAgPHN1Ympl"
               "Y3Q%2BPHN1YnNjcmlwdGlvbj4KICAgIDxpZD5teV9pZDwvaWQ%2BCiAgICA8dHJhbnNhY3Rpb25zIHR5cGU9ImFycmF5Ij48L3RyYW5zYWN0aW9ucz4KICAgIDxhZGRfb25zIHR5cGU9"
@@ -317,6 +329,8 @@ def cloudevents(File, Scheme):
     coded = [(name, dict([("ce-id", '"c%20\\"3\\""'), ("ce-source", "/s%E2%82%AC")]).get(name, value)) for name, value in binary]
     file.add("binary mode, percent-encoded and quoted", "ok", JSON + coded + bearer(live[0]), b"1", live, id='/s\u20ac#c "3"', type="a.c",
              time="2026-01-02T03:04:05Z", tenant="/s\u20ac", source="made by hand after cloudevents/spec bindings/http-protocol-binding.md 3.1.3.2")
+    file.add("binary mode whose data is an array", "ok", JSON + binary + bearer(live[0]), b"[1,2,3]", live, id="/s#c3", type="a.c",
+             time="2026-01-02T03:04:05Z", tenant="/s")
     file.add("a header that is no UTF-8 once decoded names nothing", "ok", JSON + binary[:1] + [("ce-id", "%ff")] + bearer(live[0]), b"1", live, type="unknown")
     kind = lambda kind: [("Content-Type", kind)] + bearer(live[0])
     for media in ("application/cloudevents+json; charset=utf-8", "Application/JSON"):

@@ -60,6 +60,11 @@ def hashed(*parts):
     return hashlib.sha256(data).hexdigest()[:32]
 
 
+def place(item, items):
+    """Which of the items it is, equal ones told apart."""
+    return str(next(at for at, other in enumerate(items) if other is item))
+
+
 def clock(format, tolerance=300):
     """The stamp of a scheme whose timestamp is not in seconds."""
     if format == "ms":
@@ -605,7 +610,7 @@ def batches():
         headers = [JSON, ("X-Telegram-Bot-Api-Secret-Token", "tg_fake_Live-1")]
         telegram.file.add(name, "ok", headers, text(body), ["tg_fake_Live-1"], **telegram.facts(text(body), headers))
     simple("xero", bare("x-xero-signature", encoding="base64"), each(lambda j: j["events"], lambda e, j: dict(
-        id=hashed(*(at(e, "/" + name) for name in ("tenantId", "resourceId", "eventCategory", "eventType", "eventDateUtc"))),
+        id=hashed(*(at(e, "/" + name) for name in ("tenantId", "resourceId", "eventCategory", "eventType", "eventDateUtc")), at(j, "/firstEventSequence"), place(e, j["events"])),
         type=joined(".", at(e, "/eventCategory"), at(e, "/eventType")), time=utc(at(e, "/eventDateUtc")), subject=at(e, "/resourceId"), tenant=at(e, "/tenantId"))),
         '{"events":[{"resourceId":"717f","eventDateUtc":"2017-06-21T01:15:39.902","eventType":"CREATE","eventCategory":"CONTACT","tenantId":"c2cc"},'
         '{"resourceId":"717f","eventDateUtc":"2017-06-21T01:15:40.1","eventType":"UPDATE","eventCategory":"CONTACT","tenantId":"c2cc"}],"firstEventSequence":1}')
@@ -620,7 +625,7 @@ def batches():
         '[{"specversion":"1.0","id":"88cd52aa","type":"qbo.customer.created.v1","time":"2025-09-10T21:31:25.179550Z","intuitentityid":"1234",'
         '"intuitaccountid":"310687"},{"specversion":"1.0","id":"88cd52ab","type":"qbo.invoice.updated.v1","time":"2025-09-10T21:31:26Z"}]')
     pusher = simple("pusher", bare("X-Pusher-Signature"), each(lambda j: j["events"], lambda e, j: dict(
-        id=hashed(at(j, "/time_ms"), *(at(e, "/" + name) for name in ("name", "channel", "event", "user_id", "socket_id", "data"))),
+        id=hashed(at(j, "/time_ms"), *(at(e, "/" + name) for name in ("name", "channel", "event", "user_id", "socket_id", "data")), place(e, j["events"])),
         type=at(e, "/name"), time=millis(at(j, "/time_ms")), subject=at(e, "/channel"))),
         '{"time_ms":1699999990123,"events":[{"name":"channel_occupied","channel":"a"},{"name":"channel_vacated","channel":"b"}]}', [("X-Pusher-Key", "fa4e")])
     simple("ably", bare("X-Ably-Signature", encoding="base64"), each(lambda j: j["items"], lambda e, j: dict(
@@ -685,6 +690,8 @@ def batches():
                        ("a token in what is no JSON", token + b"x"), ("a token of a few letters", b'{"verification_token":"fake"}')]:
         notion.add(name, "signature_missing", [JSON], body, [])
     pusher.ok("an empty batch", '{"time_ms":1,"events":[]}')
+    twice = '{"name":"client_event","channel":"a","event":"client-weave","data":"{}"}'
+    pusher.ok("two equal events are two", '{"time_ms":1,"events":[%s,%s]}' % (twice, twice))
 
 
 def files():

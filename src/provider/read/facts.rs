@@ -56,6 +56,8 @@ pub(crate) struct FactsSpec {
     /// Where the events of a batch stand; a `*` in a fact's pointer is the same element.
     #[serde(default)]
     pub(crate) split: OneOrMany<Split>,
+    /// A header or a parameter of the query: where it stands, the body is one event, be it an array.
+    pub(crate) split_unless: Option<SourceSpec>,
     /// What the events of a batch carry.
     pub(crate) data: Option<ItemData>,
 }
@@ -191,6 +193,7 @@ impl FactsSpec {
             subject: either(&self.subject, &other.subject),
             tenant: either(&self.tenant, &other.tenant),
             split: either(&self.split, &other.split),
+            split_unless: self.split_unless.clone().or_else(|| other.split_unless.clone()),
             data: self.data.or(other.data),
         }
     }

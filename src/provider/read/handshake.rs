@@ -12,6 +12,7 @@ use super::source::{Input, Source, SourceSpec, reply};
 use crate::config::Secret;
 use crate::event::{Pointer, Wanted, scan};
 use crate::provider::error::Fault;
+use crate::provider::plausible::Look;
 use crate::provider::verify::header_name;
 
 /// What to answer a handshake with.
@@ -54,6 +55,8 @@ pub(crate) struct HandshakeSpec {
     method: Option<String>,
     when: Option<SourceSpec>,
     equals: Option<String>,
+    /// What the value at `when` looks like: of a challenge that is answered with its keyed hash, and with nothing else.
+    looks_like: Option<Look>,
     /// Further places and what must stand there.
     #[serde(default)]
     require: BTreeMap<String, String>,
@@ -92,6 +95,8 @@ fn ok() -> u16 {
 pub(crate) struct Handshake {
     pub(crate) signed: bool,
     method: Option<http::Method>,
+    /// What the text at the first place must look like.
+    looks_like: Option<Look>,
     /// Each place and the text that must stand there; any, where there is none.
     present: Vec<(Source<usize>, Option<Source<usize>>)>,
     absent: Vec<Source<usize>>,
@@ -115,6 +120,7 @@ impl HandshakeSpec {
             let equals = value.map(|value| format!(" = `{value}`")).unwrap_or_default();
             parts.push(format!("`{place}`{equals}"));
         }
+        parts.extend(self.looks_like.iter().map(|look| format!("which looks like `{look}`")));
         parts.extend(self.absent.iter().map(|place| format!("no `{}`", place.text)));
         let body = if self.reply.body.is_empty() { "no body".to_owned() } else { format!("`{}`", self.reply.body) };
         let store = self.store.as_ref().map(|place| format!("; the secret in `{}` is stored first", place.text));
@@ -150,6 +156,11 @@ impl HandshakeSpec {
             Ok::<_, Fault>(Source::Join(parts).map(&mut seen))
         };
         let within = |fault: Fault| fault.within("reply");
+        // Whoever asks gets a keyed hash of the challenge: it must not be able to pass for an event.
+        let keyed = reply.headers.values().chain([&reply.body]).any(|text| text.contains("{hmac:"));
+        if !self.signed && self.looks_like.is_none() && keyed {
+            return Err(Fault::new("looks_like", "is missing: which challenges are answered with their keyed hash"));
+        }
         let body = text("body", &reply.body).map_err(within)?;
         let headers = reply.headers.iter().map(|(name, value)| {
             header_name(name).map_err(|problem| within(Fault::new("headers", problem)))?;
@@ -188,6 +199,7 @@ impl HandshakeSpec {
         Ok(Handshake {
             signed: self.signed,
             method,
+            looks_like: self.looks_like.clone(),
             present,
             absent,
             store,
@@ -254,6 +266,10 @@ impl Handshake {
             }
         };
         self.present.iter().try_for_each(stands)?;
+        let first = self.present.first().and_then(|(place, _)| place.text(input));
+        if self.looks_like.as_ref().is_some_and(|look| first.is_none_or(|first| !look.fits(first.as_bytes()))) {
+            return None;
+        }
         if self.absent.iter().any(|place| place.there(input)) {
             return None;
         }

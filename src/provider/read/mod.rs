@@ -51,6 +51,8 @@ pub(crate) struct Reader {
 #[derive(Debug, Clone)]
 struct Layout {
     wanted: Wanted,
+    /// What stands in a request whose body is one event whatever it is, and what is looked for then.
+    unsplit: Option<(Source<usize>, Wanted)>,
     places: Places,
     item_data: ItemData,
     handshakes: Vec<Handshake>,
@@ -91,7 +93,7 @@ impl Reader {
     /// Handshakes that come without a signature.
     pub(crate) fn unsigned_handshake(&self, request: &Request<'_>, checks: &[Check]) -> Option<Challenge> {
         let Request { method, headers, query, body, now, .. } = *request;
-        let input = Input { found: None, headers, query, body, now, checks };
+        let input = Input { found: None, headers, query, body, now, index: None, checks };
         let mut unsigned = self.layouts.first()?.handshakes.iter().filter(|handshake| !handshake.signed);
         unsigned.find_map(|handshake| handshake.challenge(method, input))
     }
@@ -104,7 +106,7 @@ impl Reader {
     /// Is this a request for a handshake of that kind, whether it gets its reply or not?
     pub(crate) fn asks_for_handshake(&self, request: &Request<'_>) -> bool {
         let Request { method, headers, query, now, .. } = *request;
-        let input = Input { found: None, headers, query, body: b"", now, checks: &[] };
+        let input = Input { found: None, headers, query, body: b"", now, index: None, checks: &[] };
         let rules = self.layouts.first().map(|layout| layout.handshakes.as_slice()).unwrap_or_default();
         rules.iter().any(|handshake| !handshake.signed && handshake.is_asked_for(method, input))
     }
@@ -174,7 +176,22 @@ impl Layout {
         let handshakes = handshakes.collect::<Result<_, _>>()?;
         let categories = categories.map(|meaning| meaning.map(&mut |at| facts.reaches(at).then(|| slot(at))));
         let wanted = Wanted::splitting(&pointers, &split);
-        Ok(Layout { wanted, places, item_data: facts.data.unwrap_or_default(), handshakes, categories })
+        let unsplit = facts.split_unless.as_ref().map(|place| {
+            let unread = |_: &Pointer| usize::MAX;
+            if split.is_empty() || !place.source.pointers().is_empty() {
+                let problem = "says of a header or a query's parameter that nothing is split, and needs a split";
+                return Err(Fault::new("split_unless", problem).within("event"));
+            }
+            Ok((place.source.map(&mut { unread }), Wanted::new(&pointers)))
+        });
+        Ok(Layout {
+            wanted,
+            unsplit: unsplit.transpose()?,
+            places,
+            item_data: facts.data.unwrap_or_default(),
+            handshakes,
+            categories,
+        })
     }
 
     /// What one event says of itself, and what it means.
@@ -184,13 +201,21 @@ impl Layout {
         Facts { category, ..facts }
     }
 
+    /// What is looked for in the body of this request.
+    fn wanted(&self, request: &Request<'_>) -> &Wanted {
+        let Request { headers, query, body, now, .. } = *request;
+        let input = Input { found: None, headers, query, body, now, index: None, checks: &[] };
+        self.unsplit.as_ref().filter(|(place, _)| place.there(input)).map_or(&self.wanted, |(_, wanted)| wanted)
+    }
+
     fn whole<'a>(&self, request: &Request<'a>, checks: &[Check], data: Data<'a>) -> Result<Reading<'a>, Unreadable> {
-        let reading = |json, data| self.found(Some(&scan(json, &self.wanted)?), request, checks, data);
+        let wanted = self.wanted(request);
+        let reading = |json, data| self.found(Some(&scan(json, wanted)?), request, checks, data);
         match data {
             Data::Json(json) => reading(json, data),
             Data::Derived { json: Cow::Borrowed(json), .. } => reading(json, data),
             Data::Derived { json: Cow::Owned(ref json), .. } => {
-                let found = scan(json, &self.wanted)?;
+                let found = scan(json, wanted)?;
                 let reading = self.found(Some(&found), request, checks, Data::None)?.detached();
                 Ok(Reading::with_data(reading, data))
             }
@@ -228,7 +253,7 @@ impl Layout {
         data: Data<'a>,
     ) -> Result<Reading<'a>, Unreadable> {
         let Request { method, headers, query, body, now, .. } = *request;
-        let input = Input { found, headers, query, body, now, checks };
+        let input = Input { found, headers, query, body, now, index: None, checks };
         let mut signed = self.handshakes.iter().filter(|handshake| handshake.signed);
         if let Some(reply) = signed.find_map(|handshake| handshake.reply(method, input)) {
             return Ok(Reading::Handshake(reply));
@@ -242,7 +267,7 @@ impl Layout {
         let item = |place| {
             let (raw, found) = found?.item(place)?;
             let data = if self.item_data == ItemData::Body { data.clone() } else { Data::Json(raw) };
-            Some(Facts { data, ..self.facts(Input { found: Some(&found), ..input }) })
+            Some(Facts { data, ..self.facts(Input { found: Some(&found), index: Some(place), ..input }) })
         };
         Ok(Reading::Events((0..count).filter_map(item).collect()))
     }

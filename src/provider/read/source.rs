@@ -38,6 +38,8 @@ pub(crate) enum Source<P> {
     Received,
     /// The whole body, as a part of a hash: for providers whose equal bodies are one event.
     Body,
+    /// The place of an item in its batch, as a part of a hash: equal items of one request are events of their own.
+    Index,
     /// A parameter of the source, in replies; a literal once bound.
     Config(String),
     /// The keyed hash of a challenge under the source's first secret, in replies.
@@ -54,6 +56,8 @@ pub(crate) struct Input<'a, 'f> {
     pub(crate) body: &'a [u8],
     /// When the request arrived.
     pub(crate) now: Timestamp,
+    /// The place of the item in its batch.
+    pub(crate) index: Option<usize>,
     /// What challenges are answered with.
     pub(crate) checks: &'f [Check],
 }
@@ -72,6 +76,7 @@ impl<P> Source<P> {
             Source::Hash(parts) => Source::Hash(parts.iter().map(|part| part.map(pointer)).collect()),
             Source::Received => Source::Received,
             Source::Body => Source::Body,
+            Source::Index => Source::Index,
             Source::Config(name) => Source::Config(name.clone()),
             Source::Keyed(encoding, part) => Source::Keyed(*encoding, Box::new(part.map(pointer))),
         }
@@ -142,6 +147,7 @@ impl Source<usize> {
             }
             Source::Hash(parts) => hash(parts, input).map(Cow::Owned),
             Source::Received => Some(Cow::Owned(rfc3339_millis(input.now))),
+            Source::Index => input.index.map(|index| Cow::Owned(index.to_string())),
             Source::Body | Source::Config(_) => None,
             Source::Keyed(encoding, part) => keyed(*encoding, &part.text(input)?, input.checks).map(Cow::Owned),
         }
@@ -196,6 +202,7 @@ fn hash(parts: &[Source<usize>], input: Input<'_, '_>) -> Option<String> {
     for part in parts {
         let value = match part {
             Source::Body => Some(Cow::Borrowed(input.body)).filter(|body| !body.is_empty()),
+            Source::Pointer(slot) if let Some(nested) = nested(*slot, input) => Some(Cow::Borrowed(nested)),
             part => part.text(input).map(|text| Cow::Owned(text.into_owned().into_bytes())),
         };
         match value {
@@ -208,6 +215,11 @@ fn hash(parts: &[Source<usize>], input: Input<'_, '_>) -> Option<String> {
         }
     }
     some.then(|| short_hex(hash))
+}
+
+/// An object or an array as it stands in the body.
+fn nested<'a>(slot: usize, input: Input<'a, '_>) -> Option<&'a [u8]> {
+    input.found?.raw(slot).filter(|raw| raw.starts_with(b"{") || raw.starts_with(b"["))
 }
 
 /// 128 bits: enough to tell events apart, short enough for a key.
@@ -257,7 +269,11 @@ fn written(text: &str) -> Result<Source<Pointer>, String> {
         }
     }
     if let Some(parts) = text.strip_prefix("hash:") {
-        let part = |part: &str| if part == "body" { Ok(Source::Body) } else { place(part) };
+        let part = |part: &str| match part {
+            "body" => Ok(Source::Body),
+            "index" => Ok(Source::Index),
+            part => place(part),
+        };
         return Ok(Source::Hash(parts.split(',').map(|text| part(text.trim())).collect::<Result<_, _>>()?));
     }
     match text.strip_prefix("text:").filter(|text| !text.is_empty()) {
@@ -347,6 +363,7 @@ mod tests {
             query,
             body: body.as_bytes(),
             now: Timestamp::UNIX_EPOCH,
+            index: None,
             checks: &[],
         };
         first(&sources, input).map(|text| text.into_owned())
@@ -400,8 +417,15 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-id", HeaderValue::from_str(&long).unwrap());
         let sources = [compile("header:X-Id", &mut Vec::new())];
-        let input =
-            Input { found: None, headers: &headers, query: "", body: b"", now: Timestamp::UNIX_EPOCH, checks: &[] };
+        let input = Input {
+            found: None,
+            headers: &headers,
+            query: "",
+            body: b"",
+            now: Timestamp::UNIX_EPOCH,
+            index: None,
+            checks: &[],
+        };
         assert_eq!(first(&sources, input), None);
         assert_eq!(first_id(&sources, input).unwrap().len(), 32);
     }

@@ -19,23 +19,9 @@ pub(crate) enum UrlForm {
     Decoded,
 }
 
-/// What HubSpot decodes before it signs (developers.hubspot.com, "Validating requests", v3).
-const DECODED: [(&str, &str); 14] = [
-    ("%3A", ":"),
-    ("%2F", "/"),
-    ("%3F", "?"),
-    ("%40", "@"),
-    ("%21", "!"),
-    ("%24", "$"),
-    ("%27", "'"),
-    ("%28", "("),
-    ("%29", ")"),
-    ("%2A", "*"),
-    ("%2C", ","),
-    ("%3B", ";"),
-    ("%3D", "="),
-    ("%26", "&"),
-];
+/// The characters whose encoding HubSpot undoes before it signs. Two lists are published, and no SDK settles which of them
+/// holds: the table of developers.hubspot.com ("Validating requests", v3), and the one that goes around among its users.
+const DECODED: [&str; 2] = [":/?@!$'()*,;", ":/@&=+$`\",;><?"];
 
 impl UrlForm {
     /// Every text that may have been signed, each once.
@@ -48,7 +34,7 @@ impl UrlForm {
                 forms.push(escaped);
                 forms
             }),
-            UrlForm::Decoded => vec![decoded(&full)],
+            UrlForm::Decoded => DECODED.iter().map(|characters| decoded(&full, characters)).collect(),
         };
         let mut variants = vec![full];
         for other in others {
@@ -91,12 +77,12 @@ fn escaped(url: &str) -> Option<String> {
     url::Url::parse(url).ok().map(String::from)
 }
 
-fn decoded(url: &str) -> String {
-    let mut out = url.to_owned();
-    for (from, to) in DECODED {
-        out = out.replace(from, to).replace(&from.to_ascii_lowercase(), to);
-    }
-    out
+fn decoded(url: &str, characters: &str) -> String {
+    characters.chars().fold(url.to_owned(), |url, character| {
+        let [upper, lower] = [format!("%{:02X}", character as u32), format!("%{:02x}", character as u32)];
+        let plain = character.encode_utf8(&mut [0; 4]).to_owned();
+        url.replace(&upper, &plain).replace(&lower, &plain)
+    })
 }
 
 #[cfg(test)]
@@ -129,6 +115,9 @@ mod tests {
     fn hubspot_may_have_decoded_it() {
         let found = variants(UrlForm::Decoded, "https://x.example/p", "u=a%3ab%2Fc%20d");
         assert_eq!(found, ["https://x.example/p?u=a%3ab%2Fc%20d", "https://x.example/p?u=a:b/c%20d"]);
+        let found = variants(UrlForm::Decoded, "https://x.example/p", "u=1%2B2%3D3%21");
+        let [verbatim, table, other] = ["u=1%2B2%3D3%21", "u=1%2B2%3D3!", "u=1+2=3%21"];
+        assert_eq!(found, [verbatim, table, other].map(|query| format!("https://x.example/p?{query}")));
         assert_eq!(variants(UrlForm::Decoded, "https://x.example/p", "").len(), 1);
     }
 

@@ -395,7 +395,7 @@ await provider("pusher", {
     verify: ({ body, secret, headers }) =>
         new Pusher({ appId: "1", key: "fakekey", secret }).webhook({ headers, rawBody: body }).isValid(),
     cases: twice('{"time_ms":1699999990123,"events":[{"name":"channel_occupied","channel":"c-1"}]}', {
-        id: hashed("1699999990123", "channel_occupied", "c-1", null, null, null, null),
+        id: hashed("1699999990123", "channel_occupied", "c-1", null, null, null, null, "0"),
         type: "channel_occupied", time: "2023-11-14T22:13:10.123Z", subject: "c-1",
     }),
 });
