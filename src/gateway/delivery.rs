@@ -106,6 +106,17 @@ pub(super) struct Route {
     pub(super) order: Option<Order>,
 }
 
+impl Route {
+    /// Whether a record may be the one that finds out whether its partition is back. Where the spool takes records its oldest
+    /// is; where it takes none, nobody else would ever find out.
+    pub(super) fn probe(&self) -> Probe {
+        match &self.spool {
+            Some(spool) if spool.has_room() => Probe::Spooled,
+            _ => Probe::Allowed,
+        }
+    }
+}
+
 /// One record on its way: to Kafka, to the spool, or both. The first to have it decides for the sender.
 pub(super) struct Errand {
     route: Arc<Route>,
@@ -148,14 +159,14 @@ impl Errand {
     }
 
     fn produce(self: &Arc<Self>, producer: &Producer<Receipt>, record: &Record) {
-        let probe = if self.route.spool.is_some() { Probe::Spooled } else { Probe::Allowed };
+        let probe = self.route.probe();
         // Before the hand-over: its report may come before the call returns.
         self.way().kafka = InKafka::UnderWay;
         let Err((error, _)) = producer.produce(record, Receipt::Live(Arc::clone(self)), probe) else { return };
         self.way().kafka = InKafka::Never;
         match (error, &self.route.spool) {
-            (ProduceError::BreakerOpen | ProduceError::TopicUnknown | ProduceError::QueueFull, Some(_)) => self.spool(),
-            (error, _) => self.tell(Err(Unavailable::Produce(error))),
+            (ProduceError::Refused(_), _) | (_, None) => self.tell(Err(Unavailable::Produce(error))),
+            (_, Some(_)) => self.spool(),
         }
     }
 

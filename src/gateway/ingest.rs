@@ -164,7 +164,7 @@ async fn deliver(
     call: &mut Call,
     share: Share,
 ) -> Result<Answer, Unavailable> {
-    let first_id = items.first().and_then(|item| item.id.clone());
+    let first_id = items.first().map(|item| item.name.clone());
     let topic = items.first().map(|item| Arc::clone(&item.record.topic));
     if let Some(learnt) = &mut call.learnt {
         learnt.id.clone_from(&first_id);
@@ -175,7 +175,7 @@ async fn deliver(
     }
     let (pending, mut outcome) = Pending::new(items.len());
     let mut errands = Vec::with_capacity(items.len());
-    for Item { record, id, again } in items {
+    for Item { record, id, again, .. } in items {
         let key = id.as_deref().map(Key::new);
         let claim = key.map(|key| (Arc::clone(&source.window), key));
         match key.map_or(Entry::First, |key| source.window.enter(key, &pending, call.steady, again)) {

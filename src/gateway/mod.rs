@@ -190,9 +190,9 @@ impl Gateway {
         Rest { unsettled, spooled: self.spool.as_ref().map_or(0, |spool| spool.close()) }
     }
 
-    /// Whether nothing can be made durable: Kafka is away, and the spool takes nothing either.
+    /// Whether nothing can be made durable: Kafka answers for no partition, and the spool takes nothing either.
     fn is_stuck(&self) -> bool {
-        self.spool.as_ref().is_some_and(|spool| self.producer.open_breakers() > 0 && !spool.has_room())
+        self.spool.as_ref().is_some_and(|spool| !spool.has_room() && self.producer.is_away())
     }
 
     /// Refused requests beyond an address's allowance are told so. Only failures count: a verified request is never

@@ -71,9 +71,12 @@ pub(super) struct Source {
     bodies: Option<Arc<Bodies>>,
 }
 
-/// A finished record, with the id under which its copies are recognised.
+/// A finished record.
 pub(super) struct Item {
     pub(super) record: Record,
+    /// The event's id in its envelope.
+    pub(super) name: String,
+    /// The same where it is the provider's own: copies are recognised by it.
     pub(super) id: Option<String>,
     /// Somebody had it delivered again, and the source lets that through.
     pub(super) again: bool,
@@ -281,7 +284,8 @@ impl Source {
             headers: encoded.headers,
             timestamp_ms: request.now.as_millisecond(),
         };
-        Item { record, id: id.map(Cow::into_owned), again: run.is_some() }
+        let name = identity.into_owned();
+        Item { record, id: id.is_some().then(|| name.clone()), name, again: run.is_some() }
     }
 
     /// The dead letter of a verified body that cannot be read.
@@ -314,7 +318,8 @@ impl Source {
             foreign: None,
             trail: &trail,
         };
-        Item { record: letter.record(Arc::clone(&self.dead_letters)), id: None, again: false }
+        let record = letter.record(Arc::clone(&self.dead_letters));
+        Item { record, name: id.to_string(), id: None, again: false }
     }
 }
 

@@ -60,7 +60,7 @@ mod tests {
     use super::super::body::Memory;
     use super::super::delivery::{Durable, Outcome, Pending, Receipt, Route};
     use super::*;
-    use crate::kafka::{Delivery, Settle};
+    use crate::kafka::{Delivery, Probe, Settle};
     use crate::spool::disk::Directory;
     use crate::spool::{Limits, Spool};
     use crate::telemetry::Metrics;
@@ -101,6 +101,18 @@ mod tests {
         assert_eq!(outcome.unwrap(), Ok(Some(Durable::Spool)));
         assert_eq!(spool.close(), 1);
         assert_eq!(left.memory.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn where_the_spool_takes_nothing_any_record_may_find_out_whether_kafka_is_back() {
+        let (root, metrics) = (tempfile::tempdir().unwrap(), Metrics::new().unwrap());
+        let route = |max_bytes: u64| {
+            let directory = Directory::hold(&root.path().join(max_bytes.to_string()), true).unwrap();
+            let (spool, ..) = Spool::open(directory, Limits { max_bytes }, metrics.spool.clone(), |_| ()).unwrap();
+            Route { source: "orders".into(), spool: Some(spool), order: None }
+        };
+        assert_eq!(route(1 << 30).probe(), Probe::Spooled, "the oldest record there is the probe");
+        assert_eq!(route(1).probe(), Probe::Allowed);
     }
 
     #[tokio::test]

@@ -100,15 +100,16 @@ impl<S: Settle> Deliveries<S> {
 
     fn report(&self, ticket: usize, outcome: Result<Delivery, DeliveryFailure>) {
         let Some(underway) = self.slab().try_remove(ticket) else { return };
+        let now = Instant::now();
         match outcome {
-            Ok(_) => lock(&underway.breaker).answered(),
-            Err(failure) if failure.refusal.is_some() => lock(&underway.breaker).answered(),
+            Ok(_) => lock(&underway.breaker).answered(now),
+            Err(failure) if failure.refusal.is_some() => lock(&underway.breaker).answered(now),
             Err(_) => {
                 self.given_up.fetch_add(1, Ordering::Relaxed);
-                lock(&underway.breaker).failed();
+                lock(&underway.breaker).failed(now);
             }
         }
-        let took = underway.since.elapsed();
+        let took = now.saturating_duration_since(underway.since);
         self.metrics.produce_duration.observe(took.as_secs_f64());
         match outcome {
             Ok(_) => {

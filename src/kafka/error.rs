@@ -16,6 +16,9 @@ pub enum ProduceError {
     /// The client's queue is full.
     #[error("the producer's queue is full")]
     QueueFull,
+    /// The client takes nothing more after an error that it cannot recover from; another one is about to take over.
+    #[error("the producer failed; another one takes over")]
+    ClientFailed,
     /// The client refused the record; the code says why.
     #[error("the producer refused the record: {0}")]
     Refused(Refusal),
@@ -28,6 +31,7 @@ impl ProduceError {
             Self::TopicUnknown => "topic_unknown",
             Self::BreakerOpen => "breaker_open",
             Self::QueueFull => "queue_full",
+            Self::ClientFailed => "client_failed",
             Self::Refused(refusal) => refusal.as_str(),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Sign};
 
 /// The partition of a key among `count`, as Java clients choose it (murmur2, sign bit cleared), so that the topic
 /// joins with what Kafka Streams, Flink or Connect write. A count of zero or less gives 0.
@@ -86,6 +86,14 @@ impl Topics {
     pub(super) fn know_all(&self, topics: &[Arc<str>]) -> bool {
         let known = self.0.load();
         topics.iter().all(|topic| known.contains_key(topic))
+    }
+
+    /// Whether Kafka answers for no partition, as far as any was asked lately.
+    pub(super) fn is_away(&self, now: Instant) -> bool {
+        let known = self.0.load();
+        let signs: Vec<Sign> =
+            known.values().flat_map(|partitions| partitions.iter()).map(|breaker| lock(breaker).sign(now)).collect();
+        signs.contains(&Sign::Away) && !signs.contains(&Sign::Answers)
     }
 
     /// How many partitions are taken for away.

@@ -151,6 +151,11 @@ impl<S: Settle> Producer<S> {
         self.deliveries.len()
     }
 
+    /// Whether Kafka answers for no partition, as far as any was asked within the last seconds.
+    pub fn is_away(&self) -> bool {
+        self.topics.is_away(Instant::now())
+    }
+
     /// Partitions whose breaker is open.
     pub fn open_breakers(&self) -> usize {
         self.topics.open_breakers(Instant::now())
@@ -250,6 +255,8 @@ fn count(partitions: usize) -> i32 {
 fn refused(error: &KafkaError) -> ProduceError {
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::QueueFull) => ProduceError::QueueFull,
+        // Not the record's fault: after a fatal error a client takes nothing more, and another takes over.
+        Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::State) => ProduceError::ClientFailed,
         Some(code) => ProduceError::Refused(error::refusal(code).unwrap_or(Refusal::Other)),
         None => ProduceError::Refused(Refusal::Other),
     }

@@ -394,7 +394,7 @@ impl<S: Settle + From<Drained>> Work<S> {
                 self.put_aside(handed, refusal.as_str());
                 Ok(true)
             }
-            Err((ProduceError::BreakerOpen | ProduceError::QueueFull | ProduceError::TopicUnknown, _)) => {
+            Err((_, _)) => {
                 spool.log().state().ledger.release(sequence);
                 self.passed_by.insert(lane, Obstacle::Away);
                 Ok(false)

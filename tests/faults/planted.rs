@@ -18,6 +18,11 @@ fn event(told: &[Told]) -> Event {
     Event { source: "orders".to_owned(), sha256: "a".to_owned(), sent: told.len(), told: told.to_vec() }
 }
 
+/// An event without an id of its own: its answer names the one that it was given.
+fn reading(id: &str) -> Event {
+    Event { source: "readings".to_owned(), ..event(&[Told { id: Some(id.to_owned()), ..told(200) }]) }
+}
+
 fn record(id: &str, sha256: &str) -> Stored {
     Stored { source: "orders".to_owned(), id: id.to_owned(), sha256: sha256.to_owned() }
 }
@@ -37,6 +42,13 @@ fn the_judge_sees_each_kind_of_fault() {
     let with = |record: Stored| [&all[..], &[record]].concat();
     assert_eq!(faults(&all[1..], 0), ["LOST"]);
     assert_eq!(faults(&[record("kept", "b"), all[1].clone()], 0), ["CHANGED", "INVENTED"]);
+    let readings = BTreeMap::from([("1".to_owned(), reading("r1")), ("2".to_owned(), reading("r2"))]);
+    let stored = |id| Stored { source: "readings".to_owned(), ..record(id, "a") };
+    assert!(judge(&readings, &[stored("r1"), stored("r2")], 0).faults.is_empty());
+    let verdict = judge(&readings, &[stored("r1")], 0);
+    assert!(matches!(&verdict.faults[..], [one] if one.starts_with("LOST: readings r2")), "{:?}", verdict.faults);
+    let nameless = BTreeMap::from([("1".to_owned(), Event { source: "readings".to_owned(), ..event(&[told(200)]) })]);
+    assert!(judge(&nameless, &[stored("r1")], 0).faults[0].starts_with("UNKNOWN"), "an answer that cannot be checked");
     assert_eq!(faults(&with(record("never sent", "a")), 0), ["INVENTED"]);
     assert_eq!(faults(&with(record("kept", "a")), 0), ["TWICE"]);
     assert!(faults(&with(record("kept", "a")), 1).is_empty(), "nobody could know");
@@ -53,11 +65,14 @@ fn a_record_that_vanishes_from_kafka_is_found() {
     let ledger = load.end(Duration::from_secs(5)).read();
     let topics = [(trial.orders(), "orders"), (trial.orders().replace("orders", "readings"), "readings")];
     assert!(judge(&ledger, &stored(rig.kafka, &topics), 0).faults.is_empty());
-    // The oldest record of one partition goes, as if retention had been too short.
+    // The oldest record of one partition goes, as if retention had been too short; then one of those with equal bodies.
     let admin: AdminClient<DefaultClientContext> = rig.kafka.admin_config().create().unwrap();
-    let mut first = TopicPartitionList::new();
-    first.add_partition_offset(&trial.orders(), 0, Offset::Offset(1)).unwrap();
-    block_on(admin.delete_records(&first, &AdminOptions::new())).unwrap();
-    let verdict = judge(&ledger, &stored(rig.kafka, &topics), 0);
-    assert!(matches!(&verdict.faults[..], [one] if one.starts_with("LOST: orders ")), "{:?}", verdict.faults);
+    for (lost, (topic, source)) in topics.iter().enumerate() {
+        let mut first = TopicPartitionList::new();
+        first.add_partition_offset(topic, 0, Offset::Offset(1)).unwrap();
+        block_on(admin.delete_records(&first, &AdminOptions::new())).unwrap();
+        let verdict = judge(&ledger, &stored(rig.kafka, &topics), 0);
+        let found = |fault: &String| fault.starts_with(&format!("LOST: {source} "));
+        assert!(verdict.faults.len() == lost + 1 && verdict.faults.iter().any(found), "{:?}", verdict.faults);
+    }
 }

@@ -76,6 +76,11 @@ pub(crate) fn judge(ledger: &BTreeMap<String, Event>, stored: &[Stored], unknown
             // Each acknowledged delivery of a reading is an event of its own, by the id that its answer names.
             _ => event.told.iter().filter(|told| told.status == 200).filter_map(|told| told.id.as_deref()).collect(),
         };
+        if event.is_acknowledged() && ids.is_empty() {
+            verdict
+                .faults
+                .push(format!("UNKNOWN: nobody can say whether {} {name} is stored: {event:?}", event.source));
+        }
         for id in ids {
             match records.get(&(&*event.source, id)).map(|copies| copies[0].sha256 == event.sha256) {
                 None => verdict.faults.push(format!("LOST: {} {id}: {event:?}", event.source)),
