@@ -244,6 +244,10 @@ def discord(File, Scheme):
     pong = b'{"application_id":"1234560123453231555","token":"x","type":1,"version":1}'
     file.add("PING of interactions", "handshake", **sign(pong, "live", same), **key,
              reply=dict(status=200, content_type="application/json", body='{"type":1}'))
+    for name, number in (("an interaction", "1300000000000000001"), ("another interaction of the application", "1300000000000000002")):
+        pressed = (f'{{"version":1,"application_id":"1234560123453231555","id":"{number}","type":3,"token":"fake","data":{{"custom_id":"weave"}},'
+                   '"member":{"user":{"id":"1"}}}').encode()
+        file.add(name, "ok", **sign(pressed, "live", same), **key, id=number, type="3", tenant="1234560123453231555")
     file.add("PING without a signature", "signature_missing", **sign(ping, "live", lambda text: None), **key)
     file.add("known answer", "ok", headers=JSON + [("X-Signature-Timestamp", "1700000000"), (
         "X-Signature-Ed25519", "b73cb700dcca561fe6013c411c7d5d8acdc70e83e5843979f3f9429bc9ab7a08bd3617822598edf36854979ba5bed31745fa94170b331da88980a911d5347608")],
