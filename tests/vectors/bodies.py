@@ -352,9 +352,20 @@ def x(File, Scheme):
     file = File("x")
     scheme = Scheme("x-twitter-webhooks-signature", lambda body, ts, _: body, value=lambda ts, sig: f"sha256={sig}", encoding="base64")
     body = b'{"for_user_id":"1","tweet_create_events":[{"id_str":"2","timestamp_ms":"1700000000000"}]}'
-    event = dict(id="2", type="tweet_create_events", time="2023-11-14T22:13:20Z", subject="2", tenant="1")
+    event = dict(id="1:2", type="tweet_create_events", time="2023-11-14T22:13:20Z", subject="2", tenant="1")
     live = "x-consumer-secret"
     file.standard(scheme, body, JSON, event, (live, "fake-x-old", "fake-x-foreign"))
+
+    def ok(name, body, **facts):
+        file.add(name, "ok", scheme.headers(JSON, 0, "sha256=" + scheme.sig(live, body, 0, JSON)), body, [live], **facts)
+
+    ok("the same post for another subscribed user", body.replace(b'"for_user_id":"1"', b'"for_user_id":"7"'), **{**event, "id": "7:2", "tenant": "7"})
+    for user in ("1", "7"):
+        message = f'{{"for_user_id":"{user}","direct_message_events":[{{"type":"message_create","id":"3","created_timestamp":"1700000000000"}}]}}'
+        ok(f"a direct message for user {user}", message.encode(), id=f"{user}:3", type="direct_message_events", time="2023-11-14T22:13:20Z",
+           subject="3", tenant=user)
+    liked = b'{"for_user_id":"1","favorite_events":[{"id":"f"}]}'
+    ok("a kind without an id of its own", liked, id=hashed(liked.decode()), type="favorite_events", tenant="1")
 
     def crc(name, expect, word, **more):
         file.add(name, expect, [], b"", [live], method="GET", query="crc_token=" + urllib.parse.quote(word) + "&nonce=n", **more)
