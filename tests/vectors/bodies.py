@@ -112,12 +112,60 @@ def meta(File, Scheme):
     ok("a status of the same message", status, **{**event, "id": "wamid.1:read"})
     page = (b'{"object":"page","entry":[{"time":1700000000,"changes":[{"field":"feed","value":{"comment_id":"c1"}},{"field":"feed","value":'
             b'{"comment_id":"c2"}}],"id":"p1"},{"id":"p2","time":1700000001,"messaging":[{"message":{"mid":"m1"},"timestamp":1700000002000}]}]}')
-    change = lambda comment: dict(id=hashed("page", "p1", "1700000000", "feed", None, None, None, comment, *[None] * 8), type="page.feed",
+    change = lambda comment: dict(id=hashed("page", "p1", "1700000000", "feed", comment, None), type="page.feed",
                                   time="2023-11-14T22:13:20Z", subject="p1", tenant="p1")
     ok("changes and messages of two pages", page, events=[change("c1"), change("c2"), dict(
         id="m1", type="page", time="2023-11-14T22:13:22Z", subject="p2", tenant="p2")])
     ok("an entry of another shape is an event", b'{"object":"user","entry":[{"id":"u1","time":1700000000,"changed_fields":["photos"]}]}',
-       id=hashed("user", "u1", "1700000000", *[None] * 13), type="user", time="2023-11-14T22:13:20Z", subject="u1", tenant="u1")
+       id=hashed("user", "u1", "1700000000", "photos", None, None, None), type="user", time="2023-11-14T22:13:20Z", subject="u1", tenant="u1")
+
+    def two(name, object, key, items, ids, kind, time="2023-11-14T22:13:20Z"):
+        """Two of a kind in one entry, so that all but their own values is the same."""
+        entry = dict(id="e1", time=1700000000, **{key: items})
+        facts = lambda id: {key: value for key, value in dict(id=id, type=kind, time=time, subject="e1", tenant="e1").items() if value}
+        assert len(set(ids)) == 2 or ids == [None, None], name
+        ok(name, json.dumps(dict(object=object, entry=[entry]), separators=(",", ":")).encode(), events=[facts(id) for id in ids])
+
+    def changes(name, object, field, values, parts):
+        ids = [part and hashed(object, "e1", "1700000000", field, *part) for part in parts]
+        two(name, object, "changes", [dict(field=field, value=value) for value in values], ids, f"{object}.{field}")
+
+    item = lambda verb, post=None, comment=None, sender=None, reaction=None, story=None, reviewer=None, item="reaction": (
+        item, verb, post, comment, None, None, "1699999999", sender, None, reaction, story, reviewer)
+    changes("two templates change their status", "whatsapp_business_account", "message_template_status_update",
+            [dict(event="APPROVED", message_template_id=number, message_template_language="en_US") for number in (1, 2)],
+            [(number, "en_US", "APPROVED", None, None) for number in ("1", "2")])
+    changes("one template is approved and then disabled", "whatsapp_business_account", "message_template_status_update",
+            [dict(event=event, message_template_id=1) for event in ("APPROVED", "DISABLED")],
+            [("1", None, event, None, None) for event in ("APPROVED", "DISABLED")])
+    changes("two reviews", "page", "ratings",
+            [dict(item="rating", verb="add", open_graph_story_id=story, reviewer_id="7", created_time=1699999999) for story in ("s1", "s2")],
+            [item("add", story=story, reviewer="7", item="rating") for story in ("s1", "s2")])
+    changes("two people like one post", "page", "feed",
+            [{"item": "reaction", "verb": "add", "post_id": "p", "from": dict(id=who), "reaction_type": "like", "created_time": 1699999999}
+             for who in ("8", "9")], [item("add", post="p", sender=who, reaction="like") for who in ("8", "9")])
+    changes("two comments on Instagram", "instagram", "comments", [dict(id=number, text="Looms weave") for number in ("c1", "c2")],
+            [(number, None, None, None) for number in ("c1", "c2")])
+    changes("mentions in a comment and in the caption of one post", "instagram", "mentions", [dict(comment_id="c1", media_id="m1"), dict(media_id="m1")],
+            [("c1", "m1"), (None, "m1")])
+    changes("two leads", "page", "leadgen", [dict(leadgen_id=number, form_id="f") for number in ("l1", "l2")], [("l1",), ("l2",)])
+    changes("two changes of a kind that names nothing", "page", "brand_new", [dict(state="a"), dict(state="b")], [None, None])
+    two("two values that are texts", "user", "changes", [dict(field="about", value=value) for value in ("a", "b")],
+        [f"user:e1:1700000000:about:{value}" for value in ("a", "b")], "user.about")
+    chat = lambda **more: dict(sender=dict(id="7"), recipient=dict(id="e1"), timestamp=1700000002000, **more)
+    said = lambda *own: hashed("page", "e1", "7", "e1", "1700000002000", *own, *[None] * (7 - len(own)))
+    late = "2023-11-14T22:13:22Z"
+    react = [chat(reaction=dict(mid=mid, action="react", emoji="\u2764")) for mid in ("m1", "m2")]
+    two("two reactions at once", "page", "messaging", react, [said(None, mid, "react") for mid in ("m1", "m2")], "page", late)
+    two("two reactions at once, as standby", "page", "standby", react, [said(None, mid, "react") for mid in ("m1", "m2")], "page", late)
+    two("delivered and read at once", "page", "messaging", [chat(delivery=dict(watermark=5)), chat(read=dict(watermark=5))],
+        [said(None, None, None, "5"), said(None, None, None, None, "5")], "page", late)
+    two("delivered and read, without a time", "page", "messaging",
+        [{key: value for key, value in chat(**{kind: dict(watermark=5)}).items() if key != "timestamp"} for kind in ("delivery", "read")],
+        ["e1:7:delivered:5", "e1:7:read:5"], "page")
+    two("a message and its deletion", "instagram", "messaging", [chat(message=dict(mid="m1", text="x")), chat(message=dict(mid="m1", is_deleted=True))],
+        ["m1", "m1:deleted"], "instagram", late)
+    two("two messages, as standby", "page", "standby", [chat(message=dict(mid=mid)) for mid in ("m1", "m2")], ["m1", "m2"], "page", late)
 
     def challenge(name, expect, query, **more):
         file.add(name, expect, [], b"", [secrets[0]], method="GET", query=query,
