@@ -238,8 +238,20 @@ def payments():
     woocommerce.ok("a deletion", '{"id":727}', [("X-WC-Webhook-Topic", "order.deleted"), same[1]])
     woocommerce.ok("an action", '{"action":"woocommerce_add_to_cart","arg":"9"}', [("X-WC-Webhook-Topic", "action.woocommerce_add_to_cart")])
     ping = dict(body=b"webhook_id=142", secrets=[FAKE[0]])
-    woocommerce.file.add("ping with a character set", "handshake", [("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")],
-                         reply=dict(status=200), **ping)
+    form = lambda charset: [("Content-Type", "application/x-www-form-urlencoded" + charset)]
+    for name, charset in (("a character set", "; charset=UTF-8"), ("a character set in small letters", "; charset=utf-8"),
+                          ("a character set and no space", ";charset=UTF-8"), ("a character set in small letters and no space", ";charset=utf-8")):
+        woocommerce.file.add(f"ping with {name}", "handshake", form(charset), reply=dict(status=200), **ping)
+    for name, charset in (("a form", ""), ("a form with a character set", "; charset=UTF-8")):
+        headers = form(charset) + woocommerce.base[1:]
+        headers += [("X-WC-Webhook-Signature", woocommerce.scheme.sig(FAKE[0], woocommerce.body, NOW, headers))]
+        woocommerce.file.add(f"an event that says it is {name}", "ok", headers, woocommerce.body, [FAKE[0]], **woocommerce.facts(woocommerce.body, headers))
+    woocommerce.file.add("a ping with a bad signature", "signature_mismatch",
+                         form("") + [("X-WC-Webhook-Signature", base64.b64encode(bytes(32)).decode())], **ping)
+    woocommerce.file.add("an event without a signature that says it is a form", "signature_missing", form("") + woocommerce.base[1:], woocommerce.body, [FAKE[0]])
+    woocommerce.file.add("an event with an empty signature that says it is a form", "signature_malformed",
+                         form("") + woocommerce.base[1:] + [("X-WC-Webhook-Signature", "")], woocommerce.body, [FAKE[0]])
+    woocommerce.file.add("a ping with another character set", "signature_missing", form("; charset=latin1"), **ping)
     woocommerce.file.add("a ping that says it is JSON", "signature_missing", [JSON], **ping)
     ids = [vector["id"] for vector in woocommerce.file.vectors if vector["name"].startswith("same second")]
     assert len(set(ids)) == 3
