@@ -428,6 +428,7 @@ def work():
         id=at(j, "/id"), type=at(j, "/topic"), time=seconds(at(j, "/created_at")), subject=at(j, "/data/item/id"), tenant=at(j, "/app_id")),
         '{"type":"notification_event","app_id":"fa4eapp","id":"notif_fake","topic":"ticket.created","created_at":1699999990,'
         '"data":{"item":{"type":"ticket","id":"21"}}}')
+    FILES["intercom"].add("the HEAD request", "handshake", [], b"", [FAKE[0]], method="HEAD", reply=dict(status=200))
     zoom = simple("zoom", Scheme("x-zm-signature", lambda body, ts, _: f"v0:{ts}:".encode() + body,
                                  value=lambda ts, sig: f"v0={sig}", ts_header="x-zm-request-timestamp"), lambda j, h: dict(
         id=hashed(*(at(j, pointer) for pointer in (
