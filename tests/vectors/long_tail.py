@@ -350,28 +350,45 @@ WHSEC = tuple("whsec_" + base64.b64encode(f"fake {which} key of 24 bytes".encode
 
 def adopters():
     """Those who sign as Standard Webhooks does."""
-    def adopter(name, family, read, body):
-        scheme = standard(family)
-        provider = simple(name, scheme, read, body, [(f"{family}-id", "msg_fake27UH4WbU6Z5A")], WHSEC)
-        signed = scheme.headers(provider.base, NOW, scheme.value(NOW, scheme.sig(WHSEC[0], provider.body, NOW, provider.base)))
-        add = lambda name, expect, headers: provider.file.add(name, expect, headers, provider.body, [WHSEC[0]], now=NOW)
+    def ids(file, scheme, family, body, base, prefix=""):
+        """What only a signed header of the id can go wrong with. Gives the headers of a good request."""
+        signed = scheme.headers(base, NOW, scheme.value(NOW, scheme.sig(WHSEC[0], body, NOW, base)))
+        add = lambda name, expect, headers: file.add(prefix + name, expect, headers, body, [WHSEC[0]], now=NOW)
         add("id missing", "signed_header_missing", [header for header in signed if header[0] != f"{family}-id"])
         add("id twice", "signed_header_missing", signed + [(f"{family}-id", "msg_fake27UH4WbU6Z5A")])
         add("id changed", "signature_mismatch", [(name, "msg_other" if name == f"{family}-id" else value) for name, value in signed])
+        return signed
+
+    def adopter(name, family, read, body):
+        provider = simple(name, standard(family), read, body, [(f"{family}-id", "msg_fake27UH4WbU6Z5A")], WHSEC)
+        ids(provider.file, provider.scheme, family, provider.body, provider.base)
+        return provider
+
+    def either(own, other, name, read, body):
+        """One whose library takes both families of headers: all of it again under the other one."""
+        provider = adopter(name, own, read, body)
+        file, body, base, scheme = provider.file, provider.body, [JSON, (f"{other}-id", "msg_fake27UH4WbU6Z5A")], standard(other)
+        facts, prefix = provider.facts(body, provider.base), f"{other} headers: "
+        file.standard(scheme, body, base, facts, WHSEC, prefix)
+        signed = ids(file, scheme, other, body, base, prefix)
+        add = lambda name, expect, headers, **facts: file.add(name, expect, headers, body, [WHSEC[0]], now=NOW, **facts)
+        add(f"an unsigned {own}-id beside {other} headers names nothing", "ok", [(f"{own}-id", "msg_forged")] + signed, **facts)
+        add(f"no way down from a bad {own}-signature to a good {other} one", "signature_mismatch",
+            [(f"{own}-id", "msg_forged"), (f"{own}-timestamp", str(NOW)), (f"{own}-signature", "v1," + base64.b64encode(bytes(32)).decode())] + signed)
 
     adopter("clerk", "svix", lambda j, h: dict(id=h("svix-id"), type=at(j, "/type"), time=millis(at(j, "/timestamp")),
                                                subject=at(j, "/data/id"), tenant=at(j, "/instance_id")),
             '{"type":"user.created","timestamp":1699999990123,"instance_id":"ins_fake","data":{"id":"user_fake1"}}')
-    adopter("resend", "svix", lambda j, h: dict(id=h("svix-id"), type=at(j, "/type"), time=at(j, "/created_at"),
+    either("svix", "webhook", "resend", lambda j, h: dict(id=h("svix-id"), type=at(j, "/type"), time=at(j, "/created_at"),
                                                 subject=first(j, "/data/email_id", "/data/id")),
             '{"type":"email.delivered","created_at":"2026-01-02T03:04:05.678Z","data":{"email_id":"56761188-7520"}}')
     adopter("openai", "webhook", lambda j, h: dict(id=at(j, "/id") or h("webhook-id"), type=at(j, "/type"),
                                                    time=seconds(at(j, "/created_at")), subject=at(j, "/data/id")),
             '{"object":"event","id":"evt_fake","type":"batch.completed","created_at":1699999990,"data":{"id":"batch_1"}}')
-    adopter("svix", "svix", lambda j, h: dict(id=h("svix-id"), type=first(j, "/type", "/eventType", "/event_type"), time=at(j, "/timestamp"),
+    either("svix", "webhook", "svix", lambda j, h: dict(id=h("svix-id"), type=first(j, "/type", "/eventType", "/event_type"), time=at(j, "/timestamp"),
                                               subject=first(j, "/data/id", "/data/endpointId"), tenant=at(j, "/data/appId")),
             '{"type":"endpoint.disabled","data":{"appId":"app_1","endpointId":"ep_1"}}')
-    adopter("replicate", "webhook", lambda j, h: dict(id=h("webhook-id"), type=joined("", "prediction.", at(j, "/status")),
+    either("webhook", "svix", "replicate", lambda j, h: dict(id=h("webhook-id"), type=joined("", "prediction.", at(j, "/status")),
                                                       time=first(j, "/completed_at", "/started_at", "/created_at"), subject=at(j, "/id")),
             '{"id":"pred1","status":"succeeded","created_at":"2026-01-02T03:04:05.678Z","completed_at":"2026-01-02T03:04:09Z"}')
     gitlab = lambda id: lambda j, h: dict(
