@@ -201,7 +201,7 @@ LEFT_OUT = {"mollie-03"}
 # Payments and shops -------------------------------------------------------------------------------------------------
 
 RAZORPAY = ("refund", "dispute", "subscription", "payment_link", "qr_code", "virtual_account", "settlement", "payout",
-            "transaction", "fund_account", "invoice", "order", "payment")
+            "transaction", "fund_account", "invoice", "order", "payment", "payment.downtime")
 
 
 def payments():
@@ -218,6 +218,8 @@ def payments():
                 '"entity":{"id":"rfnd_1"}},"payment":{"entity":{"id":"pay_1"}}},"created_at":1699999990}', event)
     razorpay.ok("an order beside its payment", '{"event":"order.paid","contains":["payment","order"],"payload":{"payment":{'
                 '"entity":{"id":"pay_1"}},"order":{"entity":{"id":"order_1"}}},"created_at":1699999990}', event)
+    razorpay.ok("a downtime", '{"event":"payment.downtime.started","contains":["payment.downtime"],"payload":{"payment.downtime":{"entity":{'
+                '"id":"down_Fake1","entity":"payment.downtime","method":"upi","status":"started"}}},"created_at":1699999990}', event)
     razorpay.ok("event id missing", '{"event":"payment.failed","payload":{},"created_at":1}')
     razorpay.ok("event id twice", '{"event":"payment.failed","payload":{},"created_at":1}', event * 2)
 
