@@ -71,6 +71,9 @@ impl Drop for Share {
     }
 }
 
+/// How much room is made for a body on its sender's word alone, in bytes.
+const AHEAD: usize = 1 << 20;
+
 /// Read a body of at most `limit` bytes until `deadline`. The share is to be held as long as the bytes are.
 pub(super) async fn read(
     mut body: impl Body<Data = Bytes> + Unpin,
@@ -98,7 +101,7 @@ pub(super) async fn read(
         } else {
             if rest.is_empty() {
                 // In one piece: bodies that grow by doubling leave holes behind. What is not written yet takes no memory.
-                rest.reserve(declared.max(first.len() + data.len()));
+                rest.reserve(declared.min(AHEAD).max(first.len() + data.len()));
                 rest.extend_from_slice(&first);
                 // hyper reads on into the buffer that it lent, once nobody holds a part of it.
                 first = Bytes::new();

@@ -123,11 +123,45 @@ def meta(File, Scheme):
     ok("two statuses in one change are one event", ('{"object":"whatsapp_business_account","entry":[{"id":"b1","changes":[%s]}]}' % both).encode(),
        id=hashed("whatsapp_business_account", "b1", None, both, *[None] * 3), type="whatsapp_business_account.messages",
        time="2023-11-14T22:13:20Z", subject="b1", tenant="b1")
-    template = '{"field":"message_template_status_update","value":{"event":"APPROVED","message_template_id":%d}}'
-    changes = [template % number for number in (1, 2)]
-    ok("two templates of one entry", ('{"object":"whatsapp_business_account","entry":[{"id":"b1","time":1700000000,"changes":[%s,%s]}]}' % tuple(changes)).encode(),
-       events=[dict(id=hashed("whatsapp_business_account", "b1", "1700000000", change, *[None] * 3), subject="b1", tenant="b1",
-                    type="whatsapp_business_account.message_template_status_update", time="2023-11-14T22:13:20Z") for change in changes])
+
+    def two(name, object, key, items, ids, kind, time="2023-11-14T22:13:20Z"):
+        """Two of a kind in one entry, so that all but their own values is the same."""
+        entry = dict(id="e1", time=1700000000, **{key: items})
+        facts = lambda id: {key: value for key, value in dict(id=id, type=kind, time=time, subject="e1", tenant="e1").items() if value}
+        assert len(set(ids)) == 2 or ids == [None, None], name
+        ok(name, json.dumps(dict(object=object, entry=[entry]), separators=(",", ":")).encode(), events=[facts(id) for id in ids])
+
+    whole = lambda object, place, item: hashed(
+        object, "e1", "1700000000", *(json.dumps(item, separators=(",", ":")) if place == key else None for key in ("changes", "messaging", "standby")), None)
+
+    def changes(name, object, field, values):
+        items = [dict(field=field, value=value) for value in values]
+        two(name, object, "changes", items, [whole(object, "changes", item) for item in items], f"{object}.{field}")
+
+    changes("two templates change their status", "whatsapp_business_account", "message_template_status_update",
+            [dict(event="APPROVED", message_template_id=number, message_template_language="en_US") for number in (1, 2)])
+    changes("one template is approved and then disabled", "whatsapp_business_account", "message_template_status_update",
+            [dict(event=event, message_template_id=1) for event in ("APPROVED", "DISABLED")])
+    changes("two reviews", "page", "ratings",
+            [dict(item="rating", verb="add", open_graph_story_id=story, reviewer_id="7", created_time=1699999999) for story in ("s1", "s2")])
+    changes("two people like one post", "page", "feed",
+            [{"item": "reaction", "verb": "add", "post_id": "p", "from": dict(id=who), "reaction_type": "like", "created_time": 1699999999}
+             for who in ("8", "9")])
+    changes("two comments on Instagram", "instagram", "comments", [dict(id=number, text="Looms weave") for number in ("c1", "c2")])
+    changes("mentions in a comment and in the caption of one post", "instagram", "mentions", [dict(comment_id="c1", media_id="m1"), dict(media_id="m1")])
+    changes("two leads", "page", "leadgen", [dict(leadgen_id=number, form_id="f") for number in ("l1", "l2")])
+    changes("two changes of a kind that names nothing", "page", "brand_new", [dict(state="a"), dict(state="b")])
+    changes("two values that are texts", "user", "about", ["a", "b"])
+    chat = lambda **more: dict(sender=dict(id="7"), recipient=dict(id="e1"), timestamp=1700000002000, **more)
+    late = "2023-11-14T22:13:22Z"
+    react = [chat(reaction=dict(mid=mid, action="react", emoji="+1")) for mid in ("m1", "m2")]
+    for place in ("messaging", "standby"):
+        two(f"two reactions at once in {place}", "page", place, react, [whole("page", place, item) for item in react], "page", late)
+    seen = [chat(delivery=dict(watermark=5)), chat(read=dict(watermark=5))]
+    two("delivered and read at once", "page", "messaging", seen, [whole("page", "messaging", item) for item in seen], "page", late)
+    two("a message and its deletion", "instagram", "messaging", [chat(message=dict(mid="m1", text="x")), chat(message=dict(mid="m1", is_deleted=True))],
+        ["m1", "m1:deleted"], "instagram", late)
+    two("two messages, as standby", "page", "standby", [chat(message=dict(mid=mid)) for mid in ("m1", "m2")], ["m1", "m2"], "page", late)
 
     def challenge(name, expect, query, **more):
         file.add(name, expect, [], b"", [secrets[0]], method="GET", query=query,
@@ -366,9 +400,20 @@ def x(File, Scheme):
     file = File("x")
     scheme = Scheme("x-twitter-webhooks-signature", lambda body, ts, _: body, value=lambda ts, sig: f"sha256={sig}", encoding="base64")
     body = b'{"for_user_id":"1","tweet_create_events":[{"id_str":"2","timestamp_ms":"1700000000000"}]}'
-    event = dict(id="2", type="tweet_create_events", time="2023-11-14T22:13:20Z", subject="2", tenant="1")
+    event = dict(id="1:2", type="tweet_create_events", time="2023-11-14T22:13:20Z", subject="2", tenant="1")
     live = "x-consumer-secret"
     file.standard(scheme, body, JSON, event, (live, "fake-x-old", "fake-x-foreign"))
+
+    def ok(name, body, **facts):
+        file.add(name, "ok", scheme.headers(JSON, 0, "sha256=" + scheme.sig(live, body, 0, JSON)), body, [live], **facts)
+
+    ok("the same post for another subscribed user", body.replace(b'"for_user_id":"1"', b'"for_user_id":"7"'), **{**event, "id": "7:2", "tenant": "7"})
+    for user in ("1", "7"):
+        message = f'{{"for_user_id":"{user}","direct_message_events":[{{"type":"message_create","id":"3","created_timestamp":"1700000000000"}}]}}'
+        ok(f"a direct message for user {user}", message.encode(), id=f"{user}:3", type="direct_message_events", time="2023-11-14T22:13:20Z",
+           subject="3", tenant=user)
+    liked = b'{"for_user_id":"1","favorite_events":[{"id":"f"}]}'
+    ok("a kind without an id of its own", liked, id=hashed(liked.decode()), type="favorite_events", tenant="1")
 
     def crc(name, expect, word, **more):
         file.add(name, expect, [], b"", [live], method="GET", query="crc_token=" + urllib.parse.quote(word) + "&nonce=n", **more)

@@ -6,6 +6,7 @@ Each recipe is written down here a second time and independently of the TOML fil
 import base64
 import hashlib
 import hmac
+import json
 import urllib.parse
 
 from asymmetric import N, der_integer, ed25519_public, ed25519_sign, p256_public, p256_sign
@@ -167,18 +168,51 @@ def twilio(File, Scheme):
     call = b"AccountSid=ACfake&CallSid=CA1&CallStatus=completed&SequenceNumber=3&Timestamp=Tue%2C+14+Nov+2023+22%3A13%3A20+%2B0000"
     file.add("the status of a call", "ok", **sign(call, secrets[0], lambda text: text), secrets=[secrets[0]],
              id="CA1:completed:3", type="call.completed", subject="CA1", tenant="ACfake", time="2023-11-14T22:13:20Z")
+
+    def ok(name, fields, *tokens, **facts):
+        request = sign(urllib.parse.urlencode(fields).encode(), secrets[0], lambda text: text)
+        request["headers"] = request["headers"] + [("I-Twilio-Idempotency-Token", token) for token in tokens]
+        file.add(name, "ok", **request, secrets=[secrets[0]], **{"tenant": "ACfake", **facts})
+
+    account = dict(AccountSid="ACfake")
+    ok("a delivery report under one token", account | dict(MessageSid="SMfake1", MessageStatus="delivered"), "fake-token-1", **event)
+    ok("the same delivery report under another token", account | dict(MessageSid="SMfake1", MessageStatus="delivered"), "fake-token-2", **event)
+    ok("an older status callback", account | dict(MessageSid="SMfake1", SmsStatus="sent"), id="SMfake1:sent", type="message.sent", subject="SMfake1")
+    for status in ("in-progress", "completed"):
+        recording = account | dict(CallSid="CA1", RecordingSid="REfake1", RecordingStatus=status)
+        ok(f"a recording that is {status}", recording, "fake-token-3", id=f"REfake1:{status}", type=f"recording.{status}", subject="CA1")
+    asked = lambda digits: account | dict(CallSid="CA1", CallStatus="in-progress", Digits=digits)
+    gather = dict(type="call.in-progress", subject="CA1")
+    body_of = lambda fields: urllib.parse.urlencode(fields)
+    for name, digits, token in (("the first Gather of a call", "1", "fake-token-4"), ("the second Gather of a call", "2", "fake-token-5"),
+                                ("a third Gather with the digits of the first", "1", "fake-token-6")):
+        ok(name, asked(digits), token, id=hashed(body_of(asked(digits)), token), **gather)
+    ok("a Gather that says nothing of its own has no id", asked("1"), **gather)
+    ok("a Gather with two tokens has no id", asked("1"), "fake-token-4", "fake-token-5", **gather)
+    ok("a call that comes in has no id without a token", account | dict(CallSid="CA1", CallStatus="ringing", Direction="inbound"),
+       type="call.ringing", subject="CA1")
+    ok("a token that is the id of a delivery report", asked("1"), "SMfake1:delivered", id=hashed(body_of(asked("1")), "SMfake1:delivered"), **gather)
+    edited = account | dict(EventType="onMessageUpdated", MessageSid="IMfake1", Body="x")
+    ok("a message of a conversation, changed", edited, "fake-token-7", id=hashed(body_of(edited), "fake-token-7"), type="unknown", subject="IMfake1")
     document = b'{"a":1}'
-    hashed = "bodySHA256=" + hashlib.sha256(document).hexdigest()
-    signature = b64(mac(secrets[0], f"{url}?{hashed}".encode(), "sha1"))
-    json_request = dict(headers=JSON + [("X-Twilio-Signature", signature)], query=hashed, secrets=[secrets[0]])
-    file.add("JSON by its hash in the query, read as a form", "ok", **json_request, body=document, type="unknown")
+    digest = "bodySHA256=" + hashlib.sha256(document).hexdigest()
+    signature = b64(mac(secrets[0], f"{url}?{digest}".encode(), "sha1"))
+    json_request = dict(headers=JSON + [("X-Twilio-Signature", signature)], query=digest, secrets=[secrets[0]])
+    file.add("JSON by its hash in the query", "ok", **json_request, body=document, type="unknown")
+    stream = [dict(specversion="1.0", type="com.twilio.messaging.message.delivered", source="/2010-04-01/Accounts/AC1/Messages/SM1", id=f"EZfake{n}",
+                   time="2026-01-02T03:04:05.000Z", data=dict(messageSid="SM1", accountSid="AC1")) for n in (1, 2)]
+    events = json.dumps(stream).encode()
+    query = "bodySHA256=" + hashlib.sha256(events).hexdigest()
+    file.add("Event Streams", "ok", headers=JSON + [("X-Twilio-Signature", b64(mac(secrets[0], f"{url}?{query}".encode(), "sha1")))], query=query,
+             secrets=[secrets[0]], body=events, events=[dict(id=event["id"], type=event["type"], time="2026-01-02T03:04:05Z", subject="SM1", tenant="AC1")
+                                                        for event in stream])
     file.add("JSON that is not what was hashed", "signature_mismatch", **json_request, body=b'{"a":2}')
     file.add("a hash that is none", "signature_malformed", headers=json_request["headers"], query="bodySHA256=zz", body=document,
              secrets=[secrets[0]])
 
     source = "published: twilio/twilio-python tests/unit/test_request_validator.py"
     form = b"CallSid=CA1234567890ABCDE&Digits=1234&From=%2B14158675309&To=%2B18005551212&Caller=%2B14158675309"
-    known = dict(id="CA1234567890ABCDE", type="unknown", subject="CA1234567890ABCDE")
+    known = dict(type="unknown", subject="CA1234567890ABCDE")
     site, query = "mycompany.com", "foo=1&bar=2"
     for name, expect, url, signature, body, facts in [
         ("form", "ok", f"https://{site}/myapp.php", "RSOYDt4T1cUTdK1PDd93/VVr8B8=", form, known),
@@ -244,6 +278,10 @@ def discord(File, Scheme):
     pong = b'{"application_id":"1234560123453231555","token":"x","type":1,"version":1}'
     file.add("PING of interactions", "handshake", **sign(pong, "live", same), **key,
              reply=dict(status=200, content_type="application/json", body='{"type":1}'))
+    for name, number in (("an interaction", "1300000000000000001"), ("another interaction of the application", "1300000000000000002")):
+        pressed = (f'{{"version":1,"application_id":"1234560123453231555","id":"{number}","type":3,"token":"fake","data":{{"custom_id":"weave"}},'
+                   '"member":{"user":{"id":"1"}}}').encode()
+        file.add(name, "ok", **sign(pressed, "live", same), **key, id=number, type="3", tenant="1234560123453231555")
     file.add("PING without a signature", "signature_missing", **sign(ping, "live", lambda text: None), **key)
     file.add("known answer", "ok", headers=JSON + [("X-Signature-Timestamp", "1700000000"), (
         "X-Signature-Ed25519", "b73cb700dcca561fe6013c411c7d5d8acdc70e83e5843979f3f9429bc9ab7a08bd3617822598edf36854979ba5bed31745fa94170b331da88980a911d5347608")],

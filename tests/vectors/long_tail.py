@@ -206,7 +206,7 @@ LEFT_OUT = {"mollie-03"}
 # Payments and shops -------------------------------------------------------------------------------------------------
 
 RAZORPAY = ("refund", "dispute", "subscription", "payment_link", "qr_code", "virtual_account", "settlement", "payout",
-            "transaction", "fund_account", "invoice", "order", "payment")
+            "transaction", "fund_account", "invoice", "order", "payment", "payment.downtime")
 
 
 def payments():
@@ -223,6 +223,8 @@ def payments():
                 '"entity":{"id":"rfnd_1"}},"payment":{"entity":{"id":"pay_1"}}},"created_at":1699999990}', event)
     razorpay.ok("an order beside its payment", '{"event":"order.paid","contains":["payment","order"],"payload":{"payment":{'
                 '"entity":{"id":"pay_1"}},"order":{"entity":{"id":"order_1"}}},"created_at":1699999990}', event)
+    razorpay.ok("a downtime", '{"event":"payment.downtime.started","contains":["payment.downtime"],"payload":{"payment.downtime":{"entity":{'
+                '"id":"down_Fake1","entity":"payment.downtime","method":"upi","status":"started"}}},"created_at":1699999990}', event)
     razorpay.ok("event id missing", '{"event":"payment.failed","payload":{},"created_at":1}')
     razorpay.ok("event id twice", '{"event":"payment.failed","payload":{},"created_at":1}', event * 2)
 
@@ -243,8 +245,20 @@ def payments():
     woocommerce.ok("a deletion", '{"id":727}', [("X-WC-Webhook-Topic", "order.deleted"), same[1]])
     woocommerce.ok("an action", '{"action":"woocommerce_add_to_cart","arg":"9"}', [("X-WC-Webhook-Topic", "action.woocommerce_add_to_cart")])
     ping = dict(body=b"webhook_id=142", secrets=[FAKE[0]])
-    woocommerce.file.add("ping with a character set", "handshake", [("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")],
-                         reply=dict(status=200), **ping)
+    form = lambda charset: [("Content-Type", "application/x-www-form-urlencoded" + charset)]
+    for name, charset in (("a character set", "; charset=UTF-8"), ("a character set in small letters", "; charset=utf-8"),
+                          ("a character set and no space", ";charset=UTF-8"), ("a character set in small letters and no space", ";charset=utf-8")):
+        woocommerce.file.add(f"ping with {name}", "handshake", form(charset), reply=dict(status=200), **ping)
+    for name, charset in (("a form", ""), ("a form with a character set", "; charset=UTF-8")):
+        headers = form(charset) + woocommerce.base[1:]
+        headers += [("X-WC-Webhook-Signature", woocommerce.scheme.sig(FAKE[0], woocommerce.body, NOW, headers))]
+        woocommerce.file.add(f"an event that says it is {name}", "ok", headers, woocommerce.body, [FAKE[0]], **woocommerce.facts(woocommerce.body, headers))
+    woocommerce.file.add("a ping with a bad signature", "signature_mismatch",
+                         form("") + [("X-WC-Webhook-Signature", base64.b64encode(bytes(32)).decode())], **ping)
+    woocommerce.file.add("an event without a signature that says it is a form", "signature_missing", form("") + woocommerce.base[1:], woocommerce.body, [FAKE[0]])
+    woocommerce.file.add("an event with an empty signature that says it is a form", "signature_malformed",
+                         form("") + woocommerce.base[1:] + [("X-WC-Webhook-Signature", "")], woocommerce.body, [FAKE[0]])
+    woocommerce.file.add("a ping with another character set", "signature_missing", form("; charset=latin1"), **ping)
     woocommerce.file.add("a ping that says it is JSON", "signature_missing", [JSON], **ping)
     ids = [vector["id"] for vector in woocommerce.file.vectors if vector["name"].startswith("same second")]
     assert len(set(ids)) == 3
@@ -343,28 +357,45 @@ WHSEC = tuple("whsec_" + base64.b64encode(f"fake {which} key of 24 bytes".encode
 
 def adopters():
     """Those who sign as Standard Webhooks does."""
-    def adopter(name, family, read, body):
-        scheme = standard(family)
-        provider = simple(name, scheme, read, body, [(f"{family}-id", "msg_fake27UH4WbU6Z5A")], WHSEC)
-        signed = scheme.headers(provider.base, NOW, scheme.value(NOW, scheme.sig(WHSEC[0], provider.body, NOW, provider.base)))
-        add = lambda name, expect, headers: provider.file.add(name, expect, headers, provider.body, [WHSEC[0]], now=NOW)
+    def ids(file, scheme, family, body, base, prefix=""):
+        """What only a signed header of the id can go wrong with. Gives the headers of a good request."""
+        signed = scheme.headers(base, NOW, scheme.value(NOW, scheme.sig(WHSEC[0], body, NOW, base)))
+        add = lambda name, expect, headers: file.add(prefix + name, expect, headers, body, [WHSEC[0]], now=NOW)
         add("id missing", "signed_header_missing", [header for header in signed if header[0] != f"{family}-id"])
         add("id twice", "signed_header_missing", signed + [(f"{family}-id", "msg_fake27UH4WbU6Z5A")])
         add("id changed", "signature_mismatch", [(name, "msg_other" if name == f"{family}-id" else value) for name, value in signed])
+        return signed
+
+    def adopter(name, family, read, body):
+        provider = simple(name, standard(family), read, body, [(f"{family}-id", "msg_fake27UH4WbU6Z5A")], WHSEC)
+        ids(provider.file, provider.scheme, family, provider.body, provider.base)
+        return provider
+
+    def either(own, other, name, read, body):
+        """One whose library takes both families of headers: all of it again under the other one."""
+        provider = adopter(name, own, read, body)
+        file, body, base, scheme = provider.file, provider.body, [JSON, (f"{other}-id", "msg_fake27UH4WbU6Z5A")], standard(other)
+        facts, prefix = provider.facts(body, provider.base), f"{other} headers: "
+        file.standard(scheme, body, base, facts, WHSEC, prefix)
+        signed = ids(file, scheme, other, body, base, prefix)
+        add = lambda name, expect, headers, **facts: file.add(name, expect, headers, body, [WHSEC[0]], now=NOW, **facts)
+        add(f"an unsigned {own}-id beside {other} headers names nothing", "ok", [(f"{own}-id", "msg_forged")] + signed, **facts)
+        add(f"no way down from a bad {own}-signature to a good {other} one", "signature_mismatch",
+            [(f"{own}-id", "msg_forged"), (f"{own}-timestamp", str(NOW)), (f"{own}-signature", "v1," + base64.b64encode(bytes(32)).decode())] + signed)
 
     adopter("clerk", "svix", lambda j, h: dict(id=h("svix-id"), type=at(j, "/type"), time=millis(at(j, "/timestamp")),
                                                subject=at(j, "/data/id"), tenant=at(j, "/instance_id")),
             '{"type":"user.created","timestamp":1699999990123,"instance_id":"ins_fake","data":{"id":"user_fake1"}}')
-    adopter("resend", "svix", lambda j, h: dict(id=h("svix-id"), type=at(j, "/type"), time=at(j, "/created_at"),
+    either("svix", "webhook", "resend", lambda j, h: dict(id=h("svix-id"), type=at(j, "/type"), time=at(j, "/created_at"),
                                                 subject=first(j, "/data/email_id", "/data/id")),
             '{"type":"email.delivered","created_at":"2026-01-02T03:04:05.678Z","data":{"email_id":"56761188-7520"}}')
     adopter("openai", "webhook", lambda j, h: dict(id=at(j, "/id") or h("webhook-id"), type=at(j, "/type"),
                                                    time=seconds(at(j, "/created_at")), subject=at(j, "/data/id")),
             '{"object":"event","id":"evt_fake","type":"batch.completed","created_at":1699999990,"data":{"id":"batch_1"}}')
-    adopter("svix", "svix", lambda j, h: dict(id=h("svix-id"), type=first(j, "/type", "/eventType", "/event_type"), time=at(j, "/timestamp"),
+    either("svix", "webhook", "svix", lambda j, h: dict(id=h("svix-id"), type=first(j, "/type", "/eventType", "/event_type"), time=at(j, "/timestamp"),
                                               subject=first(j, "/data/id", "/data/endpointId"), tenant=at(j, "/data/appId")),
             '{"type":"endpoint.disabled","data":{"appId":"app_1","endpointId":"ep_1"}}')
-    adopter("replicate", "webhook", lambda j, h: dict(id=h("webhook-id"), type=joined("", "prediction.", at(j, "/status")),
+    either("webhook", "svix", "replicate", lambda j, h: dict(id=h("webhook-id"), type=joined("", "prediction.", at(j, "/status")),
                                                       time=first(j, "/completed_at", "/started_at", "/created_at"), subject=at(j, "/id")),
             '{"id":"pred1","status":"succeeded","created_at":"2026-01-02T03:04:05.678Z","completed_at":"2026-01-02T03:04:09Z"}')
     gitlab = lambda id: lambda j, h: dict(
@@ -421,6 +452,7 @@ def work():
         id=at(j, "/id"), type=at(j, "/topic"), time=seconds(at(j, "/created_at")), subject=at(j, "/data/item/id"), tenant=at(j, "/app_id")),
         '{"type":"notification_event","app_id":"fa4eapp","id":"notif_fake","topic":"ticket.created","created_at":1699999990,'
         '"data":{"item":{"type":"ticket","id":"21"}}}')
+    FILES["intercom"].add("the HEAD request", "handshake", [], b"", [FAKE[0]], method="HEAD", reply=dict(status=200))
     zoom = simple("zoom", Scheme("x-zm-signature", lambda body, ts, _: f"v0:{ts}:".encode() + body,
                                  value=lambda ts, sig: f"v0={sig}", ts_header="x-zm-request-timestamp"), lambda j, h: dict(
         id=hashed(*(at(j, pointer) for pointer in (

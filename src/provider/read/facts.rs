@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use super::source::{Input, Source, SourceSpec, first, first_id};
 use crate::event::{Data, EACH, Pointer};
 use crate::provider::error::Fault;
-use crate::provider::spec::OneOrMany;
+use crate::provider::spec::{BodyKind, OneOrMany};
 use crate::provider::verify::TimeFormat;
 
 /// The type of an event that names none. CloudEvents wants one.
@@ -60,6 +60,8 @@ pub(crate) struct FactsSpec {
     pub(crate) split_unless: Option<SourceSpec>,
     /// What the events of a batch carry.
     pub(crate) data: Option<ItemData>,
+    /// What bodies are, where one way to verify has others than the rest.
+    pub(crate) body: Option<BodyKind>,
 }
 
 /// The pointer to the items of a batch, such as `/events/*`.
@@ -195,6 +197,7 @@ impl FactsSpec {
             split: either(&self.split, &other.split),
             split_unless: self.split_unless.clone().or_else(|| other.split_unless.clone()),
             data: self.data.or(other.data),
+            body: self.body.or(other.body),
         }
     }
 }

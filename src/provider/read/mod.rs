@@ -37,7 +37,6 @@ const MAX_COPIED: usize = 32 << 20;
 /// A provider's `[event]` and `[[handshake]]`, compiled.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
-    kind: BodyKind,
     /// The field whose JSON counts, where the body is a form.
     form_field: Option<String>,
     /// May a body hold one JSON value a line?
@@ -50,6 +49,7 @@ pub(crate) struct Reader {
 /// What one scan looks for.
 #[derive(Debug, Clone)]
 struct Layout {
+    kind: BodyKind,
     wanted: Wanted,
     /// What stands in a request whose body is one event whatever it is, and what is looked for then.
     unsplit: Option<(Source<usize>, Wanted)>,
@@ -73,7 +73,7 @@ impl Reader {
         }
         let layouts: Vec<_> =
             facts.iter().map(|facts| Layout::compile(spec, facts, categories)).collect::<Result<_, _>>()?;
-        if spec.body == BodyKind::Bytes && layouts.iter().any(|layout| layout.wanted.slots() > 0) {
+        if layouts.iter().any(|layout| layout.kind == BodyKind::Bytes && layout.wanted.slots() > 0) {
             return Err(Fault::new("body", "bytes have no fields: pointers need json or form"));
         }
         for (key, given) in [("form_field", spec.form_field.is_some()), ("lines", spec.lines)] {
@@ -82,7 +82,7 @@ impl Reader {
             }
         }
         let (form_field, lines) = (spec.form_field.clone(), spec.lines);
-        Ok(Reader { kind: spec.body, form_field, lines, content_type: spec.content_type.clone(), layouts })
+        Ok(Reader { form_field, lines, content_type: spec.content_type.clone(), layouts })
     }
 
     /// With one source's parameters.
@@ -119,14 +119,14 @@ impl Reader {
         checks: &[Check],
         record: Option<&[u8]>,
     ) -> Result<Reading<'a>, Unreadable> {
-        let data = match (self.kind, &self.form_field) {
+        let Some(layout) = self.layouts.get(alternative).or(self.layouts.first()) else {
+            return Ok(Reading::Events(Vec::new()));
+        };
+        let data = match (layout.kind, &self.form_field) {
             (BodyKind::Json, Some(field)) => Data::json_or_form(request.body, field)?,
             (BodyKind::Json, None) => Data::json(request.body),
             (BodyKind::Form, _) => Data::form(request.body)?,
             (BodyKind::Bytes, _) => self.bytes(request.body),
-        };
-        let Some(layout) = self.layouts.get(alternative).or(self.layouts.first()) else {
-            return Ok(Reading::Events(Vec::new()));
         };
         if let Some(record) = record {
             // The body only names it: what is true stands in the record.
@@ -166,7 +166,8 @@ impl Layout {
         };
         facts.check_split().map_err(|fault| fault.within("event"))?;
         let split: Vec<Pointer> = facts.split.0.iter().map(|split| split.0.clone()).collect();
-        if !split.is_empty() && spec.body != BodyKind::Json {
+        let kind = facts.body.unwrap_or(spec.body);
+        if !split.is_empty() && kind != BodyKind::Json {
             return Err(Fault::new("split", "needs body = \"json\": nothing else has arrays").within("event"));
         }
         let places = Places::new(facts, &mut slot);
@@ -186,6 +187,7 @@ impl Layout {
         });
         Ok(Layout {
             wanted,
+            kind,
             unsplit: unsplit.transpose()?,
             places,
             item_data: facts.data.unwrap_or_default(),
