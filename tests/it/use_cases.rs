@@ -16,7 +16,7 @@ use crate::support::serve::setup;
 use crate::support::stand_in::stand_in;
 
 /// What people asked for by name. Who is new may stand beside them, none of these may go.
-const ASKED_FOR: [(&str, &[&str]); 24] = [
+const ASKED_FOR: [(&str, &[&str]); 25] = [
     ("payment.succeeded", &["stripe", "razorpay", "paypal", "square", "adyen", "mollie", "shopify"]),
     ("payment.failed", &["stripe", "razorpay", "paypal", "square", "adyen", "mollie"]),
     ("payment.refunded", &["stripe", "razorpay", "paypal", "square", "adyen", "mollie", "shopify"]),
@@ -41,6 +41,7 @@ const ASKED_FOR: [(&str, &[&str]); 24] = [
     ("social.posted", &["meta", "youtube"]),
     ("alert.fired", &["pagerduty", "sns", "event-grid", "sentry"]),
     ("alert.resolved", &["pagerduty", "sns", "event-grid", "sentry"]),
+    ("device.reported", &["generic", "cloudevents"]),
 ];
 
 /// The samples of all providers whose events say what they are, each with the number that makes it unlike its provider's others.

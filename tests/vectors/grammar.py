@@ -177,6 +177,9 @@ def twilio(File, Scheme):
     account = dict(AccountSid="ACfake")
     ok("a delivery report under one token", account | dict(MessageSid="SMfake1", MessageStatus="delivered"), "fake-token-1", **event)
     ok("the same delivery report under another token", account | dict(MessageSid="SMfake1", MessageStatus="delivered"), "fake-token-2", **event)
+    received = dict(type="message.received", subject="SMfake2")
+    ok("an inbound picture without a text", account | dict(MessageSid="SMfake2", SmsStatus="received", Body="", NumMedia="1"), id="SMfake2", **received)
+    ok("an inbound message without the field", account | dict(MessageSid="SMfake2", SmsStatus="received"), id="SMfake2:received", **received)
     ok("an older status callback", account | dict(MessageSid="SMfake1", SmsStatus="sent"), id="SMfake1:sent", type="message.sent", subject="SMfake1")
     for status in ("in-progress", "completed"):
         recording = account | dict(CallSid="CA1", RecordingSid="REfake1", RecordingStatus=status)

@@ -387,16 +387,16 @@ def adopters():
                                                subject=at(j, "/data/id"), tenant=at(j, "/instance_id")),
             '{"type":"user.created","timestamp":1699999990123,"instance_id":"ins_fake","data":{"id":"user_fake1"}}')
     either("svix", "webhook", "resend", lambda j, h: dict(id=h("svix-id"), type=at(j, "/type"), time=at(j, "/created_at"),
-                                                subject=first(j, "/data/email_id", "/data/id")),
+                                                          subject=first(j, "/data/email_id", "/data/id")),
             '{"type":"email.delivered","created_at":"2026-01-02T03:04:05.678Z","data":{"email_id":"56761188-7520"}}')
     adopter("openai", "webhook", lambda j, h: dict(id=at(j, "/id") or h("webhook-id"), type=at(j, "/type"),
                                                    time=seconds(at(j, "/created_at")), subject=at(j, "/data/id")),
             '{"object":"event","id":"evt_fake","type":"batch.completed","created_at":1699999990,"data":{"id":"batch_1"}}')
     either("svix", "webhook", "svix", lambda j, h: dict(id=h("svix-id"), type=first(j, "/type", "/eventType", "/event_type"), time=at(j, "/timestamp"),
-                                              subject=first(j, "/data/id", "/data/endpointId"), tenant=at(j, "/data/appId")),
+                                                        subject=first(j, "/data/id", "/data/endpointId"), tenant=at(j, "/data/appId")),
             '{"type":"endpoint.disabled","data":{"appId":"app_1","endpointId":"ep_1"}}')
     either("webhook", "svix", "replicate", lambda j, h: dict(id=h("webhook-id"), type=joined("", "prediction.", at(j, "/status")),
-                                                      time=first(j, "/completed_at", "/started_at", "/created_at"), subject=at(j, "/id")),
+                                                                time=first(j, "/completed_at", "/started_at", "/created_at"), subject=at(j, "/id")),
             '{"id":"pred1","status":"succeeded","created_at":"2026-01-02T03:04:05.678Z","completed_at":"2026-01-02T03:04:09Z"}')
     gitlab = lambda id: lambda j, h: dict(
         id=id(h), type=joined(".", at(j, "/object_kind"), at(j, "/object_attributes/action"))
