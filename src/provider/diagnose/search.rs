@@ -31,7 +31,10 @@ impl Case<'_> {
             }
             Reject::SignedHeaderMissing => findings.push(self.header_missing()),
             Reject::TimestampMissing => findings.push(clock::missing(self)),
-            Reject::TimestampMalformed => findings.extend(clock::other_form(self)),
+            Reject::TimestampMalformed => {
+                let found = clock::doubled(self).or_else(|| clock::other_form(self));
+                findings.extend(found.or_else(|| clock::unreadable(self)));
+            }
             Reject::TimestampTooOld | Reject::TimestampInFuture => {
                 let passed = self.bench.passes(&self.timeless, self.secrets());
                 let far = clock::other_form(self);
@@ -194,7 +197,8 @@ impl Case<'_> {
 
     /// What was found, and that the clocks are apart as well.
     fn with_clock(&self, mut finding: Finding, passed: &Passed) -> Finding {
-        if let Some(off) = clock::off(self, passed.signed_at).filter(|_| !self.inquiry.captured) {
+        let off = clock::off(self, passed.signed_at).filter(|off| off.cause == Cause::ClockOff);
+        if let Some(off) = off {
             finding.evidence = format!("{} {}", finding.evidence, off.evidence);
             finding.advice = format!("{} {}", finding.advice, off.advice);
         }

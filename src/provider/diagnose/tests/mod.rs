@@ -1,5 +1,6 @@
 //! Each cause, made and found: requests are signed by the provider's own rules, then spoiled as the world spoils them.
 
+mod clocks;
 mod requests;
 mod secrets;
 

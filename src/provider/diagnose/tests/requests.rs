@@ -205,6 +205,34 @@ fn signed_headers_and_timestamps_are_missing() {
 }
 
 #[test]
+fn a_timestamp_stands_there_twice() {
+    let twice = |provider: &'static str, header: &'static str| {
+        let mut scene = Scene::new(provider, "fake", &["fake"]);
+        let value = scene.headers[header].clone();
+        scene.headers.append(header, value);
+        scene.proves(Cause::HeaderMissing, "stands there twice");
+    };
+    twice("slack", "x-slack-request-timestamp");
+    twice("hubspot", "x-hubspot-request-timestamp");
+    // Beside the signature: two headers, or two in one.
+    twice("stripe", "stripe-signature");
+    let scene = Scene::new("stripe", "fake", &["fake"]);
+    let joined = format!("t=1700000000,{}", scene.value("stripe-signature"));
+    scene.header("stripe-signature", &joined).proves(Cause::HeaderMissing, "stands there twice");
+}
+
+#[test]
+fn a_timestamp_cannot_be_read() {
+    for (text, what) in [("yesterday", "as seconds since 1970"), ("", "it is empty")] {
+        let scene = Scene::new("slack", "fake", &["fake"]).header("x-slack-request-timestamp", text);
+        scene.proves(Cause::TimestampForm, what);
+    }
+    let scene = Scene::new("stripe", "fake", &["fake"]);
+    let other = scene.value("stripe-signature").replace("t=", "t=x");
+    scene.header("stripe-signature", &other).proves(Cause::TimestampForm, "`stripe-signature`");
+}
+
+#[test]
 fn nothing_is_wrong_or_nothing_explains_it() {
     Scene::new("stripe", "whsec_a", &["whsec_a"]).proves(Cause::Verifies, "delivered again");
     let diagnosis = Scene::new("stripe", "whsec_a", &["whsec_b"]).diagnosis();
