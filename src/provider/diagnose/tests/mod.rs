@@ -37,6 +37,8 @@ fn binding(secrets: &[&str]) -> Binding {
 struct Scene {
     provider: &'static str,
     source: Binding,
+    method: Method,
+    path: &'static str,
     headers: HeaderMap,
     query: String,
     body: Vec<u8>,
@@ -62,6 +64,8 @@ impl Scene {
         Scene {
             provider,
             source,
+            method: Method::POST,
+            path: "/webhooks/it",
             headers: rules.sign(body.as_bytes(), &given, now()).unwrap().headers,
             query: String::new(),
             body: body.as_bytes().to_vec(),
@@ -118,7 +122,7 @@ impl Scene {
             })
             .collect();
         let request = Request {
-            method: &Method::POST,
+            method: &self.method,
             headers: &self.headers,
             query: &self.query,
             body: &self.body,
@@ -126,7 +130,7 @@ impl Scene {
         };
         diagnose(&Inquiry {
             request,
-            path: "/webhooks/it",
+            path: self.path,
             source: Suspect {
                 name: "it",
                 provider: CATALOGUE.get(self.provider).unwrap(),

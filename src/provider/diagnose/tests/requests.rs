@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 
 use super::super::{Cause, Certainty};
 use super::{JSON, PLAIN, Scene, binding};
@@ -260,4 +260,23 @@ fn the_work_is_bounded() {
     scene.others = (0..300).map(|_| ("other", "stripe", binding(&ten))).collect();
     let diagnosis = scene.diagnosis();
     assert_eq!((diagnosis.cut_short, diagnosis.tried), (true, 8_000));
+}
+
+#[test]
+fn what_is_no_post_is_refused_before_its_signature() {
+    let mut scene = Scene::new("stripe", "whsec_a", &["whsec_a"]);
+    scene.method = Method::GET;
+    assert_eq!(scene.diagnosis().verdict, Err(Reject::MethodNotAllowed));
+    scene.proves(Cause::Refused, "a GET request");
+    let mut scene = scene.without("stripe-signature");
+    scene.captured = true;
+    scene.proves(Cause::Refused, "--data");
+    // Challenges are no events, and have a word that must fit.
+    let meta = Binding { params: [("verify_token".to_owned(), "mine".to_owned())].into(), ..binding(&["fake"]) };
+    let mut scene = Scene::by("meta", &meta, meta.clone());
+    (scene.method, scene.query) = (Method::GET, "hub.mode=subscribe&hub.verify_token=mine&hub.challenge=1".to_owned());
+    scene.proves(Cause::Verifies, "a challenge");
+    scene.query = scene.query.replace("mine", "another");
+    assert_eq!(scene.diagnosis().verdict, Err(Reject::HandshakeRefused));
+    scene.proves(Cause::Refused, "verify token");
 }
