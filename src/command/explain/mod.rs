@@ -98,6 +98,7 @@ fn look_at(config: &Config, arguments: &Explain) -> Result<Value, Failure> {
         let own = others.remove(source);
         (own, others)
     };
+    let whole = captured.base();
     let request = Request {
         method: &captured.method,
         headers: &captured.headers,
@@ -107,7 +108,7 @@ fn look_at(config: &Config, arguments: &Explain) -> Result<Value, Failure> {
     };
     let diagnosis = diagnose(&Inquiry {
         request,
-        path: captured.path(),
+        path: whole.as_deref().unwrap_or(captured.path()),
         source: own,
         others: &others,
         offered: &offered,

@@ -53,7 +53,7 @@ pub struct Suspect<'a> {
 pub struct Inquiry<'a> {
     /// The request as it arrived.
     pub request: Request<'a>,
-    /// The path that it was sent to.
+    /// The path that it was sent to; the whole URL where a captured request has it.
     pub path: &'a str,
     /// The source that refused it.
     pub source: Suspect<'a>,

@@ -3,6 +3,7 @@
 mod clocks;
 mod requests;
 mod secrets;
+mod urls;
 
 use std::sync::LazyLock;
 
