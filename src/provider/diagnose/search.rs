@@ -83,6 +83,14 @@ impl Case<'_> {
         }));
         if findings.is_empty() {
             findings.extend(self.url_assumed());
+            findings.extend(bodies::sorted_keys(self.request.body).filter(|_| is_json).map(|what| {
+                let advice = format!(
+                    "If {} sends them in another order, something on the way parses JSON and writes it anew: let it pass the raw \
+                     bytes on. The order that was signed cannot be found out.",
+                    self.title()
+                );
+                Finding::possible(Cause::BodyRewritten, what, advice)
+            }));
         }
     }
 

@@ -215,3 +215,17 @@ fn what_is_no_post_is_refused_before_its_signature() {
     assert_eq!(scene.diagnosis().verdict, Err(Reject::HandshakeRefused));
     scene.proves(Cause::Refused, "verify token");
 }
+
+#[test]
+fn sorted_keys_are_a_trace_and_no_proof() {
+    let sorted = r#"{"a":1,"b":2,"c":{"x":1,"y":2},"d":4,"e":5,"f":6}"#;
+    let diagnosis = Scene::new("github", "fake", &["fake"]).body(sorted).diagnosis();
+    let [first, last] = &diagnosis.findings[..] else { panic!("{diagnosis:#?}") };
+    assert_eq!((first.cause, first.certainty), (Cause::BodyRewritten, Certainty::Possible));
+    assert!(first.evidence.contains("alphabetical") && last.cause == Cause::Unexplained, "{diagnosis:#?}");
+    assert!(!diagnosis.is_explained(), "a provider may write it so itself");
+    for by_chance in [r#"{"a":1,"b":2,"c":3}"#, r#"{"a":1,"b":2,"c":{"y":1,"x":2},"d":4,"e":5,"f":6}"#] {
+        let diagnosis = Scene::new("github", "fake", &["fake"]).body(by_chance).diagnosis();
+        assert_eq!(diagnosis.findings.len(), 1, "{by_chance}");
+    }
+}
