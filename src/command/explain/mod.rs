@@ -3,6 +3,7 @@
 
 mod captured;
 mod curl;
+mod windows;
 
 use std::io::Read;
 use std::path::Path;
