@@ -28,7 +28,7 @@ impl Captured {
     /// What it should look like.
     pub fn parse(bytes: &[u8], file: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Captured, String> {
         let start = bytes.trim_ascii_start();
-        if start.starts_with(b"curl ") || start.starts_with(b"$ curl ") {
+        if [&b"curl "[..], b"$ curl ", b"curl.exe "].iter().any(|word| start.starts_with(word)) {
             let text = std::str::from_utf8(bytes).map_err(|_| "the curl command line is not UTF-8")?;
             return curl::parse(text, file);
         }

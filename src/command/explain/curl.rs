@@ -7,6 +7,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderValue, REFERER, US
 use http::{HeaderMap, Method};
 
 use super::captured::{Captured, header, method};
+use super::windows;
 
 /// Options with a value that says nothing about the request.
 const IGNORED: [&str; 18] = [
@@ -56,7 +57,8 @@ const VALUED: [&str; 20] = [
 
 /// Read a command line; `file` fetches what `@` names.
 pub(super) fn parse(text: &str, file: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Captured, String> {
-    let words = words(text.trim_start().trim_start_matches("$ "))?;
+    let text = text.trim_start().trim_start_matches("$ ");
+    let words = if windows::is_it(text) { windows::words(text) } else { words(text) }?;
     let mut words = words.into_iter().skip(1);
     let mut found = Captured { method: Method::GET, url: String::new(), headers: HeaderMap::new(), body: Vec::new() };
     let (mut named, mut parts): (Option<Method>, Vec<Vec<u8>>) = (None, Vec::new());
@@ -285,6 +287,18 @@ mod tests {
         }
         assert_eq!(curl("curl -XPUT -u a:b --url http://x").headers["authorization"], "Basic YTpi");
         assert_eq!(curl("curl http://x").method, Method::GET);
+    }
+
+    #[test]
+    fn as_browsers_copy_it_on_windows() {
+        let found = curl(
+            "curl ^\"https://x.example/hook^\" ^\r\n  -H ^\"content-type: application/json^\" ^\r\n  --data-raw ^\"^{^\\^\"a^\\^\":1^}^\"",
+        );
+        assert_eq!((found.method.clone(), found.path()), (Method::POST, "/hook"));
+        assert_eq!((found.headers.len(), String::from_utf8(found.body).unwrap().as_str()), (1, "{\"a\":1}"));
+        let found = curl("curl \"https://x.example/hook\" ^\r\n -H \"X-A: b\" ^\r\n --data-raw \"{\\\"a\\\":1}\"");
+        assert_eq!((found.url.as_str(), found.headers["x-a"].as_bytes()), ("https://x.example/hook", &b"b"[..]));
+        assert_eq!(found.body, b"{\"a\":1}");
     }
 
     #[test]

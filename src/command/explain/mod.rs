@@ -3,6 +3,8 @@
 
 mod captured;
 mod curl;
+mod sources;
+mod windows;
 
 use std::io::Read;
 use std::path::Path;
@@ -14,10 +16,11 @@ use serde_json::{Value, json};
 
 use super::{Failure, Output, client, output, print};
 use crate::cli::Explain;
-use crate::config::{Config, Secret, SecretRef, SourceConfig};
-use crate::provider::diagnose::{Inquiry, Suspect, diagnose};
-use crate::provider::{Binding, Request};
+use crate::config::{Config, Secret, SecretRef};
+use crate::provider::diagnose::{Cause, Finding, Inquiry, Suspect, diagnose};
+use crate::provider::{Reject, Request};
 pub use captured::Captured;
+use sources::{Asked, Source};
 
 /// The largest file that is read, in bytes: the largest body of any source, as JSON may wrap it.
 const LARGEST: u64 = 64 << 20;
@@ -85,19 +88,20 @@ fn look_at(config: &Config, arguments: &Explain) -> Result<Value, Failure> {
     let at = at.map_err(|_| "--at takes a time in RFC 3339, for example 2026-11-20T10:00:00Z".to_owned())?;
     let secret = |text: &String| text.parse::<SecretRef>()?.resolve();
     let given = arguments.secret.iter().map(secret).collect::<Result<Vec<_>, _>>()?;
-    let (sources, source) = sources(config, arguments, &captured, &given)?;
+    let (sources, stray) = match sources::asked_about(config, arguments, &captured, &given)? {
+        Asked::Found(sources) => (sources, None),
+        Asked::Guessed(sources, stray) => (sources, Some(stray)),
+        Asked::Nowhere(stray) => return Ok(nowhere(stray)),
+    };
     let offered: Vec<(String, Secret)> = arguments
         .secret
         .iter()
         .zip(&given)
         .map(|(name, secret)| (format!("the secret in {name}"), secret.clone()))
         .collect();
-    let suspects: Vec<Suspect<'_>> = sources.iter().map(Source::suspect).collect();
-    let (own, others) = {
-        let mut others = suspects;
-        let own = others.remove(source);
-        (own, others)
-    };
+    let own = sources.own.suspect();
+    let others: Vec<Suspect<'_>> = sources.others.iter().map(Source::suspect).collect();
+    let whole = captured.base();
     let request = Request {
         method: &captured.method,
         headers: &captured.headers,
@@ -105,9 +109,9 @@ fn look_at(config: &Config, arguments: &Explain) -> Result<Value, Failure> {
         body: &captured.body,
         now: at.unwrap_or_else(Timestamp::now),
     };
-    let diagnosis = diagnose(&Inquiry {
+    let mut diagnosis = diagnose(&Inquiry {
         request,
-        path: captured.path(),
+        path: whole.as_deref().unwrap_or(captured.path()),
         source: own,
         others: &others,
         offered: &offered,
@@ -115,6 +119,12 @@ fn look_at(config: &Config, arguments: &Explain) -> Result<Value, Failure> {
         captured: at.is_none(),
         verified: None,
     });
+    if let Some(stray) = stray {
+        // Were it right but for its path, nothing would be wrong with what stands here.
+        diagnosis.findings.retain(|finding| finding.cause != Cause::Verifies);
+        let place = diagnosis.findings.partition_point(|finding| finding.certainty <= stray.certainty);
+        diagnosis.findings.insert(place, stray);
+    }
     Ok(json!({
         "source": own.name,
         "provider": own.provider.title(),
@@ -126,77 +136,17 @@ fn look_at(config: &Config, arguments: &Explain) -> Result<Value, Failure> {
     }))
 }
 
-/// What a suspect borrows from.
-struct Source {
-    name: String,
-    provider: std::sync::Arc<crate::provider::Provider>,
-    binding: Binding,
-    secret_names: Vec<String>,
-    path: String,
-}
-
-impl Source {
-    fn configured(source: &SourceConfig) -> Result<Source, String> {
-        Ok(Source {
-            name: source.name.clone(),
-            provider: std::sync::Arc::clone(&source.provider),
-            binding: source.binding(source.secrets()?)?,
-            secret_names: source.secret_names(),
-            path: source.path.clone(),
-        })
-    }
-
-    fn suspect(&self) -> Suspect<'_> {
-        Suspect {
-            name: &self.name,
-            provider: &self.provider,
-            binding: &self.binding,
-            secret_names: &self.secret_names,
-            path: &self.path,
-        }
-    }
-}
-
-/// All sources, and the place of the one that is asked about: named, or found by its path. Without a configuration the
-/// name is a provider's, and --secret gives its secrets.
-fn sources(
-    config: &Config,
-    arguments: &Explain,
-    captured: &Captured,
-    given: &[Secret],
-) -> Result<(Vec<Source>, usize), String> {
-    let named = arguments.source.as_deref();
-    if let Some(name) = named.filter(|name| !config.sources.contains_key(*name)) {
-        let provider = config.catalogue.get(name).ok_or_else(|| {
-            format!(
-                "`{name}` is neither a source in {} nor a provider; `hookstream providers` lists those",
-                config.path.display()
-            )
-        })?;
-        if given.is_empty() && provider.needs().secrets.is_some() {
-            return Err(format!("`{name}` is not configured; give its secret with --secret env:NAME or file:PATH"));
-        }
-        let binding = Binding { secrets: given.to_vec(), public_url: captured.base(), ..Binding::default() };
-        let path = format!("/webhooks/{name}");
-        let source = Source {
-            name: name.to_owned(),
-            provider: std::sync::Arc::clone(provider),
-            binding,
-            secret_names: arguments.secret.clone(),
-            path,
-        };
-        return Ok((vec![source], 0));
-    }
-    let is_it = |source: &&SourceConfig| named.map_or(source.path == captured.path(), |name| source.name == name);
-    let only = || config.sources.values().next().filter(|_| config.sources.len() == 1);
-    let found = config.sources.values().find(is_it).or_else(only).ok_or_else(|| {
-        let known: Vec<&str> = config.sources.keys().map(String::as_str).collect();
-        format!("which source is it for? Name it with --source; there are: {}", known.join(", "))
-    })?;
-    // A secret of another source that cannot be read must not be in the way.
-    let own = Source::configured(found)?;
-    let others = config.sources.values().filter(|source| source.name != found.name);
-    Ok((std::iter::once(own).chain(others.filter_map(|source| Source::configured(source).ok())).collect(), 0))
+/// No source has the path that was called, and none was named.
+fn nowhere(stray: Finding) -> Value {
+    json!({
+        "source": null,
+        "provider": null,
+        "reason": Reject::UnknownSource.as_str(),
+        "explained": true,
+        "findings": [stray],
+        "tried": 0,
+        "cut_short": false,
+    })
 }
 
 /// A file, or stdin for `-`.

@@ -142,6 +142,14 @@ fn carried(body: &[u8]) -> Vec<Variant> {
     out
 }
 
+/// Does the body look as if something had sorted its keys?
+pub(super) fn sorted_keys(body: &[u8]) -> Option<&'static str> {
+    let text = std::str::from_utf8(body).ok().filter(|text| text.len() <= LARGEST)?;
+    json::is_sorted(text).then_some(
+        "The keys of the body stand in alphabetical order everywhere, as many programs write JSON and few people do.",
+    )
+}
+
 /// What shows that the body did not arrive as it was sent, where nothing can be undone.
 pub(super) fn damage(body: &[u8], declared: Option<usize>, is_json: bool) -> Option<&'static str> {
     if body.is_empty() {

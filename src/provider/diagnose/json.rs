@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 /// The deepest nesting that is followed.
 const MAX_DEPTH: usize = 60;
 
+/// So many keys stand in alphabetical order by chance once in 720 times.
+const MANY_KEYS: usize = 6;
+
 /// A parsed text that remembers how it was written.
 enum Node<'a> {
     /// A number, `true`, `false` or `null`, as written.
@@ -61,13 +64,22 @@ const ESCAPES: [Escapes; 7] = [
 
 /// The text in every style, each with its name; nothing where it is no JSON.
 pub(super) fn rewritten(text: &str) -> impl Iterator<Item = (String, Vec<u8>)> {
-    let mut parser = Parser { rest: text, depth: 0 };
-    let node = parser.value().filter(|_| parser.rest.trim_ascii().is_empty());
+    let node = parse(text);
     let styles = [false, true].into_iter().flat_map(|sorted| {
         let spaced = ESCAPES.into_iter().flat_map(|escapes| SPACES.map(|space| (space, escapes)));
         spaced.map(move |(space, escapes)| Style { space, escapes, sorted })
     });
     node.into_iter().flat_map(move |node| styles.clone().map(move |style| (style.name(), style.write(&node))))
+}
+
+/// Do the keys stand in alphabetical order everywhere, and so many in one object that it is hardly chance?
+pub(super) fn is_sorted(text: &str) -> bool {
+    parse(text).and_then(|node| node.sorted()).is_some_and(|most| most >= MANY_KEYS)
+}
+
+fn parse(text: &str) -> Option<Node<'_>> {
+    let mut parser = Parser { rest: text, depth: 0 };
+    parser.value().filter(|_| parser.rest.trim_ascii().is_empty())
 }
 
 struct Parser<'a> {
@@ -280,6 +292,22 @@ impl Style {
 }
 
 impl Node<'_> {
+    /// The most keys of one object; none where an object's keys are out of order.
+    fn sorted(&self) -> Option<usize> {
+        match self {
+            Node::Word(_) | Node::Text(..) => Some(0),
+            Node::List(items) => items.iter().try_fold(0, |most, item| Some(item.sorted()?.max(most))),
+            Node::Object(members) => {
+                let in_order = members.is_sorted_by(|(left, _), (right, _)| left.text() <= right.text());
+                members
+                    .iter()
+                    .filter(|_| in_order)
+                    .try_fold(members.len(), |most, (_, value)| Some(value.sorted()?.max(most)))
+                    .filter(|_| in_order)
+            }
+        }
+    }
+
     fn text(&self) -> &str {
         match self {
             Node::Text(_, text) => text,

@@ -18,12 +18,15 @@ mod shape;
 mod tests;
 mod urls;
 
+use http::Method;
+
 pub use finding::{Cause, Certainty, Diagnosis, Finding};
 
 use super::bind::{self, Binding};
 use super::catalogue::Catalogue;
 use super::compiled::Provider;
 use super::reject::Reject;
+use super::rules::Rules;
 pub(crate) use search::refused;
 
 use super::verify::Request;
@@ -50,7 +53,7 @@ pub struct Suspect<'a> {
 pub struct Inquiry<'a> {
     /// The request as it arrived.
     pub request: Request<'a>,
-    /// The path that it was sent to.
+    /// The path that it was sent to; the whole URL where a captured request has it.
     pub path: &'a str,
     /// The source that refused it.
     pub source: Suspect<'a>,
@@ -70,6 +73,9 @@ pub struct Inquiry<'a> {
 pub fn diagnose(inquiry: &Inquiry<'_>) -> Diagnosis {
     let source = inquiry.source;
     let rules = source.provider.bind(source.binding);
+    if let Some(rules) = rules.as_ref().ok().filter(|_| inquiry.request.method != Method::POST) {
+        return unposted(inquiry, rules);
+    }
     let verdict = match &rules {
         Ok(rules) => rules.verify(&inquiry.request).map(|_| ()),
         Err(_) => Err(Reject::SignatureMismatch),
@@ -92,6 +98,34 @@ pub fn diagnose(inquiry: &Inquiry<'_>) -> Diagnosis {
     }
     findings.sort_by_key(|finding| finding.certainty);
     Diagnosis { verdict, findings, tried: case.bench.tried(), cut_short: case.bench.is_spent() }
+}
+
+/// Events come by POST. What comes otherwise is a challenge, or is refused before anybody looks for a signature.
+fn unposted(inquiry: &Inquiry<'_>, rules: &Rules) -> Diagnosis {
+    let (source, method) = (inquiry.source, inquiry.request.method);
+    let request = Request { body: b"", ..inquiry.request };
+    let (verdict, finding) = match (rules.handshake(&request), rules.refusal(&request)) {
+        (Some(_), _) => {
+            let advice = "Nothing is wrong with it: it holds no event, and events come by POST.";
+            let what = format!("It is a {method} request, a challenge that the settings of now answer.");
+            (Ok(()), Finding::proven(Cause::Verifies, what, advice))
+        }
+        (None, reject @ Reject::MethodNotAllowed) => {
+            let what = format!(
+                "It is a {method} request, and is no handshake of the provider's: the signature is not looked at."
+            );
+            let curl = if inquiry.captured { " A curl command line without --data is a GET as well." } else { "" };
+            let advice = format!(
+                "Events come by POST to {}. A redirect on the way (http to https, a slash at the end) turns a POST into a GET: \
+                 enter the final URL at {}.{curl}",
+                source.path,
+                source.provider.title()
+            );
+            (Err(reject), Finding::proven(Cause::Refused, what, advice))
+        }
+        (None, reject) => (Err(reject), refused(reject)),
+    };
+    Diagnosis { verdict, findings: vec![finding], tried: 0, cut_short: false }
 }
 
 fn verifies(case: &Case<'_>) -> Finding {

@@ -31,7 +31,10 @@ impl Case<'_> {
             }
             Reject::SignedHeaderMissing => findings.push(self.header_missing()),
             Reject::TimestampMissing => findings.push(clock::missing(self)),
-            Reject::TimestampMalformed => findings.extend(clock::other_form(self)),
+            Reject::TimestampMalformed => {
+                let found = clock::doubled(self).or_else(|| clock::other_form(self));
+                findings.extend(found.or_else(|| clock::unreadable(self)));
+            }
             Reject::TimestampTooOld | Reject::TimestampInFuture => {
                 let passed = self.bench.passes(&self.timeless, self.secrets());
                 let far = clock::other_form(self);
@@ -78,6 +81,17 @@ impl Case<'_> {
             let advice = "Look at the proxies and load balancers in front: the bytes must arrive as they were sent.";
             Finding::likely(Cause::BodyCut, what, advice)
         }));
+        if findings.is_empty() {
+            findings.extend(self.url_assumed());
+            findings.extend(bodies::sorted_keys(self.request.body).filter(|_| is_json).map(|what| {
+                let advice = format!(
+                    "If {} sends them in another order, something on the way parses JSON and writes it anew: let it pass the raw \
+                     bytes on. The order that was signed cannot be found out.",
+                    self.title()
+                );
+                Finding::possible(Cause::BodyRewritten, what, advice)
+            }));
+        }
     }
 
     /// Configured secrets, copied or decoded in another way.
@@ -134,32 +148,60 @@ impl Case<'_> {
         let configured = self.bench.public_url;
         let others: Vec<String> =
             { self.inquiry.others }.iter().filter_map(|other| other.binding.public_url.clone()).take(8).collect();
-        let mut candidates: Vec<(String, &str)> = Vec::new();
-        for url in urls::candidates(configured, self.inquiry.path, self.request.headers, &others) {
-            candidates.push((url, self.request.query));
-        }
-        if !self.request.query.is_empty() {
-            candidates.extend(configured.map(|url| (url.to_owned(), "")));
-        }
+        let called = urls::candidates(configured, self.inquiry.path, self.request.headers, &others);
+        let query = self.request.query;
+        let queries = urls::queries(query);
+        // One change first, of the URL or of its query. Where a secret is changed beside them, the likely ones must do.
+        let (most, both) = if how.is_some() { (1, 0) } else { (queries.len(), queries.len().min(1)) };
+        let near = called.iter().map(|url| (url.as_str(), query, ""));
+        let ours = configured
+            .into_iter()
+            .flat_map(|url| queries.iter().take(most).map(move |(query, how)| (url, &**query, &**how)));
+        let bare = { queries.iter().take(both) }
+            .flat_map(|(query, how)| called.iter().map(move |url| (url.as_str(), &**query, &**how)));
         let plan_name = plan.at.describe();
-        candidates.into_iter().find_map(|(url, query)| {
+        near.chain(ours).chain(bare).find_map(|(url, query, mark)| {
             let request = Request { query, ..self.request };
-            let passed = self.bench.passes_as(&self.timeless_for(how), secrets, &request, Some(&url))?;
+            let passed = self.bench.passes_as(&self.timeless_for(how), secrets, &request, Some(url))?;
             let stated = configured.unwrap_or("none");
-            let mark = if query.is_empty() && !self.request.query.is_empty() { " without its query" } else { "" };
             let and = how.map(|how| format!(" (and the secret is taken {how})")).unwrap_or_default();
-            let finding = Finding::proven(
-                Cause::UrlDiffers,
-                format!("`{plan_name}` signs the URL {url}{mark}{and}; public_url says {stated}."),
-                format!(
-                    "Set public_url = \"{url}\" in [sources.{}], or enter the URL of public_url at {}. A proxy that changes \
-                     host or path makes no difference once this is what the provider calls.",
-                    self.source.name,
-                    self.title()
-                ),
+            let (name, title) = (self.source.name, self.title());
+            let pass_on = "Something between the two adds parameters to the query, takes them away or writes them anew: let it \
+                           pass the query on as it came.";
+            let enter = format!(
+                "Set public_url = \"{url}\" in [sources.{name}], or enter the URL of public_url at {title}. A proxy that changes \
+                 host or path makes no difference once this is what the provider calls."
             );
-            Some(self.with_clock(finding, &passed))
+            let (evidence, advice) = if configured == Some(url) {
+                let what = format!("`{plan_name}` signs the URL {url}{mark}{and}: it arrived with another query.");
+                (what, format!("{title} calls the URL of public_url. {pass_on}"))
+            } else {
+                let what = format!("`{plan_name}` signs the URL {url}{mark}{and}; public_url says {stated}.");
+                (what, if mark.is_empty() { enter } else { format!("{enter} {pass_on}") })
+            };
+            Some(self.with_clock(Finding::proven(Cause::UrlDiffers, evidence, advice), &passed))
         })
+    }
+
+    /// The URL that was taken for the signed one, where no other could be found. Its query is not repeated.
+    fn url_assumed(&self) -> Option<Finding> {
+        let plan = signature(&self.plan).filter(|plan| plan.signed.has_url())?;
+        let (url, title) = (self.bench.public_url?, self.title());
+        let query = if self.request.query.is_empty() { "" } else { ", with the query that arrived" };
+        Some(Finding::possible(
+            Cause::UrlDiffers,
+            format!(
+                "`{}` signs the URL as well. It was taken to be {url}{query}; others near it were tried: scheme, host, port, path, \
+                 slash at the end, query.",
+                plan.at.describe()
+            ),
+            format!(
+                "Compare it, character by character, with the URL that is entered at {title}. If another one stands there, set it as \
+                 public_url in [sources.{}], without its query, or enter this one there. In a captured request, the first line or \
+                 the curl command may hold that whole URL: it is then tried.",
+                self.source.name
+            ),
+        ))
     }
 
     /// Another body under which it matches.
@@ -194,7 +236,8 @@ impl Case<'_> {
 
     /// What was found, and that the clocks are apart as well.
     fn with_clock(&self, mut finding: Finding, passed: &Passed) -> Finding {
-        if let Some(off) = clock::off(self, passed.signed_at).filter(|_| !self.inquiry.captured) {
+        let off = clock::off(self, passed.signed_at).filter(|off| off.cause == Cause::ClockOff);
+        if let Some(off) = off {
             finding.evidence = format!("{} {}", finding.evidence, off.evidence);
             finding.advice = format!("{} {}", finding.advice, off.advice);
         }
@@ -242,13 +285,15 @@ impl Case<'_> {
         let others =
             self.source.provider.needs().secrets.as_ref().map(|need| need.others.as_slice()).unwrap_or_default();
         let others = if others.is_empty() { String::new() } else { format!(" Mind that {}.", others.join("; ")) };
+        let signs_url = signature(&self.plan).is_some_and(|plan| plan.signed.has_url());
+        let changed = if signs_url { "the URL is another one, the body" } else { "the body" };
         Finding::possible(
             Cause::Unexplained,
             format!(
                 "{tried} changed assumptions were tried{cut}, and under none of them the signature matches.{verified}"
             ),
             format!(
-                "Copy the secret anew.{} {others} --secret env:NAME tries another one. If the secret is right, the body was \
+                "Copy the secret anew.{} {others} --secret env:NAME tries another one. If the secret is right, {changed} was \
                  changed in a way that cannot be undone, or the request is forged.",
                 if self.where_to_look().is_empty() { String::new() } else { format!(" {}", self.where_to_look()) }
             ),

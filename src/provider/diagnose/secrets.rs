@@ -100,7 +100,7 @@ fn texts(secret: &[u8], looks: &[Look]) -> Vec<Text> {
         }
     }
     let decoded: Vec<u8> = percent_encoding::percent_decode(bare).collect();
-    add(Cause::SecretStray, "with its percent-encoding undone", decoded);
+    add(Cause::SecretStray, "with its percent-encoding undone", self::bare(&decoded).to_vec());
     let unescaped = SecretForm::HtmlUnescape.decode(&Secret::new(bare.to_vec()));
     add(Cause::SecretStray, "with its HTML entities undone", unescaped.map(|text| text.to_vec()).unwrap_or_default());
     add(Cause::SecretStray, "in small letters", bare.to_ascii_lowercase());
@@ -124,13 +124,19 @@ fn texts(secret: &[u8], looks: &[Look]) -> Vec<Text> {
     out
 }
 
-/// Without white space, quotes, escaped line breaks, byte order marks and invisible spaces at its ends.
+/// What strays to the ends of secrets: white space, also escaped, quotes, also typographic ones, the punctuation of the
+/// file in which they stood, byte order marks and invisible spaces.
+const MARKS: [&str; 28] = [
+    " ", "\t", "\r", "\n", "\"", "'", "`", "\\n", "\\r", ";", ",", "%0A", "%0a", "%0D", "%0d", "%20", "%22",
+    "\u{feff}", "\u{a0}", "\u{200b}", "\u{201c}", "\u{201d}", "\u{201e}", "\u{2018}", "\u{2019}", "\u{201a}", "\u{ab}",
+    "\u{bb}",
+];
+
+/// Without these at its ends.
 fn bare(secret: &[u8]) -> &[u8] {
-    const MARKS: [&[u8]; 11] =
-        [b" ", b"\t", b"\r", b"\n", b"\"", b"'", b"`", b"\\n", b"\xef\xbb\xbf", b"\xc2\xa0", "\u{200b}".as_bytes()];
     let mut bare = secret;
     loop {
-        let cut = |mark: &&[u8]| bare.strip_prefix(*mark).or_else(|| bare.strip_suffix(*mark));
+        let cut = |mark: &&str| bare.strip_prefix(mark.as_bytes()).or_else(|| bare.strip_suffix(mark.as_bytes()));
         match MARKS.iter().find_map(cut) {
             Some(shorter) => bare = shorter,
             None => return bare,
@@ -173,6 +179,9 @@ mod tests {
             "s3cret\\n",
             "\u{feff}s3cret",
             " s3cret",
+            "s3cret;",
+            "s3cret%0D%0A",
+            "\u{201e}s3cret\u{201c}",
             "\u{a0}s3cret",
             "SECRET_NAME=s3cret",
             "export S_X=\"s3cret\"",

@@ -157,3 +157,32 @@ fn captured_requests_from_files_and_stdin() {
         assert!(code == 1 && errors.contains(said), "{arguments:?}: {errors}");
     }
 }
+
+#[test]
+fn a_captured_request_to_a_path_of_nobody_is_refused() {
+    let file = |sources: &str| {
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+        let text = format!("[kafka]\nbootstrap_servers = \"127.0.0.1:1\"\n{sources}");
+        std::fs::write(file.path(), text).expect("write it");
+        file
+    };
+    let orders = "[sources.orders]\nprovider = \"generic\"\nsecrets = [\"env:KEY\"]\n";
+    let shop = "[sources.shop]\nprovider = \"generic\"\nsecrets = [\"env:KEY\"]\n";
+    let (one, two) = (file(orders), file(&format!("{orders}{shop}")));
+    let secret = [("KEY", crate::support::serve::SECRET)];
+    let raw = |line: &str| format!("{line} HTTP/1.1\nX-Signature: {}\n\n{{}}", signature(b"{}"));
+    let ask = |file: &tempfile::NamedTempFile, line: &str, source: &[&str]| {
+        let config = format!("--config={}", file.path().to_str().expect("a name"));
+        explain(&[&["-", config.as_str()], source].concat(), &secret, raw(line).as_bytes())
+    };
+    let (code, text, errors) = ask(&two, "POST /api/webhooks/shop", &[]);
+    assert!(code == 0 && text.contains("proven: refused") && text.contains("unknown_source"), "{text}{errors}");
+    assert!(text.contains("differs from /webhooks/shop"), "{text}");
+    let (code, text, _) = ask(&two, "POST /api/webhooks/shop", &["--source=shop"]);
+    assert!(code == 0 && text.contains("proven: verifies"), "{text}");
+    // With one source there is no doubt which is meant, and what else is wrong is said as well.
+    let (code, text, _) = ask(&one, "POST /webhooks/order", &[]);
+    assert!(code == 0 && text.contains("likely: refused") && !text.contains("verifies with"), "{text}");
+    let (code, text, _) = ask(&one, "GET /webhooks/orders", &[]);
+    assert!(code == 0 && text.contains("proven: refused") && text.contains("a GET request"), "{text}");
+}

@@ -1,7 +1,9 @@
 //! Each cause, made and found: requests are signed by the provider's own rules, then spoiled as the world spoils them.
 
+mod clocks;
 mod requests;
 mod secrets;
+mod urls;
 
 use std::sync::LazyLock;
 
@@ -36,6 +38,8 @@ fn binding(secrets: &[&str]) -> Binding {
 struct Scene {
     provider: &'static str,
     source: Binding,
+    method: Method,
+    path: &'static str,
     headers: HeaderMap,
     query: String,
     body: Vec<u8>,
@@ -61,6 +65,8 @@ impl Scene {
         Scene {
             provider,
             source,
+            method: Method::POST,
+            path: "/webhooks/it",
             headers: rules.sign(body.as_bytes(), &given, now()).unwrap().headers,
             query: String::new(),
             body: body.as_bytes().to_vec(),
@@ -117,7 +123,7 @@ impl Scene {
             })
             .collect();
         let request = Request {
-            method: &Method::POST,
+            method: &self.method,
             headers: &self.headers,
             query: &self.query,
             body: &self.body,
@@ -125,7 +131,7 @@ impl Scene {
         };
         diagnose(&Inquiry {
             request,
-            path: "/webhooks/it",
+            path: self.path,
             source: Suspect {
                 name: "it",
                 provider: CATALOGUE.get(self.provider).unwrap(),

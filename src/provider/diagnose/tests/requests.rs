@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 
 use super::super::{Cause, Certainty};
 use super::{JSON, PLAIN, Scene, binding};
@@ -41,71 +41,6 @@ fn the_body_arrived_damaged() {
     }
     let scene = Scene::new("github", "fake", &["fake"]).body("{\"a\":1}").header("content-length", "99");
     scene.finds(Certainty::Likely, Cause::BodyCut, "Content-Length");
-}
-
-#[test]
-fn the_provider_calls_another_url() {
-    let key = "0123456789abcdef0123456789abcdef";
-    let at = |url: &str| Binding { public_url: Some(url.to_owned()), ..binding(&[key]) };
-    let there = "https://hooks.example.com/webhooks/it";
-    for configured in [
-        "http://hooks.example.com/webhooks/it",
-        "https://old.example.com/webhooks/it",
-        "https://hooks.example.com/webhooks/it/",
-        "https://hooks.example.com/api/webhooks/it",
-        "https://10.0.0.1:8080/webhooks/it",
-    ] {
-        let scene = Scene::by("twilio", &at(there), at(configured));
-        scene.proves(Cause::UrlDiffers, &format!("public_url = \"{there}\""));
-        let scene = Scene::by("hubspot", &at(there), at(configured));
-        scene.proves(Cause::UrlDiffers, configured);
-    }
-    let mut scene = Scene::by("twilio", &at(there), at(there));
-    scene.query = "added=1".to_owned();
-    scene.proves(Cause::UrlDiffers, "without its query");
-    let scene = Scene::by("twilio", &at("https://edge.example.com/api/webhooks/it"), at(there));
-    scene
-        .header("x-forwarded-host", "edge.example.com")
-        .header("x-forwarded-prefix", "/api")
-        .proves(Cause::UrlDiffers, "https://edge.example.com/api/webhooks/it");
-}
-
-#[test]
-fn the_clocks_are_apart() {
-    let key = STANDARD.encode("24 bytes that are fake..");
-    for (provider, key) in [PLAIN[0], PLAIN[3], PLAIN[4], ("standard-webhooks", key.as_str())] {
-        Scene::new(provider, key, &[key]).later(372).proves(Cause::ClockOff, "372 s behind this machine's clock");
-        Scene::new(provider, key, &[key]).later(-400).proves(Cause::ClockOff, "400 s ahead of this machine's clock");
-        let mut scene = Scene::new(provider, key, &[key]).later(86_400);
-        scene.captured = true;
-        scene.proves(Cause::Verifies, "--at TIME");
-    }
-    let scene = Scene::new("stripe", "whsec_a", &["\"whsec_a\""]).later(900);
-    // Both are said.
-    scene.proves(Cause::SecretStray, "900 s behind");
-}
-
-#[test]
-fn milliseconds_are_read_as_seconds() {
-    let signer = |format: &str| {
-        let mut verify = toml::toml! {
-            header = "X-Slack-Signature"
-            format = "v0={signature}"
-            signed = "v0:{timestamp}:{body}"
-            timestamp_header = "X-Slack-Request-Timestamp"
-        };
-        verify.insert("timestamp_format".to_owned(), format.into());
-        let overrides = toml::Table::from_iter([("verify".to_owned(), verify.into())]);
-        Binding { overrides, ..binding(&["fake"]) }
-    };
-    let scene = Scene::by("generic", &signer("unix_ms"), binding(&["fake"]));
-    Scene { provider: "slack", ..scene }.proves(Cause::TimestampForm, "milliseconds since 1970");
-    let scene = Scene::by("generic", &signer("rfc3339"), binding(&["fake"]));
-    Scene { provider: "slack", ..scene }.proves(Cause::TimestampForm, "RFC 3339");
-    let scene = Scene::by("generic", &signer("unix"), signer("unix_ms"));
-    scene.proves(Cause::TimestampForm, "timestamp_format = \"unix\"");
-    let scene = Scene::by("generic", &signer("unix_ms"), binding(&["0f0f"]));
-    Scene { provider: "slack", ..scene }.finds(Certainty::Likely, Cause::TimestampForm, "milliseconds");
 }
 
 #[test]
@@ -205,6 +140,34 @@ fn signed_headers_and_timestamps_are_missing() {
 }
 
 #[test]
+fn a_timestamp_stands_there_twice() {
+    let twice = |provider: &'static str, header: &'static str| {
+        let mut scene = Scene::new(provider, "fake", &["fake"]);
+        let value = scene.headers[header].clone();
+        scene.headers.append(header, value);
+        scene.proves(Cause::HeaderMissing, "stands there twice");
+    };
+    twice("slack", "x-slack-request-timestamp");
+    twice("hubspot", "x-hubspot-request-timestamp");
+    // Beside the signature: two headers, or two in one.
+    twice("stripe", "stripe-signature");
+    let scene = Scene::new("stripe", "fake", &["fake"]);
+    let joined = format!("t=1700000000,{}", scene.value("stripe-signature"));
+    scene.header("stripe-signature", &joined).proves(Cause::HeaderMissing, "stands there twice");
+}
+
+#[test]
+fn a_timestamp_cannot_be_read() {
+    for (text, what) in [("yesterday", "as seconds since 1970"), ("", "it is empty")] {
+        let scene = Scene::new("slack", "fake", &["fake"]).header("x-slack-request-timestamp", text);
+        scene.proves(Cause::TimestampForm, what);
+    }
+    let scene = Scene::new("stripe", "fake", &["fake"]);
+    let other = scene.value("stripe-signature").replace("t=", "t=x");
+    scene.header("stripe-signature", &other).proves(Cause::TimestampForm, "`stripe-signature`");
+}
+
+#[test]
 fn nothing_is_wrong_or_nothing_explains_it() {
     Scene::new("stripe", "whsec_a", &["whsec_a"]).proves(Cause::Verifies, "delivered again");
     let diagnosis = Scene::new("stripe", "whsec_a", &["whsec_b"]).diagnosis();
@@ -232,4 +195,37 @@ fn the_work_is_bounded() {
     scene.others = (0..300).map(|_| ("other", "stripe", binding(&ten))).collect();
     let diagnosis = scene.diagnosis();
     assert_eq!((diagnosis.cut_short, diagnosis.tried), (true, 8_000));
+}
+
+#[test]
+fn what_is_no_post_is_refused_before_its_signature() {
+    let mut scene = Scene::new("stripe", "whsec_a", &["whsec_a"]);
+    scene.method = Method::GET;
+    assert_eq!(scene.diagnosis().verdict, Err(Reject::MethodNotAllowed));
+    scene.proves(Cause::Refused, "a GET request");
+    let mut scene = scene.without("stripe-signature");
+    scene.captured = true;
+    scene.proves(Cause::Refused, "--data");
+    // Challenges are no events, and have a word that must fit.
+    let meta = Binding { params: [("verify_token".to_owned(), "mine".to_owned())].into(), ..binding(&["fake"]) };
+    let mut scene = Scene::by("meta", &meta, meta.clone());
+    (scene.method, scene.query) = (Method::GET, "hub.mode=subscribe&hub.verify_token=mine&hub.challenge=1".to_owned());
+    scene.proves(Cause::Verifies, "a challenge");
+    scene.query = scene.query.replace("mine", "another");
+    assert_eq!(scene.diagnosis().verdict, Err(Reject::HandshakeRefused));
+    scene.proves(Cause::Refused, "verify token");
+}
+
+#[test]
+fn sorted_keys_are_a_trace_and_no_proof() {
+    let sorted = r#"{"a":1,"b":2,"c":{"x":1,"y":2},"d":4,"e":5,"f":6}"#;
+    let diagnosis = Scene::new("github", "fake", &["fake"]).body(sorted).diagnosis();
+    let [first, last] = &diagnosis.findings[..] else { panic!("{diagnosis:#?}") };
+    assert_eq!((first.cause, first.certainty), (Cause::BodyRewritten, Certainty::Possible));
+    assert!(first.evidence.contains("alphabetical") && last.cause == Cause::Unexplained, "{diagnosis:#?}");
+    assert!(!diagnosis.is_explained(), "a provider may write it so itself");
+    for by_chance in [r#"{"a":1,"b":2,"c":3}"#, r#"{"a":1,"b":2,"c":{"y":1,"x":2},"d":4,"e":5,"f":6}"#] {
+        let diagnosis = Scene::new("github", "fake", &["fake"]).body(by_chance).diagnosis();
+        assert_eq!(diagnosis.findings.len(), 1, "{by_chance}");
+    }
 }

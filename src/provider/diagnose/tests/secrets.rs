@@ -17,6 +17,14 @@ fn the_secret_holds_what_strayed_in() {
             format!("{key}\\n"),
             format!("\u{feff}{key}"),
             format!("WEBHOOK_SECRET={key}"),
+            format!("{key};"),
+            format!("\"{key}\","),
+            format!("{key}%0A"),
+            format!("{key}%0d%0a"),
+            format!("\u{201c}{key}\u{201d}"),
+            format!("\u{2018}{key}\u{2019}"),
+            format!("\u{201e}{key}\u{201c}"),
+            format!("\u{ab}{key}\u{bb}"),
         ] {
             Scene::new(provider, key, &[&spoilt]).proves(Cause::SecretStray, "env:S0");
         }
