@@ -108,7 +108,9 @@ impl Rules {
     fn chosen(&self, request: &Request<'_>) -> Option<(usize, &Plan, &Check)> {
         let ways = self.compiled.plans.iter().zip(&self.checks).enumerate();
         let mut ways = ways.map(|(place, (plan, check))| (place, plan, check));
-        ways.find(|(_, plan, _)| plan.when.as_ref().is_none_or(|when| when.applies(request)))
+        // What is taken without a proof says nothing that could choose between the ways to prove it.
+        let unsigned = self.binding.accept_unsigned.then(|| ways.clone().next()).flatten();
+        ways.find(|(_, plan, _)| plan.when.as_ref().is_none_or(|when| when.applies(request))).or(unsigned)
     }
 
     /// Scan the verified body once: the event in it, or the handshake it is. `request` is the one that was verified, its

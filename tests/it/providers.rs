@@ -116,7 +116,7 @@ fn every_sample_is_what_its_provider_sends() {
         ("generic", "order.created", ""),
         ("github", "push", uuid),
         ("hubspot", "contact.creation", "62515:12345:1700000000:123001:1700000000000"),
-        ("meta", "page.feed", "a3f71d2ccebc7e9fcd6895708916aed1"),
+        ("meta", "page.feed", "5566b3aa27fc0ce01599dbd87bf239e0"),
         ("netlify", "deploy_created", "5d1adev_1:ready"),
         ("segment", "track.Order Completed", "m-dev_1"),
         ("shopify", "orders/create", uuid),
@@ -126,7 +126,7 @@ fn every_sample_is_what_its_provider_sends() {
         ("standard-webhooks", "user.created", "msg_dev_1"),
         ("stripe", "invoice.paid", "evt_dev_1"),
         ("trello", "createCard", "51f9424bcd6e040f3c002411"),
-        ("x", "tweet_create_events", "171"),
+        ("x", "tweet_create_events", "1:171"),
         ("youtube", "feed.updated", "8e219f56e1e994e547cf73e0156d67c3"),
     ];
     for (provider, kind, id) in expected {
