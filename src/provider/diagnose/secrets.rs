@@ -100,7 +100,7 @@ fn texts(secret: &[u8], looks: &[Look]) -> Vec<Text> {
         }
     }
     let decoded: Vec<u8> = percent_encoding::percent_decode(bare).collect();
-    add(Cause::SecretStray, "with its percent-encoding undone", self::bare(&decoded).to_vec());
+    add(Cause::SecretStray, "with its percent-encoding undone", decoded);
     let unescaped = SecretForm::HtmlUnescape.decode(&Secret::new(bare.to_vec()));
     add(Cause::SecretStray, "with its HTML entities undone", unescaped.map(|text| text.to_vec()).unwrap_or_default());
     add(Cause::SecretStray, "in small letters", bare.to_ascii_lowercase());
