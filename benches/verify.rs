@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use hookstream::config::Secret;
-use hookstream::provider::{Binding, Catalogue, Request, Rules};
+use hookstream::provider::vectors::{Expect, Vector, Vectors};
+use hookstream::provider::{Binding, Catalogue, Material, Request, Rules, embedded_vectors};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
@@ -32,7 +33,7 @@ const SECRET: &str = "whsec_ZmFrZSBzZWNyZXQgb2YgdGhpcyBiZW5jaA==";
 const NOW: i64 = 1_700_000_000;
 
 /// A case: its name, the provider, what the source sets otherwise, and the hash that it is compared with.
-const CASES: [(&str, &str, &str, &str); 11] = [
+const CASES: [(&str, &str, &str, &str); 12] = [
     ("github", "github", "", "sha256"),
     ("shopify", "shopify", "", "sha256"),
     ("stripe", "stripe", "", "sha256"),
@@ -42,6 +43,12 @@ const CASES: [(&str, &str, &str, &str); 11] = [
     ("hmac-sha1", "generic", "verify.scheme = \"hmac-sha1\"", "sha1"),
     ("hmac-sha384", "generic", "verify.scheme = \"hmac-sha384\"", "sha384"),
     ("hmac-sha512", "generic", "verify.scheme = \"hmac-sha512\"", "sha512"),
+    (
+        "digest-sha256, the secret within",
+        "generic",
+        "verify = { scheme = \"digest-sha256\", signed = \"{secret}{body}\" }",
+        "sha256",
+    ),
     ("token", "generic", "verify.scheme = \"token\"", "sha256"),
     ("basic", "generic", "verify = { scheme = \"basic\", header = \"Authorization\" }", "sha256"),
 ];
@@ -121,6 +128,39 @@ fn public(catalogue: &Catalogue, body: &[u8]) -> Vec<Case> {
             ],
         ),
     ]
+}
+
+/// Whose keys are fetched, and a shared JSON Web Token: the valid vector of each, as long as it is.
+const KEYED: [(&str, &str); 5] = [
+    ("RSA under a certificate (paypal)", "paypal"),
+    ("RSA under a certificate (sns)", "sns"),
+    ("JWT ES256, body's hash (plaid)", "plaid"),
+    ("JWT RS256 (event-grid)", "event-grid"),
+    ("JWT HS256, body's hash (netlify)", "netlify"),
+];
+
+/// They hold what the turns borrow for as long as the bench runs.
+fn keyed(catalogue: &Catalogue) -> Vec<Turn<'static>> {
+    let turn = |(name, provider): (&str, &str)| {
+        let (_, text) = embedded_vectors().iter().find(|(file, _)| *file == provider).expect("its vectors");
+        let vectors = Vectors::parse(provider, text).expect("a vector file").vectors;
+        let valid = |vector: &Vector| vector.expect == Expect::Ok && vector.name.starts_with("valid");
+        let vector = vectors.into_iter().find(valid).expect("a valid one");
+        let rules = catalogue.get(provider).expect("an embedded provider").bind(&vector.binding()).expect("settings");
+        let (headers, body) = (vector.header_map().expect("headers"), vector.bytes().expect("a body"));
+        let now = vector.clock();
+        let query = vector.query.clone();
+        let request = Request { method: &Method::POST, headers: &headers, query: &query, body: &body, now };
+        let wanted = rules.key_request(&request).expect("a request that passes");
+        let material = wanted.map(|wanted| {
+            Material::parse(wanted.kind, vector.key.as_deref().expect("its key").as_bytes()).expect("a key")
+        });
+        Turn::new(format!("{name}, {} bytes", body.len()), move || {
+            let request = Request { method: &Method::POST, headers: &headers, query: &query, body: &body, now };
+            assert!(rules.verify_with(std::hint::black_box(&request), material.as_ref()).is_ok());
+        })
+    };
+    KEYED.into_iter().map(turn).collect()
 }
 
 fn bare<'a, D: Digest + 'a>(name: &'static str, body: &'a [u8]) -> Turn<'a> {
@@ -223,5 +263,11 @@ fn main() {
             let ratio = ratios.map_or(String::new(), |ratios| format!("{:.2}", median(ratios.collect())));
             println!("{:<34} {:>10.0}  {ratio}", turn.name, median(taken[place].clone()));
         }
+    }
+    let mut turns = keyed(&catalogue);
+    let taken = in_turns(&mut turns);
+    println!("\nwith a key at hand, as the valid vector is{:>10}", "us");
+    for (turn, taken) in turns.iter().zip(taken) {
+        println!("{:<44} {:>7.1}", turn.name, median(taken) / 1e3);
     }
 }

@@ -251,6 +251,10 @@ def braintree(File, Scheme):
     cases(file, request, payload, event, secrets, covers=False)
     live = dict(secrets=[secrets[0]])
     good = request(payload, secrets[0], SAME)
+    bare = payload.rstrip()
+    file.add("a payload without the line break that was signed", "ok", headers=FORM, body=urllib.parse.urlencode(dict(
+        bt_signature="integration_public_key|" + hmac.new(key(secrets[0]), payload, "sha1").hexdigest(), bt_payload=bare.decode())).encode(),
+             **live, **{**event, "id": hashed(bare.decode())})
     file.add("another pair beside ours", "ok", **request(payload, secrets[0], SAME, "other_key|" + "0" * 40 + "&"), **live, **event)
     foreign = {**good, "body": good["body"].replace(b"integration_public_key", b"other_public_key")}
     file.add("the pair of another public key alone", "signature_malformed", **foreign, **live)

@@ -193,7 +193,8 @@ impl Certified {
         let Some(Material(Held::Certificates(chain))) = material else { return Err(Reject::KeyUnknown) };
         let mut text = Vec::new();
         let headers = self.plan.signed.check(request.headers, request.query)?;
-        let message = Message { request, headers: &headers, timestamp: "", url: "", picked: &picked, item: None };
+        let message =
+            Message { request, headers: &headers, timestamp: "", url: "", newline: false, picked: &picked, item: None };
         self.plan.signed.feed(&message, b"", &mut |bytes| text.extend_from_slice(bytes));
         if text.is_empty() {
             // A signature over nothing says nothing, whoever made it.

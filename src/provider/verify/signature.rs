@@ -118,22 +118,24 @@ impl Signature {
         let (timestamp, signed_at) = plan.timestamp(&parsed, request, picked, item)?;
         let headers = plan.signed.check(request.headers, request.query)?;
         plan.check_body_hash(request, picked)?;
-        let message = Message { request, headers: &headers, timestamp: &timestamp, url: "", picked, item };
+        let message =
+            Message { request, headers: &headers, timestamp: &timestamp, url: "", newline: false, picked, item };
         let secret = self.matching(&message, &claimed).ok_or(Reject::SignatureMismatch)?;
         Ok(Passed { secret, signed_at: signed_at.or(plan.inside(request)?) })
     }
 
-    /// The place of the secret that made one of the claimed signatures, whichever form of the URL was signed.
+    /// The place of the secret that made one of the claimed signatures, whichever form of the text was signed.
     fn matching(&self, message: &Message<'_>, claimed: &Claimed) -> Option<usize> {
         let signed = &self.plan.signed;
-        if !signed.has_url() {
+        if !signed.has_url() && !signed.has_newline() {
             let feed = |secret: &[u8], sink: &mut dyn FnMut(&[u8])| signed.feed(message, secret, sink);
             return self.keys.iter().position(|key| key.accepts(&feed, claimed));
         }
         let urls = self.plan.url.variants(&self.public_url, message.request.query);
+        let texts = || urls.iter().flat_map(|url| [false, signed.has_newline()].map(|newline| (url, newline)));
         let accepts = |key: &Key| {
-            urls.iter().any(|url| {
-                let message = Message { url, ..*message };
+            texts().any(|(url, newline)| {
+                let message = Message { url, newline, ..*message };
                 key.accepts(&|secret, sink| signed.feed(&message, secret, sink), claimed)
             })
         };
@@ -162,8 +164,15 @@ impl Signature {
             let urls = plan.url.variants(&self.public_url, query);
             let url = urls.first().map_or("", AsRef::as_ref);
             let values = plan.signed.check(headers, query).unwrap_or_default();
-            let message =
-                Message { request: &request, headers: &values, timestamp: &timestamp, url, picked: &picked, item };
+            let message = Message {
+                request: &request,
+                headers: &values,
+                timestamp: &timestamp,
+                url,
+                newline: false,
+                picked: &picked,
+                item,
+            };
             let feed = |secret: &[u8], sink: &mut dyn FnMut(&[u8])| plan.signed.feed(&message, secret, sink);
             let encoded = self.made(&feed, signer)?;
             Ok(plan.format.write(&timestamp, &encoded))

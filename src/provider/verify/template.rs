@@ -43,6 +43,8 @@ enum Part {
     SnsLines(Vec<(&'static str, usize)>),
     /// CRC-32 of the body in decimal digits.
     Crc32,
+    /// A line break, or nothing: both are tried.
+    Newline,
     /// The secret itself, in schemes that hash it in.
     Secret,
 }
@@ -56,6 +58,8 @@ pub(crate) struct Message<'a> {
     pub(crate) timestamp: &'a str,
     /// One of the forms in which the URL may have been signed.
     pub(crate) url: &'a str,
+    /// Whether the text is tried with the line break that may stand in it.
+    pub(crate) newline: bool,
     pub(crate) picked: &'a Picked<'a>,
     /// The item of a batch whose turn it is.
     pub(crate) item: Option<&'a Found<'a>>,
@@ -88,6 +92,11 @@ impl Template {
     /// Is the URL part of what is signed?
     pub(crate) fn has_url(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Url))
+    }
+
+    /// May there be a line break in it, or none?
+    pub(crate) fn has_newline(&self) -> bool {
+        self.parts.contains(&Part::Newline)
     }
 
     /// Is the secret part of what is hashed?
@@ -173,6 +182,8 @@ impl Template {
                 Part::First(slot) => sink(first(request.body, found.and_then(|found| found.raw(*slot)))),
                 Part::Config(_) => {}
                 Part::Crc32 => sink(crc32fast::hash(request.body).to_string().as_bytes()),
+                Part::Newline if message.newline => sink(b"\n"),
+                Part::Newline => {}
                 Part::Secret => sink(secret),
             }
         }
@@ -229,6 +240,7 @@ fn part(piece: Piece) -> Result<Part, String> {
         ("form_sorted", _) => Ok(Part::FormSorted),
         ("sns_lines", _) => Ok(Part::SnsLines(SNS_MEMBERS.map(|name| (name, 0)).to_vec())),
         ("first", _) => Ok(Part::First(0)),
+        ("newline?", _) => Ok(Part::Newline),
         ("secret", _) => Ok(Part::Secret),
         (_, Some(("header", name))) => header_name(name).map(Part::Header),
         (_, Some(("query", name))) => Ok(Part::Query(name.to_owned())),
@@ -241,7 +253,7 @@ fn part(piece: Piece) -> Result<Part, String> {
         _ => Err(format!(
             "unknown part {{{name}}}, expected {{body}}, {{timestamp}}, {{method}}, {{url}}, {{header:NAME}}, \
              {{query:NAME}}, {{form:NAME}}, {{json:/pointer}}, {{config:NAME}}, {{crc32}}, {{form_sorted}}, {{first}}, \
-             {{sns_lines}} or {{secret}}"
+             {{sns_lines}}, {{newline?}} or {{secret}}"
         )),
     }
 }
@@ -305,7 +317,15 @@ mod tests {
         let picked = picks.read(body);
         let values = template.check(headers, query).unwrap_or_default();
         let (timestamp, url) = ("17", "https://x/");
-        let message = Message { request: &request, headers: &values, timestamp, url, picked: &picked, item: None };
+        let message = Message {
+            request: &request,
+            headers: &values,
+            timestamp,
+            url,
+            newline: false,
+            picked: &picked,
+            item: None,
+        };
         let mut out = Vec::new();
         template.feed(&message, b"s3", &mut |bytes| out.extend_from_slice(bytes));
         String::from_utf8(out).unwrap()
@@ -361,7 +381,7 @@ mod tests {
             let request = Request { method: &Method::PUT, headers: &headers, query: &query, body: &body, now: Timestamp::UNIX_EPOCH };
             let picked = picks.read(&body);
             let (values, timestamp, url) = (Few::default(), "", "");
-            let message = Message { request: &request, headers: &values, timestamp, url, picked: &picked, item: None };
+            let message = Message { request: &request, headers: &values, timestamp, url, newline: true, picked: &picked, item: None };
             template.feed(&message, b"", &mut |_| ());
         }
     }
