@@ -36,6 +36,30 @@ fn r8_the_spools_disk_has_no_space_left() {
     trial.assert_kept(load);
 }
 
+/// Kafka and the spool's disk are away together; Kafka comes back first. Nobody but a live event can find that out, and one
+/// does. Beyond 30 s (`tests/faults/campaign --seconds 40`) Kafka's breakers have nothing under way any more that could close them.
+#[test]
+fn r8_kafka_comes_back_before_the_spools_disk() {
+    let Some(disk) = Mount::tmpfs() else { return };
+    let Some(rig) = Rig::begin() else { return };
+    let mut trial = Trial::new(&rig, "r8-both").spooling_in(&disk.path().join("spool"));
+    trial.ready();
+    let load = trial.load(100);
+    await_that("events are acknowledged", || load.acknowledged() > 50);
+    // Every byte of it.
+    let mut ballast = std::fs::File::create(disk.path().join("ballast")).unwrap();
+    while std::io::Write::write_all(&mut ballast, &[0; 512]).is_ok() {}
+    rig.paths(Fault::Blackhole);
+    await_that("a write fails", || trial.metrics().sum("hookstream_spool_failures_total", &[]) > 0.0);
+    await_that("nothing can be made durable", || !trial.serve().is_ready());
+    std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(2)));
+    assert_eq!(trial.metrics().sum("hookstream_spool_records", &[]), 0.0, "the drain has nothing to find it out with");
+    rig.paths(Fault::None);
+    trial.assert_recovers(&load, Instant::now());
+    assert!(trial.serve().is_ready(), "Kafka answers");
+    trial.assert_kept(load);
+}
+
 /// The disk turns read-only under open files, as ext4 does after an error: nothing is acknowledged into it any more, what goes
 /// to Kafka goes on, and what had been acknowledged is there after the repair.
 #[test]
