@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::Gateway;
 use crate::config::Config;
-use crate::http::{Connections, Handshakes, Lanes, Limits, Phase, Tls};
+use crate::http::{BACKLOG, Connections, Handshakes, Lanes, Limits, Phase, Tls};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 
@@ -21,10 +21,6 @@ const FINISH: Duration = Duration::from_secs(10);
 /// What the drain and the producer may take to settle what is still under way. Nobody was promised anything for these records: whoever
 /// was, has been answered.
 const FLUSH: Duration = Duration::from_secs(3);
-
-/// Connections that may wait until they are taken in, where the kernel (`net.core.somaxconn`) lets them. The usual 128 are full
-/// in a moment of a burst, and whoever finds them full tries again a second later.
-const BACKLOG: u32 = 4_096;
 
 /// Bind an address, and say which one when it cannot be had. Async since the listener belongs to the runtime.
 ///

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod client;
+mod ending;
 mod lanes;
 mod pace;
 mod public;
@@ -13,5 +14,5 @@ mod validity;
 pub use lanes::{Lanes, work};
 pub use public::is_public;
 pub use request_id::{HEADER as REQUEST_ID, RequestId};
-pub use server::{Connections, Handler, Handshakes, Limits, Peer, Phase, serve};
+pub use server::{BACKLOG, Connections, Handler, Handshakes, Limits, Peer, Phase, serve};
 pub use tls::{Identity, Tls};

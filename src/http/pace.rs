@@ -12,12 +12,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// A head is awaited or under way.
-const HEAD: u8 = 0;
+/// Nothing came yet.
+const NEW: u8 = 0;
+/// A head is under way.
+const HEAD: u8 = 1;
 /// A request is being answered; its body has a deadline of its own.
-const ANSWERING: u8 = 1;
+const ANSWERING: u8 = 2;
 /// Between two requests.
-const RESTING: u8 = 2;
+const RESTING: u8 = 3;
 
 /// Where in its life a connection is: told by the service, heeded by its reading side.
 #[derive(Debug, Default)]
@@ -35,6 +37,11 @@ impl Pace {
     /// The answer is on its way.
     pub(super) fn resting(&self) {
         self.state.store(RESTING, Ordering::Relaxed);
+    }
+
+    /// Whether a head has begun and is not complete.
+    pub(super) fn is_in_head(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == HEAD
     }
 
     /// Whether a head was not complete in time.
@@ -62,7 +69,7 @@ impl<S> Paced<S> {
         let deadline = Instant::now() + head;
         #[allow(clippy::disallowed_methods)] // this is the bound around the work
         let sleep = Box::pin(tokio::time::sleep_until(deadline));
-        (Self { stream, pace: Arc::clone(&pace), head, idle, seen: HEAD, deadline, sleep }, pace)
+        (Self { stream, pace: Arc::clone(&pace), head, idle, seen: NEW, deadline, sleep }, pace)
     }
 
     /// Nothing came: whether that has lasted too long.
@@ -98,13 +105,16 @@ impl<S> Paced<S> {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Something came: after a rest, a head has begun.
+    /// Something came: between two requests, and before the first, a head has begun.
     fn heard(&mut self) {
-        let began = self.pace.state.compare_exchange(RESTING, HEAD, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if began {
+        self.seen = match self.pace.state.load(Ordering::Relaxed) {
+            // Its time goes on: it began with the accept.
+            NEW => HEAD,
             // Its time begins when it is first waited for.
-            self.seen = ANSWERING;
-        }
+            RESTING => ANSWERING,
+            _ => return,
+        };
+        self.pace.state.store(HEAD, Ordering::Relaxed);
     }
 }
 

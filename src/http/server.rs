@@ -2,6 +2,7 @@
 //! this one bounds the head of a request in time and size, the connections in number, and the drain in time.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,6 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use prometheus::{IntCounterVec, IntGauge};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit as Place, Semaphore, watch};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
+use super::ending;
 use super::lanes::{Lanes, Seat};
 use super::pace::{Pace, Paced};
 use super::tls::Tls;
@@ -29,6 +30,10 @@ use super::tls::Tls;
 /// limit for headers is lower, so that most of them get an answer with a request id. The smallest that hyper takes:
 /// ten thousand connections at rest each hold one.
 const READ_BUFFER: usize = 8 * 1024;
+
+/// Connections that may wait in the kernel until they are taken in, where it lets them (`net.core.somaxconn`). The usual 128
+/// are full in a moment of a burst, and whoever finds them full tries again a second later.
+pub const BACKLOG: u32 = 4_096;
 
 /// How long to rest when the process has no descriptor left for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -109,33 +114,36 @@ pub async fn serve(
     phase: watch::Receiver<Phase>,
 ) {
     let places = Arc::new(Semaphore::new(limits.max_connections));
-    let graceful = GracefulShutdown::new();
+    // Closed once no connection holds it any more.
+    let open = watch::Sender::new(());
     let mut stopping = phase.clone();
-    let begin = |(stream, address, place): (TcpStream, SocketAddr, Place)| {
+    let begin = |(stream, address): (TcpStream, SocketAddr), place: Option<Place>| {
         let connection = Connection {
             handler: handler.clone(),
             limits: limits.clone(),
             connections: connections.clone(),
             phase: phase.clone(),
-            watcher: graceful.watcher(),
         };
-        let handshakes = handshakes.clone();
-        let served = lanes.serve(stream, |stream, seat| connection.run(stream, address, handshakes, (place, seat)));
-        served.unwrap_or_else(|error| tracing::warn!(%error, "cannot serve a connection"));
+        let (handshakes, held) = (handshakes.clone(), open.subscribe());
+        let serve = |stream, seat| connection.run(stream, address, handshakes, (place, seat, held));
+        lanes.serve(stream, serve).unwrap_or_else(|error| tracing::warn!(%error, "cannot serve a connection"));
     };
     loop {
         tokio::select! {
-            accepted = accept(&listener, &places, limits.header_timeout) => drop(accepted.map(&begin)),
+            accepted = accept(&listener, &places, limits.header_timeout) => {
+                if let Some((accepted, place)) = accepted {
+                    begin(accepted, Some(place));
+                }
+            }
             // A closed channel means that the owner is gone: stop as well.
             _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => break,
         }
     }
-    // The kernel has taken these already; with the listener they would be reset.
-    while let Ok(Some(accepted)) = timeout(Duration::ZERO, accept(&listener, &places, limits.header_timeout)).await {
-        begin(accepted);
-    }
-    drop(listener);
-    if timeout(limits.finish, graceful.shutdown()).await.is_err() {
+    // The kernel has taken these already; with the listener they would be reset. So no place is waited for: there are no
+    // more of them than its queue holds, and each ends with its first answer.
+    take_in(listener, limits.header_timeout, |accepted| begin(accepted, None))
+        .unwrap_or_else(|error| tracing::warn!(%error, "cannot take in what the kernel has accepted"));
+    if timeout(limits.finish, open.closed()).await.is_err() {
         tracing::warn!("some connections were not finished in time and are cut");
     }
 }
@@ -146,11 +154,13 @@ struct Connection<H> {
     limits: Limits,
     connections: Option<Connections>,
     phase: watch::Receiver<Phase>,
-    watcher: Watcher,
 }
 
+/// What a connection holds as long as it lives: those that came last have no place.
+type Held = (Option<Place>, Seat, watch::Receiver<()>);
+
 impl<H: Handler> Connection<H> {
-    async fn run(self, stream: TcpStream, address: SocketAddr, handshakes: Option<Handshakes>, _held: (Place, Seat)) {
+    async fn run(self, stream: TcpStream, address: SocketAddr, handshakes: Option<Handshakes>, _held: Held) {
         let connections = self.connections.clone();
         if let Some(connections) = &connections {
             connections.open.inc();
@@ -168,19 +178,16 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    async fn shake_hands(mut self, stream: TcpStream, address: SocketAddr, by: Handshakes) -> Result<(), &'static str> {
+    async fn shake_hands(self, stream: TcpStream, address: SocketAddr, by: Handshakes) -> Result<(), &'static str> {
         let handshake = timeout(by.timeout, async {
             // Never closed.
             let _turn = by.places.acquire().await;
             by.tls.acceptor().accept(stream).await
         });
-        let mut stopping = self.phase.clone();
         let shaken = tokio::select! {
             shaken = handshake => shaken,
-            // Nothing was asked yet, and nothing new begins.
-            _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => return Ok(()),
+            () = ending::handshake_over(self.phase.clone()) => return Ok(()),
         };
-        self.phase = stopping;
         let stream = shaken.map_err(|_| "tls_timeout")?.map_err(|_| "tls_handshake")?;
         self.answer(stream, Peer { address, tls: true }).await
     }
@@ -192,7 +199,7 @@ impl<H: Handler> Connection<H> {
     {
         let (stream, pace) = Paced::new(stream, self.limits.header_timeout, self.limits.idle_timeout);
         let service = {
-            let (handler, phase, pace) = (self.handler, self.phase, Arc::clone(&pace));
+            let (handler, phase, pace) = (self.handler, self.phase.clone(), Arc::clone(&pace));
             hyper::service::service_fn(move |request| {
                 answer(handler.clone(), peer, phase.clone(), Arc::clone(&pace), request)
             })
@@ -203,7 +210,7 @@ impl<H: Handler> Connection<H> {
             .header_read_timeout(None)
             .max_buf_size(READ_BUFFER)
             .serve_connection(TokioIo::new(stream), service);
-        let ended = self.watcher.watch(connection).await;
+        let ended = ending::drive(connection, self.phase, &pace).await;
         if pace.timed_out() {
             return Err("header_timeout");
         }
@@ -215,16 +222,12 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     unread: Duration,
-) -> Option<(TcpStream, SocketAddr, Place)> {
+) -> Option<((TcpStream, SocketAddr), Place)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {
-            // An answer is one small write; waiting to fill a segment would only delay it.
-            let _ = stream.set_nodelay(true);
-            // Whoever sends requests and reads no answer would otherwise keep its place for ever.
-            let unread = unread.as_millis().try_into().unwrap_or(u32::MAX);
-            let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unread);
-            Some((stream, peer, place))
+            adjust(&stream, unread);
+            Some(((stream, peer), place))
         }
         Err(error) => {
             // Out of descriptors, mostly. Without a rest this would spin.
@@ -233,6 +236,35 @@ async fn accept(
             None
         }
     }
+}
+
+/// Everything that the kernel has accepted, and the end of the listener. Asks the kernel itself: that something waits may
+/// not have been told to us yet.
+fn take_in(listener: TcpListener, unread: Duration, mut begin: impl FnMut((TcpStream, SocketAddr))) -> io::Result<()> {
+    let listener = listener.into_std()?;
+    for _ in 0..BACKLOG {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                stream.set_nonblocking(true)?;
+                let stream = TcpStream::from_std(stream)?;
+                adjust(&stream, unread);
+                begin((stream, peer));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            // Its client was not patient.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn adjust(stream: &TcpStream, unread: Duration) {
+    // An answer is one small write; waiting to fill a segment would only delay it.
+    let _ = stream.set_nodelay(true);
+    // Whoever sends requests and reads no answer would otherwise keep its place for ever.
+    let unread = unread.as_millis().try_into().unwrap_or(u32::MAX);
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, unread);
 }
 
 async fn answer(

@@ -11,6 +11,7 @@ mod inquiry;
 mod kept_aside;
 mod keys;
 mod lifecycle;
+mod lifecycle_backlog;
 mod oversize;
 mod records;
 mod redeliveries;

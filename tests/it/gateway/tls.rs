@@ -12,6 +12,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 
+use super::lifecycle_backlog::asleep_at_the_end;
 use crate::support::http::{Wire, request};
 use crate::support::kafka::{PATIENCE, await_that};
 use crate::support::serve::{Serve, Setup, setup, signature, signed};
@@ -67,13 +68,17 @@ type Client = StreamOwned<ClientConnection, TcpStream>;
 
 /// A client that trusts this certificate only, with its handshake done.
 fn client(to: SocketAddr, trusted: &Pair) -> Result<Client, std::io::Error> {
+    client_on(TcpStream::connect(to)?, trusted)
+}
+
+/// The same on a connection that is there.
+fn client_on(stream: TcpStream, trusted: &Pair) -> Result<Client, std::io::Error> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.der.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = builder.with_root_certificates(roots).with_no_client_auth();
     let connection = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
-    let stream = TcpStream::connect(to)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut client = StreamOwned::new(connection, stream);
     while client.conn.is_handshaking() {
@@ -182,6 +187,29 @@ fn handshakes_are_bounded_in_number_and_time() {
     await_that("they are gone", || errors(&serve, "tls_timeout") == 60.0 && open() <= 1.0);
     drop(flood);
     assert!(ask(&mut client(serve.public, &pair).unwrap(), &event("e3")).contains("accepted"));
+}
+
+#[test]
+fn handshakes_under_way_at_the_end_are_finished_and_their_requests_answered() {
+    let pair = Pair::new();
+    let mut serve = with_pair(&pair).set("gateway.drain_delay", "1s").on_stand_in();
+    let begun: Vec<_> = (0..4).map(|_| TcpStream::connect(serve.public).unwrap()).collect();
+    await_that("their handshakes have begun", || {
+        serve.metrics().sum("hookstream_gateway_connections", &[]) == begun.len() as f64
+    });
+    let connect = || (0..4).map(|_| TcpStream::connect(serve.public).unwrap()).collect::<Vec<_>>();
+    let late = asleep_at_the_end(&serve, connect);
+    await_that("it no longer listens", || Wire::try_connect(serve.public).is_none());
+    std::thread::scope(|scope| {
+        for (number, stream) in begun.into_iter().chain(late).enumerate() {
+            let pair = &pair;
+            scope.spawn(move || {
+                let mut client = client_on(stream, pair).unwrap();
+                assert!(ask(&mut client, &event(&format!("e{number}"))).contains("accepted"));
+            });
+        }
+    });
+    assert_eq!(serve.ends().0, 0);
 }
 
 #[test]
