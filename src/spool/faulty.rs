@@ -23,7 +23,10 @@ struct Content {
     synced: usize,
 }
 
-#[derive(Debug, Default)]
+/// What is to happen in the middle of a call.
+type Hook = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
 struct State {
     /// As the running process sees it.
     files: BTreeMap<String, Arc<Mutex<Content>>>,
@@ -31,16 +34,23 @@ struct State {
     durable: BTreeMap<String, Arc<Mutex<Content>>>,
     faults: Vec<Fault>,
     syncs: usize,
+    /// What happens after the next rename.
+    after_rename: Option<Hook>,
 }
 
 /// The disk. Clones are the same one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Faulty(Arc<Mutex<State>>);
 
 impl Faulty {
     /// Have a fault happen once, at the next chance.
     pub(super) fn inject(&self, fault: Fault) {
         self.0.lock().unwrap().faults.push(fault);
+    }
+
+    /// Have something happen after the next rename, which replaces the cursor file, while nobody holds a lock.
+    pub(super) fn after_rename(&self, hook: impl FnOnce() + Send + 'static) {
+        self.0.lock().unwrap().after_rename = Some(Box::new(hook));
     }
 
     /// The power fails: names that were not synced are as they were, and of each file's bytes that were not synced the
@@ -169,6 +179,11 @@ impl Disk for Faulty {
         let mut state = self.0.lock().unwrap();
         let file = state.files.remove(from).ok_or_else(|| failed(io::ErrorKind::NotFound))?;
         state.files.insert(to.to_owned(), file);
+        let hook = state.after_rename.take();
+        drop(state);
+        if let Some(hook) = hook {
+            hook();
+        }
         Ok(())
     }
 

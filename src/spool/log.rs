@@ -142,8 +142,9 @@ impl Log {
             let mut state = self.state();
             let mut drained = Vec::new();
             while state.segments.front().is_some_and(|segment| segment.closed) {
-                // A segment ends where the next one begins.
-                let end = state.segments.get(1).map_or(cursor.next, |next| next.first);
+                // A segment ends where the next one begins, and the last one where the books end by now: since the
+                // cursor was taken the writer may have stored more in it, and closed it.
+                let end = state.segments.get(1).map_or_else(|| state.ledger.next(), |next| next.first);
                 if end > cursor.done {
                     break;
                 }

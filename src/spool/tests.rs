@@ -19,6 +19,8 @@ use super::{cursor, frame};
 use crate::event::Record;
 use crate::telemetry::Metrics;
 
+mod removal;
+
 const MAX: u64 = 64 << 10;
 
 /// A log on a disk with faults, and what a client would know of it.
