@@ -1,4 +1,5 @@
-//! A disk in memory whose faults the tests choose: short writes, a full disk, a failed sync, a crash, flipped bits.
+//! A disk in memory whose faults the tests choose: short writes, a full disk, a failed sync, a killed process, a crash,
+//! flipped bits.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,8 +20,12 @@ pub(super) enum Fault {
 
 #[derive(Clone, Debug, Default)]
 struct Content {
+    /// As the cache has it.
     bytes: Vec<u8>,
+    /// So much of it the disk has.
     synced: usize,
+    /// A sync has failed: up to here the cache takes the bytes for written, and no later sync writes them.
+    failed: usize,
 }
 
 /// What is to happen in the middle of a call.
@@ -63,8 +68,13 @@ impl Faulty {
             let mut content = file.lock().unwrap();
             let kept = content.synced + (content.bytes.len() - content.synced) * keep / 100;
             content.bytes.truncate(kept);
-            content.synced = kept;
+            (content.synced, content.failed) = (kept, 0);
         }
+    }
+
+    /// The process is killed and the machine lives on: the next one finds all that was ever written, synced or not.
+    pub(super) fn kill(&self) {
+        self.0.lock().unwrap().faults.clear();
     }
 
     /// Flip a bit; `at` may be beyond the end and then means one before it. Returns the byte.
@@ -82,6 +92,12 @@ impl Faulty {
         let mut content = file.lock().unwrap();
         content.bytes.truncate(length);
         content.synced = content.synced.min(length);
+    }
+
+    /// Write at a file's end and sync nothing.
+    pub(super) fn write_behind(&self, name: &str, bytes: &[u8]) {
+        let file = self.0.lock().unwrap().files.get(name).cloned().unwrap();
+        file.lock().unwrap().bytes.extend_from_slice(bytes);
     }
 
     /// A file's bytes.
@@ -129,12 +145,21 @@ impl Appended for Handle {
     fn sync(&mut self) -> io::Result<()> {
         if self.disk.take(|fault| *fault == Fault::Sync).is_some() {
             // As the kernel does it: the next sync would say that all is well.
+            let mut content = self.content.lock().unwrap();
+            content.failed = content.bytes.len();
             return Err(failed(io::ErrorKind::Other));
         }
         self.disk.0.lock().unwrap().syncs += 1;
-        let mut content = self.content.lock().unwrap();
-        content.synced = content.bytes.len();
+        self.content.lock().unwrap().sync();
         Ok(())
+    }
+}
+
+impl Content {
+    fn sync(&mut self) {
+        if self.failed == 0 {
+            self.synced = self.bytes.len();
+        }
     }
 }
 
@@ -173,6 +198,20 @@ impl Disk for Faulty {
         let length = rest.len().min(buffer.len()).min(4_096);
         buffer[..length].copy_from_slice(&rest[..length]);
         Ok(length)
+    }
+
+    fn ground(&self, name: &str) -> io::Result<()> {
+        let file = self.0.lock().unwrap().files.get(name).cloned();
+        let file = file.ok_or_else(|| failed(io::ErrorKind::NotFound))?;
+        let mut content = file.lock().unwrap();
+        content.sync();
+        if content.failed > 0 {
+            // Its length may have got there, and what was to fill it has not.
+            let synced = content.synced;
+            content.bytes.iter_mut().skip(synced).for_each(|byte| *byte = 0);
+            (content.synced, content.failed) = (content.bytes.len(), 0);
+        }
+        Ok(())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -15,7 +15,7 @@ use super::frame;
 use super::ledger::Busy;
 use super::log::{Log, Parcel};
 use super::refused;
-use super::survey::{Damage, survey};
+use super::survey::{Damage, recover};
 use crate::telemetry::SpoolMetrics;
 
 /// Bytes that may wait for the writing thread or be in its hands.
@@ -170,7 +170,7 @@ impl Spool {
         mut show: impl FnMut(&Entry),
     ) -> std::io::Result<(Arc<Self>, Opened)> {
         let mut topics = BTreeSet::new();
-        let found = survey(&*disk, |_, _, entry| {
+        let found = recover(&*disk, |_, _, entry| {
             if let Ok(entry) = &entry {
                 topics.insert(Arc::clone(&entry.record.topic));
                 show(entry);

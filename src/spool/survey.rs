@@ -39,6 +39,21 @@ pub struct Survey {
     pub reached: u64,
 }
 
+/// Read everything as the disk has it, for a process that is to use it: what is found is durable, also what the process before
+/// this one had written and not synced when it ended. Otherwise like [`survey`].
+///
+/// # Errors
+/// As [`survey`].
+pub(super) fn recover(
+    disk: &dyn Disk,
+    show: impl FnMut(u64, &Segment, Result<Entry, EntryError>),
+) -> io::Result<Survey> {
+    for (name, _) in disk.list()?.iter().filter(|(name, length)| Segment::parse(name, *length).is_some()) {
+        disk.ground(name)?;
+    }
+    survey(disk, show)
+}
+
 /// Read everything. Each record that is not done is shown, in order.
 ///
 /// # Errors
