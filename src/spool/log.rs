@@ -20,6 +20,9 @@ const SEGMENT: u64 = 64 << 20;
 /// How much of a batch is gathered before it is written, in bytes.
 const PIECE: usize = 1 << 20;
 
+/// The name of the file that tells whether the disk takes anything.
+const TRIAL: &str = "trial";
+
 /// A record that waits to be written.
 #[derive(Clone, Debug)]
 pub(super) struct Parcel {
@@ -160,6 +163,18 @@ impl Log {
             self.disk.remove(&segment.name())?;
         }
         if drained.is_empty() { Ok(()) } else { self.disk.sync_names() }
+    }
+
+    /// Have the disk do with so many bytes all that a batch needs of it: a new file, room in it, syncs of both.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(super) fn try_disk(&self, bytes: usize) -> io::Result<()> {
+        let tried = self.disk.replace(TRIAL, &vec![0; bytes]);
+        // Whatever is there of it; the next trial would take its place.
+        let _ = self.disk.remove(TRIAL);
+        let _ = self.disk.remove(&format!("{TRIAL}.new"));
+        tried
     }
 
     /// The file of a segment; empty where it is gone.

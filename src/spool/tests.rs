@@ -20,6 +20,7 @@ use super::{cursor, frame};
 use crate::event::Record;
 use crate::telemetry::Metrics;
 
+mod health;
 mod removal;
 
 const MAX: u64 = 64 << 10;
