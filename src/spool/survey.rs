@@ -86,6 +86,7 @@ pub fn survey(disk: &dyn Disk, mut show: impl FnMut(u64, &Segment, Result<Entry,
         let mut unreadable: Option<Range<u64>> = None;
         let mut miss = |range: Option<Range<u64>>, lost: Range<u64>, ledger: &mut Ledger| {
             let count = ledger.lose(lost.clone());
+            ledger.gone(lost.clone());
             let lost = if count == 0 { lost.start..lost.start } else { lost };
             if range.is_some() || count > 0 {
                 let at = range.unwrap_or(segment.length..segment.length);
@@ -127,11 +128,13 @@ pub fn survey(disk: &dyn Disk, mut show: impl FnMut(u64, &Segment, Result<Entry,
         }
         // At the end of the last segment the rest may be a torn write, unless the cursor file knows better.
         let until = end.unwrap_or(cursor.next);
+        // The same where all that is missing is done: then it was removed with the segments that followed.
+        let void = unreadable.take_if(|_| ledger.all_done(expected..until));
         if expected < until {
             miss(unreadable.take(), expected..until, &mut ledger);
             expected = until;
         }
-        torn = unreadable.map_or(0, |rest| rest.end - rest.start);
+        torn = void.or(unreadable).map_or(0, |rest| rest.end - rest.start);
     }
     if segments.is_empty() && expected < cursor.next && ledger.lose(expected..cursor.next) > 0 {
         damage.push(Damage { file: "every segment".to_owned(), bytes: 0..0, lost: expected..cursor.next });
