@@ -6,10 +6,10 @@ use std::ops::Range;
 pub const NAME: &str = "cursor";
 
 /// The largest file read, in bytes.
-pub const LARGEST: usize = 64 << 10;
+pub const LARGEST: usize = 512 << 10;
 
 /// The most ranges written. What does not fit counts as not done after a crash: it is drained again, and counted.
-const MOST_RANGES: usize = 2_000;
+pub(super) const MOST_RANGES: usize = 32_000;
 
 const MAGIC: &[u8; 8] = b"hkcurs\x00\x01";
 
@@ -38,6 +38,14 @@ impl Cursor {
         let crc = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&crc.to_le_bytes());
         bytes
+    }
+
+    /// Whether it says that all of these are done.
+    pub(super) fn covers(&self, range: Range<u64>) -> bool {
+        let start = range.start.max(self.done);
+        let after = self.ahead.partition_point(|ahead| ahead.start <= start);
+        let ahead = after.checked_sub(1).and_then(|last| self.ahead.get(last));
+        start >= range.end || ahead.is_some_and(|ahead| ahead.end >= range.end)
     }
 
     /// Read them; `None` where they are damaged.
@@ -80,9 +88,20 @@ mod tests {
     }
 
     #[test]
+    fn it_covers_what_one_of_its_ranges_holds_as_a_whole() {
+        let cursor = Cursor { done: 7, reached: 0, next: 40, ahead: vec![9..10, 12..30] };
+        for range in [0..7, 3..7, 9..10, 12..30, 20..25, 5..5, 35..35] {
+            assert!(cursor.covers(range.clone()), "{range:?}");
+        }
+        for range in [0..8, 7..10, 9..11, 9..30, 11..30, 29..31, 30..31] {
+            assert!(!cursor.covers(range.clone()), "{range:?}");
+        }
+    }
+
+    #[test]
     fn too_many_ranges_are_cut_and_fit_the_file() {
-        let ahead: Vec<_> = (1..3_000).map(|n| 2 * n..2 * n + 1).collect();
-        let bytes = Cursor { done: 1, reached: 1, next: 6_000, ahead }.encode();
+        let ahead: Vec<_> = (1..40_000).map(|n| 2 * n..2 * n + 1).collect();
+        let bytes = Cursor { done: 1, reached: 1, next: 80_000, ahead }.encode();
         assert!(bytes.len() <= LARGEST);
         assert_eq!(Cursor::decode(&bytes).unwrap().ahead.len(), MOST_RANGES);
     }

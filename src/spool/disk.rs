@@ -41,6 +41,13 @@ pub trait Disk: Send + Sync {
     /// The file system's.
     fn read(&self, name: &str, at: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// See to it that what is read of a file from now on is what the disk has of it. A process that was killed leaves bytes
+    /// in the cache that were never synced, and a failed sync leaves some there that no later one writes.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn ground(&self, name: &str) -> io::Result<()>;
+
     /// Give a file another's name, whose content is then gone.
     ///
     /// # Errors
@@ -284,6 +291,15 @@ impl Disk for Directory {
         File::open(self.path.join(name))?.read_at(buffer, at)
     }
 
+    fn ground(&self, name: &str) -> io::Result<()> {
+        let file = File::open(self.path.join(name))?;
+        let synced = file.sync_data();
+        forget_cached(&file)?;
+        // The first sync of a new handle also tells of a write that failed before it was opened. What could not be written
+        // is out of the cache now, and the rest is on the disk if it says so this time.
+        synced.or_else(|_| file.sync_data())
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path.join(from), self.path.join(to))
     }
@@ -302,6 +318,19 @@ impl Appended for File {
         self.sync_data()?;
         still_alive(self)
     }
+}
+
+/// Drop a file's pages from the cache. Those that are dirty would stay.
+#[cfg(target_os = "linux")]
+fn forget_cached(file: &File) -> io::Result<()> {
+    use rustix::fs::{Advice, fadvise};
+    Ok(fadvise(file, 0, None, Advice::DontNeed)?)
+}
+
+/// macOS has no such call, and is nobody's server.
+#[cfg(not(target_os = "linux"))]
+fn forget_cached(_: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// Whether the file system can still begin a change. ext4 (seen on Linux 6.18) may return success from `fdatasync` in the
@@ -360,6 +389,16 @@ mod tests {
         let error = Directory::hold(&path, false).unwrap_err().to_string();
         assert!(error.contains("tmpfs") && error.contains("spool.ephemeral"), "{error}");
         assert!(Directory::hold(&path, true).is_ok());
+    }
+
+    #[test]
+    fn grounding_a_file_keeps_what_was_written() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = Directory::hold(root.path(), true).unwrap();
+        disk.create("a").unwrap().append(&[7; 10_000]).unwrap();
+        disk.ground("a").unwrap();
+        assert_eq!(disk.small("a", 10_000).unwrap().unwrap(), [7; 10_000]);
+        assert_eq!(disk.ground("b").unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

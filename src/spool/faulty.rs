@@ -1,4 +1,5 @@
-//! A disk in memory whose faults the tests choose: short writes, a full disk, a failed sync, a crash, flipped bits.
+//! A disk in memory whose faults the tests choose: short writes, a full disk, a failed sync, a killed process, a crash,
+//! flipped bits.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,11 +20,18 @@ pub(super) enum Fault {
 
 #[derive(Clone, Debug, Default)]
 struct Content {
+    /// As the cache has it.
     bytes: Vec<u8>,
+    /// So much of it the disk has.
     synced: usize,
+    /// A sync has failed: up to here the cache takes the bytes for written, and no later sync writes them.
+    failed: usize,
 }
 
-#[derive(Debug, Default)]
+/// What is to happen in the middle of a call.
+type Hook = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
 struct State {
     /// As the running process sees it.
     files: BTreeMap<String, Arc<Mutex<Content>>>,
@@ -31,16 +39,23 @@ struct State {
     durable: BTreeMap<String, Arc<Mutex<Content>>>,
     faults: Vec<Fault>,
     syncs: usize,
+    /// What happens after the next rename.
+    after_rename: Option<Hook>,
 }
 
 /// The disk. Clones are the same one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Faulty(Arc<Mutex<State>>);
 
 impl Faulty {
     /// Have a fault happen once, at the next chance.
     pub(super) fn inject(&self, fault: Fault) {
         self.0.lock().unwrap().faults.push(fault);
+    }
+
+    /// Have something happen after the next rename, which replaces the cursor file, while nobody holds a lock.
+    pub(super) fn after_rename(&self, hook: impl FnOnce() + Send + 'static) {
+        self.0.lock().unwrap().after_rename = Some(Box::new(hook));
     }
 
     /// The power fails: names that were not synced are as they were, and of each file's bytes that were not synced the
@@ -53,8 +68,13 @@ impl Faulty {
             let mut content = file.lock().unwrap();
             let kept = content.synced + (content.bytes.len() - content.synced) * keep / 100;
             content.bytes.truncate(kept);
-            content.synced = kept;
+            (content.synced, content.failed) = (kept, 0);
         }
+    }
+
+    /// The process is killed and the machine lives on: the next one finds all that was ever written, synced or not.
+    pub(super) fn kill(&self) {
+        self.0.lock().unwrap().faults.clear();
     }
 
     /// Flip a bit; `at` may be beyond the end and then means one before it. Returns the byte.
@@ -72,6 +92,12 @@ impl Faulty {
         let mut content = file.lock().unwrap();
         content.bytes.truncate(length);
         content.synced = content.synced.min(length);
+    }
+
+    /// Write at a file's end and sync nothing.
+    pub(super) fn write_behind(&self, name: &str, bytes: &[u8]) {
+        let file = self.0.lock().unwrap().files.get(name).cloned().unwrap();
+        file.lock().unwrap().bytes.extend_from_slice(bytes);
     }
 
     /// A file's bytes.
@@ -119,12 +145,21 @@ impl Appended for Handle {
     fn sync(&mut self) -> io::Result<()> {
         if self.disk.take(|fault| *fault == Fault::Sync).is_some() {
             // As the kernel does it: the next sync would say that all is well.
+            let mut content = self.content.lock().unwrap();
+            content.failed = content.bytes.len();
             return Err(failed(io::ErrorKind::Other));
         }
         self.disk.0.lock().unwrap().syncs += 1;
-        let mut content = self.content.lock().unwrap();
-        content.synced = content.bytes.len();
+        self.content.lock().unwrap().sync();
         Ok(())
+    }
+}
+
+impl Content {
+    fn sync(&mut self) {
+        if self.failed == 0 {
+            self.synced = self.bytes.len();
+        }
     }
 }
 
@@ -165,10 +200,29 @@ impl Disk for Faulty {
         Ok(length)
     }
 
+    fn ground(&self, name: &str) -> io::Result<()> {
+        let file = self.0.lock().unwrap().files.get(name).cloned();
+        let file = file.ok_or_else(|| failed(io::ErrorKind::NotFound))?;
+        let mut content = file.lock().unwrap();
+        content.sync();
+        if content.failed > 0 {
+            // Its length may have got there, and what was to fill it has not.
+            let synced = content.synced;
+            content.bytes.iter_mut().skip(synced).for_each(|byte| *byte = 0);
+            (content.synced, content.failed) = (content.bytes.len(), 0);
+        }
+        Ok(())
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.0.lock().unwrap();
         let file = state.files.remove(from).ok_or_else(|| failed(io::ErrorKind::NotFound))?;
         state.files.insert(to.to_owned(), file);
+        let hook = state.after_rename.take();
+        drop(state);
+        if let Some(hook) = hook {
+            hook();
+        }
         Ok(())
     }
 

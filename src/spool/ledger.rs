@@ -1,14 +1,17 @@
 //! What is done, what is under way and what waits: pure bookkeeping by sequence. Its memory is bounded by what is under
-//! way, not by what is stored.
+//! way and by how often done and not done take turns: by the records that wait, never by those that went through.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, MOST_RANGES};
 
 /// Times are remembered this far apart, in milliseconds: how exact the age of the oldest record is.
 const GRAIN_MS: i64 = 1_000;
+
+/// Holes in what is on the disk, beyond the oldest record: a fraction of what the cursor file can tell of.
+const MOST_GONE: usize = 1_000;
 
 /// Why a record that is not done must be left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,9 @@ pub struct Ledger {
     done: u64,
     /// Done beyond: start → end, disjoint and not touching.
     ahead: BTreeMap<u64, u64>,
+    /// Of these, what is no longer on the disk: start → end. A cursor file that did not say that they are done would make
+    /// them lost.
+    gone: BTreeMap<u64, u64>,
     next: u64,
     reached: u64,
     busy: HashMap<u64, Busy>,
@@ -48,10 +54,42 @@ impl Ledger {
         ledger
     }
 
-    /// The cursor file that says it all.
+    /// The cursor file that says it all, or as much of it as fits.
     pub fn cursor(&self) -> Cursor {
-        let ahead = self.ahead.iter().map(|(start, end)| *start..*end).collect();
+        let holds = |gone| self.ahead.range(..=gone).next_back().map(|(start, end)| (*start, *end));
+        let mut ahead: BTreeMap<u64, u64> = self.gone.keys().filter_map(holds).collect();
+        for (start, end) in &self.ahead {
+            if ahead.len() >= MOST_RANGES {
+                break;
+            }
+            ahead.insert(*start, *end);
+        }
+        let ahead = ahead.into_iter().map(|(start, end)| start..end).collect();
         Cursor { done: self.done, reached: self.reached, next: self.next, ahead }
+    }
+
+    /// Whether these may leave the disk: they are no more holes than the cursor file can tell of.
+    pub fn may_go(&self, range: &Range<u64>) -> bool {
+        range.end <= self.done || self.gone.len() < MOST_GONE || self.beside(range.start).is_some()
+    }
+
+    /// These are done, and no longer on the disk.
+    pub fn gone(&mut self, range: Range<u64>) {
+        if range.is_empty() || range.end <= self.done {
+            return;
+        }
+        let start = self.beside(range.start).unwrap_or(range.start);
+        let end = self.gone.remove(&range.end).unwrap_or(range.end);
+        let before = self.gone.insert(start, end).unwrap_or(end);
+        if before > end {
+            self.gone.insert(start, before);
+        }
+    }
+
+    /// The start of the hole that reaches up to here.
+    fn beside(&self, start: u64) -> Option<u64> {
+        let (before, end) = self.gone.range(..=start).next_back()?;
+        (*end >= start).then_some(*before)
     }
 
     /// Whether the cursor file is behind; it is asked once per change.
@@ -178,6 +216,12 @@ impl Ledger {
         sequence < self.done || self.ahead.range(..=sequence).next_back().is_some_and(|(_, end)| sequence < *end)
     }
 
+    /// Whether all of these are done.
+    pub fn all_done(&self, range: Range<u64>) -> bool {
+        let start = range.start.max(self.done);
+        start >= range.end || self.ahead.range(..=start).next_back().is_some_and(|(_, end)| *end >= range.end)
+    }
+
     /// Whether a record is under way.
     pub fn busy(&self, sequence: u64) -> Option<Busy> {
         self.busy.get(&sequence).copied()
@@ -228,6 +272,9 @@ impl Ledger {
     fn advance(&mut self) {
         while let Some(first) = self.ahead.first_entry().filter(|first| *first.key() <= self.done) {
             self.done = self.done.max(first.remove());
+        }
+        while let Some(first) = self.gone.first_entry().filter(|first| *first.get() <= self.done) {
+            first.remove();
         }
         // The last time at or below the cursor speaks for the record there.
         while self.times.get(1).is_some_and(|(sequence, _)| *sequence <= self.done) {

@@ -20,6 +20,9 @@ const SEGMENT: u64 = 64 << 20;
 /// How much of a batch is gathered before it is written, in bytes.
 const PIECE: usize = 1 << 20;
 
+/// The name of the file that tells whether the disk takes anything.
+const TRIAL: &str = "trial";
+
 /// A record that waits to be written.
 #[derive(Clone, Debug)]
 pub(super) struct Parcel {
@@ -139,26 +142,44 @@ impl Log {
             return Err(error);
         }
         let drained: Vec<Segment> = {
-            let mut state = self.state();
-            let mut drained = Vec::new();
-            while state.segments.front().is_some_and(|segment| segment.closed) {
-                // A segment ends where the next one begins.
-                let end = state.segments.get(1).map_or(cursor.next, |next| next.first);
-                if end > cursor.done {
-                    break;
+            let state = &mut *self.state();
+            // A segment ends where the next one begins, and the last one where the books end by now: since the cursor was
+            // taken the writer may have stored more in it, and closed it.
+            let next = state.ledger.next();
+            let ends: Vec<u64> = state.segments.iter().skip(1).map(|next| next.first).chain([next]).collect();
+            let (mut drained, mut kept) = (Vec::new(), VecDeque::new());
+            for (segment, end) in std::mem::take(&mut state.segments).into_iter().zip(ends) {
+                let range = segment.first..end;
+                // Only what the file on the disk says is done: a gap that it does not know of would be taken for loss.
+                let done = cursor.covers(range.clone());
+                if segment.closed && done && state.ledger.may_go(&range) {
+                    state.ledger.gone(range);
+                    drained.push(segment);
+                    continue;
                 }
-                drained.extend(state.segments.pop_front());
+                // Everything in the open one is in Kafka: give the disk back.
+                state.roll |= !segment.closed && segment.length > 0 && done;
+                kept.push_back(segment);
             }
-            if let Some(open) = state.segments.front().filter(|open| !open.closed && open.length > 0) {
-                // Everything is in Kafka: give the disk back.
-                state.roll = open.first < cursor.done && cursor.done == state.ledger.next();
-            }
+            state.segments = kept;
             drained
         };
         for segment in &drained {
             self.disk.remove(&segment.name())?;
         }
         if drained.is_empty() { Ok(()) } else { self.disk.sync_names() }
+    }
+
+    /// Have the disk do with so many bytes all that a batch needs of it: a new file, room in it, syncs of both.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(super) fn try_disk(&self, bytes: usize) -> io::Result<()> {
+        let tried = self.disk.replace(TRIAL, &vec![0; bytes]);
+        // Whatever is there of it; the next trial would take its place.
+        let _ = self.disk.remove(TRIAL);
+        let _ = self.disk.remove(&format!("{TRIAL}.new"));
+        tried
     }
 
     /// The file of a segment; empty where it is gone.

@@ -15,11 +15,17 @@ use super::frame;
 use super::ledger::Busy;
 use super::log::{Log, Parcel};
 use super::refused;
-use super::survey::{Damage, survey};
+use super::survey::{Damage, recover};
 use crate::telemetry::SpoolMetrics;
 
 /// Bytes that may wait for the writing thread or be in its hands.
 const QUEUE_BYTES: usize = 32 << 20;
+
+/// About what a record takes, in bytes, so that room for one is not a full spool's last word.
+const A_RECORD: usize = 64 << 10;
+
+/// How often a disk that failed is tried.
+const TRIAL: Duration = Duration::from_secs(1);
 
 /// How a spool is to be.
 #[derive(Clone, Debug)]
@@ -102,6 +108,8 @@ pub struct Spool {
     used: AtomicU64,
     kept: AtomicU64,
     healthy: AtomicBool,
+    /// When a disk that failed was last tried.
+    tried: Mutex<Option<Instant>>,
     /// What the drain waits for.
     events: Mutex<Events>,
     happened: Condvar,
@@ -170,7 +178,7 @@ impl Spool {
         mut show: impl FnMut(&Entry),
     ) -> std::io::Result<(Arc<Self>, Opened)> {
         let mut topics = BTreeSet::new();
-        let found = survey(&*disk, |_, _, entry| {
+        let found = recover(&*disk, |_, _, entry| {
             if let Ok(entry) = &entry {
                 topics.insert(Arc::clone(&entry.record.topic));
                 show(entry);
@@ -193,6 +201,7 @@ impl Spool {
             used: AtomicU64::new(bytes + kept),
             kept: AtomicU64::new(kept),
             healthy: AtomicBool::new(true),
+            tried: Mutex::default(),
             events: Mutex::default(),
             happened: Condvar::new(),
             writer: Mutex::default(),
@@ -265,9 +274,7 @@ impl Spool {
 
     /// Whether the next record would be taken, and the disk did not fail at the last one.
     pub fn has_room(&self) -> bool {
-        // About what a record takes, so that this is not a full spool's last word.
-        const ONE: usize = 64 << 10;
-        self.healthy.load(Ordering::Acquire) && self.room(&self.queue(), ONE).is_ok()
+        self.healthy.load(Ordering::Acquire) && self.room(&self.queue(), A_RECORD).is_ok()
     }
 
     /// Whether records for a topic are waiting.
@@ -375,11 +382,34 @@ impl Spool {
         let settled = self.log.settle();
         if let Err(error) = &settled {
             self.failed("the cursor file cannot be written; it is tried again", error);
+        } else if !self.healthy.load(Ordering::Acquire) {
+            self.try_disk();
         }
         self.used.store(self.log.bytes() + self.kept.load(Ordering::Acquire), Ordering::Release);
         self.queue().look = true;
         self.work.notify_one();
         settled.is_ok()
+    }
+
+    /// Whether a disk that failed takes a record by now. Nobody may come to find out: an instance without room is not ready.
+    fn try_disk(&self) {
+        {
+            let mut tried = lock(&self.tried);
+            if tried.is_some_and(|at| at.elapsed() < TRIAL) {
+                return;
+            }
+            *tried = Some(Instant::now());
+        }
+        match self.log.try_disk(A_RECORD) {
+            Ok(()) => self.recovered(),
+            Err(error) => self.failed("the disk still takes nothing", &error),
+        }
+    }
+
+    fn recovered(&self) {
+        if !self.healthy.swap(true, Ordering::AcqRel) {
+            tracing::info!("spool: the disk takes records again");
+        }
     }
 
     /// So many bytes more are kept aside.
@@ -420,9 +450,7 @@ impl Spool {
             match written {
                 Ok(first) => {
                     self.metrics.stored.inc_by(parcels.len() as u64);
-                    if !self.healthy.swap(true, Ordering::AcqRel) {
-                        tracing::info!("spool: the disk takes records again");
-                    }
+                    self.recovered();
                     (first..).zip(receivers).for_each(|(sequence, receiver)| receiver.stored(Ok(sequence)));
                     self.tell(false);
                 }

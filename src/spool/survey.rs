@@ -39,6 +39,21 @@ pub struct Survey {
     pub reached: u64,
 }
 
+/// Read everything as the disk has it, for a process that is to use it: what is found is durable, also what the process before
+/// this one had written and not synced when it ended. Otherwise like [`survey`].
+///
+/// # Errors
+/// As [`survey`].
+pub(super) fn recover(
+    disk: &dyn Disk,
+    show: impl FnMut(u64, &Segment, Result<Entry, EntryError>),
+) -> io::Result<Survey> {
+    for (name, _) in disk.list()?.iter().filter(|(name, length)| Segment::parse(name, *length).is_some()) {
+        disk.ground(name)?;
+    }
+    survey(disk, show)
+}
+
 /// Read everything. Each record that is not done is shown, in order.
 ///
 /// # Errors
@@ -71,6 +86,7 @@ pub fn survey(disk: &dyn Disk, mut show: impl FnMut(u64, &Segment, Result<Entry,
         let mut unreadable: Option<Range<u64>> = None;
         let mut miss = |range: Option<Range<u64>>, lost: Range<u64>, ledger: &mut Ledger| {
             let count = ledger.lose(lost.clone());
+            ledger.gone(lost.clone());
             let lost = if count == 0 { lost.start..lost.start } else { lost };
             if range.is_some() || count > 0 {
                 let at = range.unwrap_or(segment.length..segment.length);
@@ -112,11 +128,13 @@ pub fn survey(disk: &dyn Disk, mut show: impl FnMut(u64, &Segment, Result<Entry,
         }
         // At the end of the last segment the rest may be a torn write, unless the cursor file knows better.
         let until = end.unwrap_or(cursor.next);
+        // The same where all that is missing is done: then it was removed with the segments that followed.
+        let void = unreadable.take_if(|_| ledger.all_done(expected..until));
         if expected < until {
             miss(unreadable.take(), expected..until, &mut ledger);
             expected = until;
         }
-        torn = unreadable.map_or(0, |rest| rest.end - rest.start);
+        torn = void.or(unreadable).map_or(0, |rest| rest.end - rest.start);
     }
     if segments.is_empty() && expected < cursor.next && ledger.lose(expected..cursor.next) > 0 {
         damage.push(Damage { file: "every segment".to_owned(), bytes: 0..0, lost: expected..cursor.next });

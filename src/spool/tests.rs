@@ -14,10 +14,14 @@ use super::log::{Active, Log, Parcel};
 use super::pass::{Found, Pass};
 use super::segment::Segment;
 use super::store::{Fate, Limits, Receive, Spool, SpoolError};
-use super::survey::{Survey, survey};
+use super::entry::EntryError;
+use super::survey::{Survey, recover, survey};
 use super::{cursor, frame};
 use crate::event::Record;
 use crate::telemetry::Metrics;
+
+mod health;
+mod removal;
 
 const MAX: u64 = 64 << 10;
 
@@ -45,10 +49,21 @@ fn parcel(name: &str, size: usize) -> Parcel {
     Parcel { payload, topic: record.topic, timestamp_ms: 1_000, held: false }
 }
 
+type Show<'a> = &'a mut dyn FnMut(u64, &Segment, Result<Entry, EntryError>);
+
 /// What a survey reads: sequence → id, and what is lost.
 fn read(disk: &Faulty) -> (BTreeMap<u64, String>, Survey) {
+    read_with(|show| survey(disk, show))
+}
+
+/// The same as a process sees it that is to use the directory.
+fn reopened(disk: &Faulty) -> (BTreeMap<u64, String>, Survey) {
+    read_with(|show| recover(disk, show))
+}
+
+fn read_with(survey: impl FnOnce(Show<'_>) -> std::io::Result<Survey>) -> (BTreeMap<u64, String>, Survey) {
     let mut records = BTreeMap::new();
-    let found = survey(disk, |sequence, _, entry| {
+    let found = survey(&mut |sequence, _, entry| {
         let before = records.insert(sequence, entry.unwrap().id.unwrap());
         assert_eq!(before, None, "each record once");
     });
@@ -69,7 +84,7 @@ impl Bench {
     }
 
     fn open(disk: &Faulty) -> Log {
-        let (_, found) = read(disk);
+        let (_, found) = reopened(disk);
         disk.replace(cursor::NAME, &found.ledger.cursor().encode()).unwrap();
         Log::new(Arc::new(disk.clone()), found, MAX)
     }
@@ -112,7 +127,7 @@ impl Bench {
 
     fn restart(&mut self) -> Survey {
         self.active = None;
-        let (_, found) = read(&self.disk);
+        let (_, found) = reopened(&self.disk);
         self.log = Self::open(&self.disk);
         found
     }
@@ -139,6 +154,32 @@ fn write_crash_flush_loses_nothing_that_was_acknowledged() {
         }
         assert!(records.values().all(|id| bench.sent.contains(id)));
         assert_eq!(bench.drain().0, records, "the drain reads the same");
+    }
+}
+
+/// The process is killed between write and flush, or after a flush that failed; the next one finds the record in the cache
+/// and takes it for durable; then the power fails.
+#[test]
+fn what_a_killed_process_left_in_the_cache_is_believed_only_when_it_is_on_the_disk() {
+    for flush_failed in [false, true] {
+        let mut bench = Bench::new();
+        assert!(bench.append(1, 100));
+        let name = bench.disk.segments().remove(0);
+        if flush_failed {
+            bench.disk.inject(Fault::Sync);
+            assert!(!bench.append(1, 100));
+        } else {
+            let mark = Segment::parse(&name, 0).unwrap().mark;
+            let mut written = Vec::new();
+            frame::write(&mut written, mark, 1, &parcel("e1", 100).payload);
+            bench.disk.write_behind(&name, &written);
+        }
+        bench.disk.kill();
+        bench.restart();
+        let (believed, _) = bench.drain();
+        assert_eq!(believed.len(), if flush_failed { 1 } else { 2 });
+        bench.crash(0);
+        assert_eq!(bench.drain().0, believed, "the ids of these were answered as duplicates meanwhile");
     }
 }
 
@@ -292,6 +333,7 @@ enum Step {
     Finish(usize),
     Settle,
     Crash { keep: usize },
+    Kill,
     Flip { segment: usize, at: usize },
 }
 
@@ -303,6 +345,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..8_usize).prop_map(Step::Finish),
         2 => Just(Step::Settle),
         2 => (0..=100_usize).prop_map(|keep| Step::Crash { keep }),
+        1 => Just(Step::Kill),
         1 => (0..4_usize, any::<usize>()).prop_map(|(segment, at)| Step::Flip { segment, at }),
     ];
     proptest::collection::vec(step, 1..40)
@@ -330,10 +373,14 @@ proptest! {
                     let _ = bench.log.settle();
                     bench.log.close_if_asked(&mut bench.active);
                 }
-                Step::Crash { keep } => {
+                Step::Crash { .. } | Step::Kill => {
                     let before = bench.acknowledged.clone();
-                    bench.disk.crash(keep);
-                    let (records, found) = read(&bench.disk);
+                    if let Step::Crash { keep } = step {
+                        bench.disk.crash(keep);
+                    } else {
+                        bench.disk.kill();
+                    }
+                    let (records, found) = reopened(&bench.disk);
                     for (sequence, id) in &before {
                         let gone = hit.contains(sequence);
                         prop_assert!(records.get(sequence) == Some(id) || gone, "{sequence} ({id}) is lost");
