@@ -182,6 +182,7 @@ impl Gateway {
     /// Drain the spool and wait for what is under way as long as there is time, then end both. Blocks the thread.
     pub fn close(&self, patience: Duration) -> Rest {
         let end = Instant::now() + patience;
+        self.producer.stop_looking();
         if let Some(spool) = &self.spool {
             spool.await_empty(patience);
         }

@@ -14,9 +14,10 @@ use crate::http::{BACKLOG, Connections, Handshakes, Lanes, Limits, Phase, Tls};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 
-/// What begun requests may take once nothing new is accepted: the longest deadline that a provider really keeps. With
-/// the drain delay, `FLUSH` and the operators' listener it stays within the 20 s that SIGTERM promises.
-const FINISH: Duration = Duration::from_secs(10);
+/// What begun requests may take once nothing new is accepted: nearly the longest deadline that a provider really keeps. With the
+/// drain delay, `FLUSH` (while which a last look for topics ends), the operators' listener (1 s) and a disk's last sync it stays
+/// within the 20 s that SIGTERM promises.
+const FINISH: Duration = Duration::from_secs(9);
 
 /// What the drain and the producer may take to settle what is still under way. Nobody was promised anything for these records: whoever
 /// was, has been answered.

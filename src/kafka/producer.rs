@@ -184,11 +184,16 @@ impl<S: Settle> Producer<S> {
         Ok(())
     }
 
+    /// The end is near: look for no more topics. A look that has begun takes its time while Kafka is away, and the end waits
+    /// for it.
+    pub fn stop_looking(&self) {
+        self.metadata.stop();
+    }
+
     /// Wait until everything under way is settled, or the time is over, and end the threads. Returns how many records
     /// were still unsettled; their `settle` is then told that they may or may not stand in the log.
     pub fn close(&self, patience: Duration) -> usize {
-        // First of all: it may be in the middle of a look, which takes its time while Kafka is away.
-        self.metadata.stop();
+        self.stop_looking();
         let _ = self.handle.load().client.flush(patience);
         let left = self.deliveries.len();
         self.closing.store(true, Ordering::Release);

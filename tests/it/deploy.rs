@@ -106,6 +106,23 @@ fn ports_and_probes_are_the_binarys() {
     }
 }
 
+/// What the comments say of SIGTERM is what it promises.
+#[test]
+fn what_is_said_of_the_end_is_so() {
+    let mut said = 0;
+    for folder in ["kubernetes", "systemd"] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            for line in text.lines().filter(|line| line.contains("SIGTERM ends in order within")) {
+                assert!(line.contains(&format!("within {ENDS_WITHIN} s")), "{}: {line}", path.display());
+                said += 1;
+            }
+        }
+    }
+    assert!(said >= 4, "{said}");
+}
+
 #[test]
 fn pods_can_do_no_more_than_they_need() {
     for (file, workload) in workloads() {

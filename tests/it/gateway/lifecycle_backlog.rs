@@ -1,4 +1,5 @@
-//! The end, with requests that the kernel has accepted and nobody has read yet: they are answered.
+//! The end, with requests that the kernel has accepted and nobody has read yet: they are answered. And with those that never
+//! become whole: it does not wait for them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::support::http::Wire;
 use crate::support::kafka::await_that;
-use crate::support::serve::{Serve, setup, signed};
+use crate::support::serve::{Serve, Setup, setup, signed};
 
 /// How long it goes on accepting after SIGTERM.
 const DELAY: Duration = Duration::from_secs(1);
@@ -76,4 +77,34 @@ fn requests_on_connections_that_rested_are_answered() {
     assert!(asleep_at_the_end(&serve, || again(&mut resting)));
     assert_eq!(answers(&mut resting), [(Some(200), 100)].into());
     assert_eq!(serve.ends().0, 0);
+}
+
+/// Everything that takes its time at the end, together: the usual delay, heads that never become whole, a record in the spool
+/// that Kafka does not take, and a look for topics that nobody answers.
+#[test]
+fn it_ends_in_time_with_slow_clients_and_kafka_away() {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let setup = Setup::with_kafka("127.0.0.1:1").source("orders", "").source("others", "");
+    let setup = setup.set("spool.dir", directory.path().join("spool").display().to_string());
+    let setup = setup.set("spool.ephemeral", true).set("gateway.drain_delay", "5s").set("log.level", "debug");
+    let mut serve = setup.listen();
+    assert_eq!(serve.deliver("orders", br#"{"id":"e1","type":"t"}"#).status, 200);
+    // Looks for three topics take three seconds each. From here on one of them begins just before the spool is given up.
+    let looks = || serve.process.said("kafka is not usable yet").len();
+    let before = looks();
+    await_that("a look for the last topic is over", || looks() > before && (looks() + 1) % 3 == 0);
+    let last = Instant::now();
+    await_that("the time has come", || last.elapsed() > Duration::from_millis(900));
+    let start = Instant::now();
+    serve.signal(Signal::TERM);
+    await_that("its delay is nearly over", || start.elapsed() > Duration::from_millis(4_800));
+    let slow = |_| {
+        let mut wire = Wire::connect(serve.public);
+        assert!(wire.send("POST /webhooks/orders HTTP/1.1\r\nHost: localhost\r\n"));
+        wire
+    };
+    let slow: Vec<Wire> = (0..3).map(slow).collect();
+    assert_eq!(serve.ends().0, 75, "a record remains");
+    assert!(start.elapsed() < Duration::from_secs(19), "{:?}, which is too near to 20 s", start.elapsed());
+    drop(slow);
 }
