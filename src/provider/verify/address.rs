@@ -78,11 +78,19 @@ fn escaped(url: &str) -> Option<String> {
 }
 
 fn decoded(url: &str, characters: &str) -> String {
-    characters.chars().fold(url.to_owned(), |url, character| {
-        let [upper, lower] = [format!("%{:02X}", character as u32), format!("%{:02x}", character as u32)];
-        let plain = character.encode_utf8(&mut [0; 4]).to_owned();
-        url.replace(&upper, &plain).replace(&lower, &plain)
-    })
+    let mut parts = url.split('%');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).map(char::from);
+        match code.filter(|code| characters.contains(*code)).zip(part.get(2..)) {
+            Some((code, rest)) => {
+                out.push(code);
+                out.push_str(rest);
+            }
+            None => out.extend(["%", part]),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
