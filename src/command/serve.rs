@@ -1,9 +1,10 @@
 //! `serve`: the gateway with its listeners.
 
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::Failure;
@@ -12,7 +13,7 @@ use crate::cli::Serve;
 use crate::config::{Config, ConfigError, Fingerprint, Secret, SecretRef, SourceConfig, TlsConfig};
 use crate::dev;
 use crate::gateway::{self, Gateway};
-use crate::http::admin;
+use crate::http::admin::{self, Operations};
 use crate::http::{Identity, Lanes, Limits, Phase, Tls};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
@@ -58,9 +59,13 @@ pub(super) async fn run(
         metrics.gateway.certificate_expires(identity.expires);
     }
     let tls = identity.map(Tls::new);
+    let upcoming = Arc::new(Upcoming::default());
+    // First of all: while a well-filled spool is read, whoever watches over the process must see that it lives.
+    let operators = Operators::start(&config, &metrics, Arc::clone(&upcoming) as _).await?;
+    // Blocks this thread, which the listener does not need.
     let gateway = Gateway::start(&config, &metrics)?;
+    let _ = upcoming.0.set(Arc::clone(&gateway));
     let public = gateway::bind(config.gateway.listen).await?;
-    let operators = Operators::start(&config, &metrics, Arc::clone(&gateway) as _).await?;
     config.gateway.listen = public.local_addr().map_err(|error| error.to_string())?;
     config.admin.listen = operators.address;
     say_limits(&config);
@@ -91,6 +96,26 @@ pub(super) async fn run(
     reloads.abort();
     operators.stop().await;
     Ok(farewell(rest))
+}
+
+/// The gateway for operators, who may ask before there is one.
+#[derive(Default)]
+struct Upcoming(OnceLock<Arc<Gateway>>);
+
+impl Operations for Upcoming {
+    fn ready(&self) -> Result<(), String> {
+        self.0
+            .get()
+            .map_or_else(|| Err("starting; a well-filled spool takes its time to read".to_owned()), |it| it.ready())
+    }
+
+    fn status(&self) -> Value {
+        self.0.get().map_or_else(|| json!({ "ready": false }), |gateway| gateway.status())
+    }
+
+    fn explain(&self, request: &str) -> Option<Value> {
+        Operations::explain(&**self.0.get()?, request)
+    }
 }
 
 /// What sysexits.h calls EX_TEMPFAIL: acknowledged records remain in the spool, and the volume must stay.
