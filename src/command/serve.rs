@@ -54,7 +54,7 @@ pub(super) async fn run(
     config.gateway.listen = arguments.listen.unwrap_or(config.gateway.listen);
     config.admin.listen = arguments.admin.unwrap_or(config.admin.listen);
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
-    let identity = load_identity(&config)?;
+    let identity = load_identity(&config, None)?;
     if let Some(identity) = &identity {
         metrics.gateway.certificate_expires(identity.expires);
     }
@@ -76,7 +76,7 @@ pub(super) async fn run(
         tokio::spawn(reloader.run(move |config, changed| {
             refuse_known_secrets(config)?;
             // A listener stays what it is, plain or TLS; the certificate is another one.
-            let identity = if tls.is_some() { load_identity(config)? } else { None };
+            let identity = if tls.is_some() { load_identity(config, tls.as_deref())? } else { None };
             let token = admin_token(config)?;
             let now = config.kafka.fingerprint();
             let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,11 +154,20 @@ fn refuse_known_secrets(config: &Config) -> Result<(), ConfigError> {
     }
 }
 
-/// The certificate of the public port.
-fn load_identity(config: &Config) -> Result<Option<Identity>, ConfigError> {
-    let load = |tls: &TlsConfig| Identity::load(&tls.certificate, &tls.key, Timestamp::now());
+/// The certificate of the public port. One outside its time serves all the same, rather than that a clock which is wrong for a
+/// moment keeps the gateway down; it takes no other's place that is within its own.
+fn load_identity(config: &Config, in_use: Option<&Tls>) -> Result<Option<Identity>, ConfigError> {
+    let load = |tls: &TlsConfig| Identity::load(&tls.certificate, &tls.key);
     let wrong = |message| ConfigError { origin: config.path.display().to_string(), message };
-    config.gateway.tls.as_ref().map(load).transpose().map_err(wrong)
+    let identity = config.gateway.tls.as_ref().map(load).transpose().map_err(wrong)?;
+    let now = Timestamp::now();
+    if let Some(why) = identity.as_ref().and_then(|identity| identity.untimely(now)) {
+        if in_use.is_some_and(|tls| tls.untimely(now).is_none()) {
+            return Err(wrong(format!("gateway.tls.certificate: {why}")));
+        }
+        tracing::error!("{why} It is served all the same; clients may refuse it");
+    }
+    Ok(identity)
 }
 
 /// Every effective limit, once, so that nobody has to guess.
