@@ -1,9 +1,10 @@
 //! `serve`: the gateway with its listeners.
 
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::Failure;
@@ -12,7 +13,7 @@ use crate::cli::Serve;
 use crate::config::{Config, ConfigError, Fingerprint, Secret, SecretRef, SourceConfig, TlsConfig};
 use crate::dev;
 use crate::gateway::{self, Gateway};
-use crate::http::admin;
+use crate::http::admin::{self, Operations};
 use crate::http::{Identity, Lanes, Limits, Phase, Tls};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
@@ -53,14 +54,18 @@ pub(super) async fn run(
     config.gateway.listen = arguments.listen.unwrap_or(config.gateway.listen);
     config.admin.listen = arguments.admin.unwrap_or(config.admin.listen);
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
-    let identity = load_identity(&config)?;
+    let identity = load_identity(&config, None)?;
     if let Some(identity) = &identity {
         metrics.gateway.certificate_expires(identity.expires);
     }
     let tls = identity.map(Tls::new);
+    let upcoming = Arc::new(Upcoming::default());
+    // First of all: while a well-filled spool is read, whoever watches over the process must see that it lives.
+    let operators = Operators::start(&config, &metrics, Arc::clone(&upcoming) as _).await?;
+    // Blocks this thread, which the listener does not need.
     let gateway = Gateway::start(&config, &metrics)?;
+    let _ = upcoming.0.set(Arc::clone(&gateway));
     let public = gateway::bind(config.gateway.listen).await?;
-    let operators = Operators::start(&config, &metrics, Arc::clone(&gateway) as _).await?;
     config.gateway.listen = public.local_addr().map_err(|error| error.to_string())?;
     config.admin.listen = operators.address;
     say_limits(&config);
@@ -71,7 +76,7 @@ pub(super) async fn run(
         tokio::spawn(reloader.run(move |config, changed| {
             refuse_known_secrets(config)?;
             // A listener stays what it is, plain or TLS; the certificate is another one.
-            let identity = if tls.is_some() { load_identity(config)? } else { None };
+            let identity = if tls.is_some() { load_identity(config, tls.as_deref())? } else { None };
             let token = admin_token(config)?;
             let now = config.kafka.fingerprint();
             let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,6 +96,26 @@ pub(super) async fn run(
     reloads.abort();
     operators.stop().await;
     Ok(farewell(rest))
+}
+
+/// The gateway for operators, who may ask before there is one.
+#[derive(Default)]
+struct Upcoming(OnceLock<Arc<Gateway>>);
+
+impl Operations for Upcoming {
+    fn ready(&self) -> Result<(), String> {
+        self.0
+            .get()
+            .map_or_else(|| Err("starting; a well-filled spool takes its time to read".to_owned()), |it| it.ready())
+    }
+
+    fn status(&self) -> Value {
+        self.0.get().map_or_else(|| json!({ "ready": false }), |gateway| gateway.status())
+    }
+
+    fn explain(&self, request: &str) -> Option<Value> {
+        Operations::explain(&**self.0.get()?, request)
+    }
 }
 
 /// What sysexits.h calls EX_TEMPFAIL: acknowledged records remain in the spool, and the volume must stay.
@@ -129,11 +154,20 @@ fn refuse_known_secrets(config: &Config) -> Result<(), ConfigError> {
     }
 }
 
-/// The certificate of the public port.
-fn load_identity(config: &Config) -> Result<Option<Identity>, ConfigError> {
-    let load = |tls: &TlsConfig| Identity::load(&tls.certificate, &tls.key, Timestamp::now());
+/// The certificate of the public port. One outside its time serves all the same, rather than that a clock which is wrong for a
+/// moment keeps the gateway down; it takes no other's place that is within its own.
+fn load_identity(config: &Config, in_use: Option<&Tls>) -> Result<Option<Identity>, ConfigError> {
+    let load = |tls: &TlsConfig| Identity::load(&tls.certificate, &tls.key);
     let wrong = |message| ConfigError { origin: config.path.display().to_string(), message };
-    config.gateway.tls.as_ref().map(load).transpose().map_err(wrong)
+    let identity = config.gateway.tls.as_ref().map(load).transpose().map_err(wrong)?;
+    let now = Timestamp::now();
+    if let Some(why) = identity.as_ref().and_then(|identity| identity.untimely(now)) {
+        if in_use.is_some_and(|tls| tls.untimely(now).is_none()) {
+            return Err(wrong(format!("gateway.tls.certificate: {why}")));
+        }
+        tracing::error!("{why} It is served all the same; clients may refuse it");
+    }
+    Ok(identity)
 }
 
 /// Every effective limit, once, so that nobody has to guess.

@@ -17,6 +17,7 @@ use super::validity::validity;
 /// A certificate with its key, checked and ready to serve.
 pub struct Identity {
     config: Arc<ServerConfig>,
+    from: Timestamp,
     /// Until when the certificate is valid.
     pub expires: Timestamp,
 }
@@ -40,6 +41,11 @@ impl Tls {
         self.0.load().expires
     }
 
+    /// Whether the one in use is outside its time, in words.
+    pub fn untimely(&self, now: Timestamp) -> Option<String> {
+        self.0.load().untimely(now)
+    }
+
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.0.load().config))
     }
@@ -52,11 +58,12 @@ impl fmt::Debug for Tls {
 }
 
 impl Identity {
-    /// Read a certificate chain, leaf first, and its key, both as PEM.
+    /// Read a certificate chain, leaf first, and its key, both as PEM. Whether it is valid now is its clients' to judge: our
+    /// clock may be the one that is wrong.
     ///
     /// # Errors
-    /// One sentence that names the file: it cannot be read, is no PEM, is not valid now, or the two do not belong together.
-    pub fn load(certificate: &Path, key: &Path, now: Timestamp) -> Result<Self, String> {
+    /// One sentence that names the file: it cannot be read, is no PEM, or the two do not belong together.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, String> {
         let certificate_at = |why: &str| format!("gateway.tls.certificate {}: {why}", certificate.display());
         let key_at = |why: &str| format!("gateway.tls.key {}: {why}", key.display());
         let chain = CertificateDer::pem_file_iter(certificate)
@@ -66,12 +73,6 @@ impl Identity {
             .first()
             .ok_or_else(|| certificate_at("there is no certificate in it; it must be PEM, the leaf first"))?;
         let (from, until) = validity(leaf).ok_or_else(|| certificate_at("its first certificate cannot be read"))?;
-        if now >= until {
-            return Err(certificate_at(&format!("it has expired at {until}")));
-        }
-        if now < from {
-            return Err(certificate_at(&format!("it is not valid before {from}; is this machine's clock right?")));
-        }
         let private = PrivateKeyDer::from_pem_file(key).map_err(|error| key_at(&unreadable(&error)))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -86,7 +87,16 @@ impl Identity {
                 other => certificate_at(&other.to_string()),
             })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), expires: until })
+        Ok(Self { config: Arc::new(config), from, expires: until })
+    }
+
+    /// Whether it is outside its time, in words.
+    pub fn untimely(&self, now: Timestamp) -> Option<String> {
+        if now >= self.expires {
+            return Some(format!("the certificate has expired at {}; is this machine's clock right?", self.expires));
+        }
+        let early = format!("the certificate is not valid before {}; is this machine's clock right?", self.from);
+        (now < self.from).then_some(early)
     }
 }
 

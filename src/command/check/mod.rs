@@ -83,7 +83,8 @@ fn check_listener(config: &Config, findings: &mut Vec<Finding>) {
     let mut note = |verdict, detail: &str| findings.push(Finding::new("gateway", verdict, detail));
     if let Some(tls) = &gateway.tls {
         let now = Timestamp::now();
-        match Identity::load(&tls.certificate, &tls.key, now) {
+        let loaded = Identity::load(&tls.certificate, &tls.key);
+        match loaded.and_then(|identity| identity.untimely(now).map_or(Ok(identity), Err)) {
             Err(error) => note(Verdict::Wrong, &error),
             Ok(identity) if identity.expires.duration_since(now) < EXPIRES_SOON => {
                 note(Verdict::Note, &format!("the certificate expires soon, at {}", identity.expires));

@@ -1,12 +1,13 @@
 //! Start and end: signals under load, signals without Kafka, and every configuration that must not start.
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::http::{Wire, get};
-use crate::support::kafka::{await_that, cluster};
+use crate::support::http::{Wire, get, try_get};
+use crate::support::kafka::{await_that, cluster, free_port};
 use crate::support::load::Load;
 use crate::support::serve::{Setup, setup, signed};
 
@@ -109,6 +110,26 @@ fn without_kafka_it_ends_in_time_as_well() {
     let (code, after) = serve.ends();
     assert_eq!(code, 0);
     assert!(after < LIMIT - Duration::from_secs(5), "without its usual delay of 5 s: {after:?}");
+}
+
+/// What the startup and liveness probes of deploy/kubernetes ask: a well-filled spool takes its time to read.
+#[test]
+fn while_it_reads_its_spool_it_is_alive_and_not_ready() {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    // Whoever opens it waits until somebody writes.
+    let endless = Command::new("mkfifo").arg(directory.path().join("cursor")).status().unwrap();
+    assert!(endless.success());
+    let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+    let setup = Setup::with_kafka("127.0.0.1:1").source("orders", "").set("admin.listen", format!("{admin}"));
+    let process = setup.set("spool.dir", directory.path().to_str().unwrap()).set("spool.ephemeral", true).spawn();
+    await_that("it is alive", || try_get(admin, "/livez").is_some_and(|answer| answer.status == 200));
+    let ready = get(admin, "/readyz");
+    assert_eq!(ready.status, 503);
+    assert!(ready.text().contains("starting"), "{}", ready.text());
+    assert!(get(admin, "/metrics").text().contains("hookstream_ready 0"));
+    assert_eq!(get(admin, "/status").json()["ready"], false);
+    assert_eq!(get(admin, "/explain/anything").status, 404);
+    assert!(process.said("serving").is_empty(), "it reads still");
 }
 
 #[test]

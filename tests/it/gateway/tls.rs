@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustix::process::Signal;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 
@@ -73,10 +74,15 @@ fn client(to: SocketAddr, trusted: &Pair) -> Result<Client, std::io::Error> {
 
 /// The same on a connection that is there.
 fn client_on(stream: TcpStream, trusted: &Pair) -> Result<Client, std::io::Error> {
+    client_in(stream, trusted, Arc::new(DefaultTimeProvider))
+}
+
+/// The same by another clock.
+fn client_in(stream: TcpStream, trusted: &Pair, clock: Arc<dyn TimeProvider>) -> Result<Client, std::io::Error> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.der.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = ClientConfig::builder_with_details(provider, clock).with_safe_default_protocol_versions().unwrap();
     let config = builder.with_root_certificates(roots).with_no_client_auth();
     let connection = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -132,7 +138,7 @@ fn webhooks_come_over_tls_and_the_certificate_is_replaced_on_the_way() {
     std::fs::copy(Pair::new().file("tls.key"), first.file("tls.key")).unwrap();
     serve.signal(Signal::HUP);
     await_that("it complains", || serve.metrics().sum("hookstream_config_last_reload_successful", &[]) == 0.0);
-    assert!(serve.process.log().contains("it is not the key of"));
+    await_that("it says why", || serve.process.log().contains("it is not the key of"));
     assert!(ask(&mut client(serve.public, &second).unwrap(), &event("e4")).contains("accepted"));
     serve.assert_conservation();
 }
@@ -140,20 +146,12 @@ fn webhooks_come_over_tls_and_the_certificate_is_replaced_on_the_way() {
 #[test]
 fn a_certificate_that_cannot_serve_ends_the_start_with_a_word() {
     let (good, other) = (Pair::new(), Pair::new());
-    let expired = Pair::with(|params| {
-        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
-    });
-    let future = Pair::with(|params| {
-        (params.not_before, params.not_after) = (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1));
-    });
     let (crt, key) = (good.file("tls.crt"), good.file("tls.key"));
     let nothing = good.file("nothing");
     std::fs::write(&nothing, "no pem").unwrap();
     let missing = good.file("missing");
     for (certificate, key, says) in [
         (&crt, &other.file("tls.key"), &["gateway.tls.key", "it is not the key of"][..]),
-        (&expired.file("tls.crt"), &expired.file("tls.key"), &["it has expired at 2021-01-01T00:00:00Z"]),
-        (&future.file("tls.crt"), &future.file("tls.key"), &["it is not valid before 2090-01-01T00:00:00Z"]),
         (&missing, &key, &["gateway.tls.certificate", "missing", "cannot read it"]),
         (&nothing, &key, &["gateway.tls.certificate", "there is no certificate in it"]),
         (&crt, &nothing, &["gateway.tls.key", "must be PEM"]),
@@ -169,6 +167,51 @@ fn a_certificate_that_cannot_serve_ends_the_start_with_a_word() {
     let mut process = setup().source("orders", "").set("gateway.require_https", true).spawn();
     assert_eq!(process.exit_code(), 78);
     assert!(process.log().contains("gateway.require_https"), "{}", process.log());
+}
+
+/// A clock that stands.
+#[derive(Debug)]
+struct Stopped(UnixTime);
+
+impl TimeProvider for Stopped {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(self.0)
+    }
+}
+
+/// The wrong clock may be ours, and a gateway that ends over it stays down: 78 is for good.
+#[test]
+fn a_certificate_outside_its_time_serves_and_is_complained_about() {
+    for (year, says) in [
+        (2020, "the certificate has expired at 2021-01-01T00:00:00Z"),
+        (2090, "the certificate is not valid before 2090-01-01T00:00:00Z"),
+    ] {
+        let pair = Pair::with(|params| {
+            (params.not_before, params.not_after) = (date_time_ymd(year, 1, 1), date_time_ymd(year + 1, 1, 1));
+        });
+        let serve = with_pair(&pair).on_stand_in();
+        assert!(serve.process.log().contains(says), "{}", serve.process.log());
+        assert!(client(serve.public, &pair).is_err(), "by the client's clock it is not valid");
+        let then = Duration::from_secs(date_time_ymd(year, 6, 1).unix_timestamp().unsigned_abs());
+        let clock = Arc::new(Stopped(UnixTime::since_unix_epoch(then)));
+        let mut client = client_in(TcpStream::connect(serve.public).unwrap(), &pair, clock).unwrap();
+        assert!(ask(&mut client, &event("e1")).contains("accepted"));
+        let (code, said) = with_pair(&pair).run(&["check", "--offline", "--json"]);
+        assert!(code == 1 && said.contains(says), "{code}: {said}");
+    }
+}
+
+/// Whatever our clock says, one of two was right by it.
+#[test]
+fn a_certificate_outside_its_time_takes_no_good_ones_place() {
+    let good = Pair::new();
+    let serve = with_pair(&good).on_stand_in();
+    let old = Pair::with(|params| params.not_after = date_time_ymd(2020, 1, 1));
+    old.replaces(&good);
+    serve.signal(Signal::HUP);
+    await_that("it complains", || serve.metrics().sum("hookstream_config_last_reload_successful", &[]) == 0.0);
+    await_that("it says why", || serve.process.log().contains("gateway.tls.certificate: the certificate has expired"));
+    assert!(ask(&mut client(serve.public, &good).unwrap(), &event("e1")).contains("accepted"));
 }
 
 #[test]
