@@ -42,22 +42,27 @@ impl Refused {
     /// Keep the payload of a record. Durable when this returns.
     ///
     /// # Errors
-    /// The disk's; the next record then goes into a new file.
+    /// The disk's; the next record then goes into a new file, and of one that holds no other nothing stays.
     pub fn keep(&mut self, disk: &dyn Disk, sequence: u64, reason: &str, payload: &[u8]) -> io::Result<u64> {
-        let (mut file, mark) = match self.file.take() {
-            Some(open) => open,
+        let (mut file, mark, new) = match self.file.take() {
+            Some((file, mark)) => (file, mark, None),
             None => {
                 let mark = super::log::new_mark();
-                let file = disk.create(&format!("{}{:016x}{}", NAME.0, u64::from_be_bytes(mark.0), NAME.1))?;
-                disk.sync_names()?;
-                (file, mark)
+                let name = format!("{}{:016x}{}", NAME.0, u64::from_be_bytes(mark.0), NAME.1);
+                (disk.create(&name)?, mark, Some(name))
             }
         };
         let code = REASONS.iter().find(|(_, name)| *name == reason).map_or(4, |(code, _)| *code);
         let mut frame = Vec::with_capacity(frame::size(payload.len() + 1));
         frame::write(&mut frame, mark, sequence, &[&[code][..], payload].concat());
-        file.append(&frame)?;
-        file.sync()?;
+        let named = if new.is_some() { disk.sync_names() } else { Ok(()) };
+        if let Err(error) = named.and_then(|()| file.append(&frame)).and_then(|()| file.sync()) {
+            if let Some(name) = new {
+                // It is tried again and again: a full disk would be full of such files.
+                let _ = disk.remove(&name);
+            }
+            return Err(error);
+        }
         self.file = Some((file, mark));
         Ok(frame.len() as u64)
     }

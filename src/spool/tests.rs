@@ -18,6 +18,7 @@ use super::{cursor, frame};
 use crate::event::Record;
 use crate::telemetry::Metrics;
 
+mod aside;
 mod health;
 mod history;
 mod removal;
