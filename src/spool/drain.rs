@@ -176,7 +176,13 @@ impl<S: Settle + From<Drained>> Work<S> {
                     self.stumble(pass.place());
                 }
             });
-            match found? {
+            let found = found?;
+            let beyond = self.bad.is_some_and(|(generation, expected, _)| pass.place() > (generation, expected));
+            if beyond || matches!(found, Found::Nothing) {
+                // What could not be read a moment ago was read.
+                self.bad = None;
+            }
+            match found {
                 Found::Nothing => return Ok(()),
                 Found::Lost(records) => {
                     spool.metrics().lost.inc_by(records);

@@ -10,6 +10,9 @@ use super::reader::{Piece, SegmentReader};
 /// What the file's name begins and ends with; the mark stands between.
 const NAME: (&str, &str) = ("refused-", ".kept");
 
+/// What the name of a file ends with that holds only what cannot be read, and what was put back.
+const DAMAGED: &str = ".damaged";
+
 /// Why a record was kept, as the file has it. Never renumber.
 const REASONS: [(u8, &str); 7] = [
     (1, "too_large"),
@@ -81,18 +84,28 @@ pub struct Kept {
     pub payload: Vec<u8>,
 }
 
-/// Show every record that was kept, by file. Returns the bytes of all files, and of these what cannot be read.
+/// The files of all that was kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Their bytes.
+    pub bytes: u64,
+    /// Those with bytes that cannot be read, and how many.
+    pub unreadable: Vec<(String, u64)>,
+}
+
+/// Show every record that was kept, by file.
 ///
 /// # Errors
-/// The disk's.
-pub fn read(disk: &dyn Disk, mut show: impl FnMut(Kept)) -> io::Result<(u64, u64)> {
-    let mut files = disk.list()?;
-    files.sort();
-    let (mut bytes, mut unreadable) = (0, 0);
-    for (name, length) in files {
+/// The disk's. Damage is no error.
+pub fn read(disk: &dyn Disk, mut show: impl FnMut(Kept)) -> io::Result<Files> {
+    let mut names = disk.list()?;
+    names.sort();
+    let mut files = Files::default();
+    for (name, length) in names {
         let Some(mark) = mark_of(&name) else { continue };
-        bytes += length;
-        let mut reader = SegmentReader::new(name.clone(), mark);
+        files.bytes += length;
+        let mut unreadable = 0;
+        let mut reader = SegmentReader::new(name.clone(), mark).over_what_is_unreadable();
         loop {
             match reader.next(disk, length, true)? {
                 Piece::Frame { sequence, payload, .. } => {
@@ -106,8 +119,23 @@ pub fn read(disk: &dyn Disk, mut show: impl FnMut(Kept)) -> io::Result<(u64, u64
                 Piece::End => break,
             }
         }
+        if unreadable > 0 {
+            files.unreadable.push((name, unreadable));
+        }
     }
-    Ok((bytes, unreadable))
+    Ok(files)
+}
+
+/// Put a file out of the way whose readable records went back, so that they go back once and the rest stays for somebody to
+/// look at. Returns its new name.
+///
+/// # Errors
+/// The disk's.
+pub fn put_out_of_the_way(disk: &dyn Disk, name: &str) -> io::Result<String> {
+    let to = format!("{name}{DAMAGED}");
+    disk.rename(name, &to)?;
+    disk.sync_names()?;
+    Ok(to)
 }
 
 fn mark_of(name: &str) -> Option<Mark> {
