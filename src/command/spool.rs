@@ -116,13 +116,13 @@ pub(super) fn verify(config: &Config, arguments: &SpoolLook) -> Result<ExitCode,
             foreign.push((segment.name(), format!("record {sequence}: {error}")));
         }
     })?;
-    let (_, kept_unreadable) = refused::read(&disk, |_| ()).map_err(unreadable)?;
-    let (rows, sound) = verdicts(&found, &foreign, kept_unreadable);
+    let kept = refused::read(&disk, |_| ()).map_err(unreadable)?;
+    let (rows, sound) = verdicts(&found, &foreign, &kept.unreadable);
     Output::new(arguments.json).table(&rows)?;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn verdicts(found: &Survey, foreign: &[(String, String)], kept_unreadable: u64) -> (Vec<Row>, bool) {
+fn verdicts(found: &Survey, foreign: &[(String, String)], kept: &[(String, u64)]) -> (Vec<Row>, bool) {
     let row = |file: &str, result: &str, detail: String| -> Row {
         vec![("file", json!(file)), ("result", json!(result)), ("detail", json!(detail))]
     };
@@ -140,8 +140,8 @@ fn verdicts(found: &Survey, foreign: &[(String, String)], kept_unreadable: u64) 
         ));
     }
     rows.extend(foreign.iter().map(|(file, detail)| row(file, "UNREADABLE", detail.clone())));
-    if kept_unreadable > 0 {
-        rows.push(row("kept aside", "DAMAGED", format!("{kept_unreadable} bytes cannot be read")));
+    for (file, bytes) in kept {
+        rows.push(row(file, "DAMAGED", format!("{bytes} bytes of what was kept aside cannot be read")));
     }
     let sound = rows.is_empty();
     if found.torn > 0 {
@@ -162,9 +162,11 @@ pub(super) async fn drain(config: Config, arguments: &SpoolDrain, shutdown: Shut
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
     let limits = Limits { max_bytes: u64::MAX };
     let (spool, opened) = Spool::open(held, limits, metrics.spool.clone(), |_| ()).map_err(unreadable)?;
-    let mut topics = opened.topics;
+    let (mut topics, mut damaged) = (opened.topics, Vec::new());
     if arguments.refused {
-        topics.extend(put_back(&spool, &path)?);
+        let back = put_back(&spool, &path)?;
+        topics.extend(back.topics);
+        damaged = back.damaged;
     }
     let before = spool.records();
     let producer = Producer::<Drained>::start(&config.kafka, topics.into_iter().collect(), metrics.kafka.clone())?;
@@ -194,16 +196,34 @@ pub(super) async fn drain(config: Config, arguments: &SpoolDrain, shutdown: Shut
         ("lost", json!(spool.lost.get())),
     ];
     Output::new(arguments.json).table(&[row])?;
+    if !damaged.is_empty() {
+        let files = damaged.join(", ");
+        return Err(Failure::Failed(format!(
+            "some of what was kept aside cannot be read; what can was put back, and the rest stays in {files} ({remain} records remain)"
+        )));
+    }
     Ok(if remain == 0 { ExitCode::SUCCESS } else { ExitCode::from(RECORDS_REMAIN) })
 }
 
-/// Put what was kept aside back among what waits. Returns its topics.
-fn put_back(spool: &Spool, path: &std::path::Path) -> Result<Vec<Arc<str>>, Failure> {
+/// What came of putting back what was kept aside.
+struct Back {
+    topics: Vec<Arc<str>>,
+    /// The files that hold what cannot be read.
+    damaged: Vec<String>,
+}
+
+/// Put what was kept aside back among what waits.
+fn put_back(spool: &Spool, path: &std::path::Path) -> Result<Back, Failure> {
     let disk = Directory::look(path).map_err(|error| error.to_string())?;
     let now_ms = Timestamp::now().as_millisecond();
     let mut files: BTreeMap<String, Vec<refused::Kept>> = BTreeMap::new();
-    refused::read(&disk, |kept| files.entry(kept.file.clone()).or_default().push(kept)).map_err(unreadable)?;
-    let mut topics = Vec::new();
+    let found = refused::read(&disk, |kept| files.entry(kept.file.clone()).or_default().push(kept));
+    let unreadable_of: BTreeMap<String, u64> = found.map_err(unreadable)?.unreadable.into_iter().collect();
+    // Also those of which nothing can be read.
+    for file in unreadable_of.keys() {
+        files.entry(file.clone()).or_default();
+    }
+    let mut back = Back { topics: Vec::new(), damaged: Vec::new() };
     let mut stays = Refused::default();
     for (file, all) in files {
         for kept in all {
@@ -214,7 +234,7 @@ fn put_back(spool: &Spool, path: &std::path::Path) -> Result<Vec<Arc<str>>, Fail
                         entry.record.timestamp_ms = now_ms;
                     }
                     spool.append_now(&entry).map_err(|error| error.to_string())?;
-                    topics.push(entry.record.topic);
+                    back.topics.push(entry.record.topic);
                 }
                 // What this version cannot read goes on being kept, without those that were put back.
                 Err(_) => {
@@ -222,9 +242,15 @@ fn put_back(spool: &Spool, path: &std::path::Path) -> Result<Vec<Arc<str>>, Fail
                 }
             }
         }
-        disk.remove(&file).and_then(|()| disk.sync_names()).map_err(unreadable)?;
+        if let Some(bytes) = unreadable_of.get(&file) {
+            let name = refused::put_out_of_the_way(&disk, &file).map_err(unreadable)?;
+            tracing::error!(file = name, bytes, "spool: some of what was kept aside cannot be read; the file stays");
+            back.damaged.push(path.join(name).display().to_string());
+        } else {
+            disk.remove(&file).and_then(|()| disk.sync_names()).map_err(unreadable)?;
+        }
     }
-    Ok(topics)
+    Ok(back)
 }
 
 /// The rows of `check`: whether the directory will do, and what is in it.
@@ -294,4 +320,42 @@ fn directory(config: &Config, dir: Option<&PathBuf>) -> Result<PathBuf, Failure>
 #[allow(clippy::needless_pass_by_value)] // for map_err
 fn unreadable(error: io::Error) -> Failure {
     Failure::Failed(format!("the spool cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Record;
+    use crate::spool::Draft;
+
+    #[test]
+    fn what_is_damaged_of_what_was_kept_aside_stays_and_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let held = Directory::hold(root.path(), true).unwrap();
+        let mut kept = Refused::default();
+        for id in ["a", "b", "c"] {
+            let (topic, key, value) = ("t".into(), id.into(), id.into());
+            let record = Record { topic, partition: None, key, value, headers: vec![], timestamp_ms: 1 };
+            let payload = Draft { source: "orders", id: Some(id), handed: false, record: &record }.encode();
+            kept.keep(&held, 0, "too_large", &payload).unwrap();
+        }
+        let name = held.list().unwrap().into_iter().map(|(name, _)| name).find(|name| name.ends_with(".kept")).unwrap();
+        let path = root.path().join(&name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let found = refused::read(&held, |_| ()).unwrap();
+        assert_eq!(found.unreadable, [(name, bytes.len() as u64 / 3)]);
+
+        let limits = Limits { max_bytes: 1 << 20 };
+        let (spool, _) = Spool::open(held, limits, Metrics::new().unwrap().spool, |_| ()).unwrap();
+        let back = put_back(&spool, root.path()).map_err(|_| "failed").unwrap();
+        assert_eq!((back.topics.len(), spool.records(), back.damaged.len()), (2, 2, 1));
+        assert_eq!(std::fs::read(&back.damaged[0]).unwrap(), bytes, "as it was found");
+        assert!(back.damaged[0].ends_with(".kept.damaged") && !path.exists());
+        let again = put_back(&spool, root.path()).map_err(|_| "failed").unwrap();
+        assert_eq!((again.topics.len(), again.damaged.len()), (0, 0), "nothing goes back twice");
+        spool.close();
+    }
 }

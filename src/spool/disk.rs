@@ -15,6 +15,11 @@ const LOCK: &str = "lock";
 /// Whoever only looks has the lock for a moment; after this long it is somebody who means it.
 const A_LOOK: Duration = Duration::from_millis(20);
 
+/// Whether an error says that the disk cannot read a place, as opposed to all else that may be wrong.
+pub(super) fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::IO.raw_os_error())
+}
+
 /// A flat directory of files.
 pub trait Disk: Send + Sync {
     /// The names and sizes of all files.

@@ -6,25 +6,25 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::disk::Disk;
+use super::absent::{Course, MISSING};
+use super::aside::Aside;
+use super::disk;
 use super::entry::Entry;
-use super::frame::{self, Step};
-use super::pass::{Found, Pass, Place, Taken};
-use super::refused::{self, Refused};
-use super::segment::Segment;
+use super::hands::{Drained, Handed, Hands};
+use super::pass::{Found, Pass, Taken};
+use super::refused;
 use super::store::Spool;
 use super::survey::UNREADABLE_TOPIC;
-use super::suspects::{Lane, Suspects, Turn};
+use super::suspects::{Lane, Turn};
 use crate::event::Record;
-use crate::kafka::{Delivery, DeliveryFailure, Persistence, Probe, ProduceError, Producer, Refusal, Settle};
+use crate::kafka::{Probe, ProduceError, Producer, Refusal, Settle};
 
 /// Records of the drain in Kafka's hands at most.
 const MOST_IN_FLIGHT: usize = 4_096;
@@ -41,8 +41,11 @@ const TICK: Duration = Duration::from_millis(100);
 /// Bytes read without handing anything over before the thread takes a breath.
 const LOOK_AHEAD: u64 = 16 << 20;
 
-/// How long a topic must be missing, while Kafka answers, before its records are kept aside.
-const MISSING: Duration = Duration::from_secs(30);
+/// How long the disk must say that it cannot read a place, while it takes what is written, before the place counts as damaged.
+const UNREADABLE: Duration = Duration::from_secs(30);
+
+/// Records on their way aside at most, while the disk does not take them.
+const MOST_ASIDE: usize = 65_536;
 
 /// The header of a record that waited longer than the enricher remembers ids.
 pub const LATE_HEADER: &str = "hookstream-late";
@@ -68,23 +71,16 @@ impl Drain {
         now: Now,
     ) -> Result<Self, String> {
         let stop = Arc::new(AtomicBool::new(false));
-        let hands = Arc::new(Hands {
-            spool,
-            records: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
-            refused: Mutex::default(),
-            lanes: Mutex::default(),
-        });
         let work = Work {
-            hands,
+            hands: Arc::new(Hands::new(spool)),
             producer,
             window_ms: i64::try_from(window.as_millis()).unwrap_or(i64::MAX),
             now,
             stop: Arc::clone(&stop),
             passed_by: HashMap::new(),
             let_by: HashMap::new(),
-            refused: Refused::default(),
-            refused_failed: Vec::new(),
+            aside: Aside::default(),
+            bad: None,
         };
         let thread = std::thread::Builder::new()
             .name("spool-drain".to_owned())
@@ -105,123 +101,6 @@ impl Drop for Drain {
     }
 }
 
-/// What the drain and the delivery reports share.
-struct Hands {
-    spool: Arc<Spool>,
-    records: AtomicUsize,
-    bytes: AtomicUsize,
-    /// What Kafka refused for good, to be kept by the thread.
-    refused: Mutex<Vec<(Handed, &'static str)>>,
-    lanes: Mutex<Lanes>,
-}
-
-#[derive(Default)]
-struct Lanes {
-    /// Records in Kafka's hands.
-    under_way: HashMap<Lane, usize>,
-    /// Those in which a suspect is under way, alone.
-    alone: HashSet<Lane>,
-    suspects: Suspects,
-}
-
-/// A record in Kafka's hands, or on its way aside.
-#[derive(Clone, Debug)]
-struct Handed {
-    sequence: u64,
-    topic: Arc<str>,
-    place: Place,
-    partition: i32,
-}
-
-/// What rides with a drained record through the producer.
-pub struct Drained {
-    hands: Arc<Hands>,
-    handed: Handed,
-    bytes: usize,
-    late: bool,
-}
-
-impl Settle for Drained {
-    fn settle(self, outcome: Result<Delivery, DeliveryFailure>) {
-        let (hands, Handed { sequence, topic, .. }) = (&self.hands, &self.handed);
-        let among_suspects = hands.returned(&self.handed, self.bytes);
-        let spool = &hands.spool;
-        match outcome {
-            Ok(_) => {
-                spool.metrics().drained.inc();
-                spool.metrics().late.inc_by(u64::from(self.late));
-                hands.lanes().suspects.clear(*sequence);
-                spool.finish(*sequence, topic);
-            }
-            Err(DeliveryFailure { refusal: Some(refusal), .. }) => {
-                if hands.is_to_blame(*sequence, refusal) {
-                    hands.refuse(self.handed.clone(), refusal.as_str());
-                    spool.tell(false);
-                } else {
-                    spool.release(*sequence);
-                }
-            }
-            Err(failure) => {
-                if failure.persistence != Persistence::NotPersisted {
-                    spool.metrics().unknown.inc();
-                }
-                let Range { start, end } = self.handed.place.bytes;
-                if hands.lanes().suspects.unanswered(*sequence, end - start) {
-                    hands.refuse(self.handed.clone(), refused::UNANSWERED);
-                    spool.tell(false);
-                } else {
-                    spool.release(*sequence);
-                }
-            }
-        }
-        if among_suspects {
-            spool.tell(true);
-        }
-    }
-}
-
-impl Hands {
-    fn lanes(&self) -> MutexGuard<'_, Lanes> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn taken(&self, handed: &Handed, bytes: usize) {
-        self.records.fetch_add(1, Ordering::AcqRel);
-        self.bytes.fetch_add(bytes, Ordering::AcqRel);
-        *self.lanes().under_way.entry((Arc::clone(&handed.topic), handed.partition)).or_default() += 1;
-    }
-
-    /// A record is back. Returns whether its lane is empty now, which a suspect may wait for.
-    fn returned(&self, handed: &Handed, bytes: usize) -> bool {
-        self.records.fetch_sub(1, Ordering::AcqRel);
-        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
-        let lane = (Arc::clone(&handed.topic), handed.partition);
-        let mut lanes = self.lanes();
-        let left = lanes.under_way.get_mut(&lane).map_or(0, |count| {
-            *count -= 1;
-            *count
-        });
-        if left > 0 {
-            return false;
-        }
-        lanes.under_way.remove(&lane);
-        lanes.alone.remove(&lane) || !lanes.suspects.is_empty()
-    }
-
-    /// Whether a refusal is the record's own fault, and not that of others in its batch.
-    fn is_to_blame(&self, sequence: u64, refusal: Refusal) -> bool {
-        match refusal {
-            // These hold for the whole topic.
-            Refusal::NotAuthorised | Refusal::NoTopic => true,
-            Refusal::TooLarge | Refusal::Timestamp | Refusal::Other => self.lanes().suspects.refused(sequence),
-        }
-    }
-
-    fn refuse(&self, handed: Handed, reason: &'static str) {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).push((handed, reason));
-    }
-}
-
 /// Why a partition is passed by on this walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Obstacle {
@@ -229,6 +108,8 @@ enum Obstacle {
     Away,
     /// Its topic was not seen yet.
     Unseen,
+    /// Kafka says that it does not exist.
+    Absent,
     /// A record of it is undecided, or must go alone; a report will say more.
     Undecided,
 }
@@ -242,9 +123,9 @@ struct Work<S: Settle> {
     passed_by: HashMap<Lane, Obstacle>,
     /// Keys of records that let others by on this walk.
     let_by: HashMap<Lane, HashSet<Vec<u8>>>,
-    refused: Refused,
-    /// What could not be kept aside; tried again.
-    refused_failed: Vec<(Handed, &'static str)>,
+    aside: Aside,
+    /// The segment that cannot be read, the record that was expected there, and since when.
+    bad: Option<(u64, u64, Instant)>,
 }
 
 /// The partition of a topic that was not seen.
@@ -256,21 +137,28 @@ impl<S: Settle + From<Drained>> Work<S> {
         let mut pass = Pass::begin(spool.log());
         let mut settled = Instant::now();
         while !self.stopped() {
-            if let Err(error) = self.round(&mut pass) {
+            let stumbled = self.round(&mut pass).map_err(|error| {
                 spool.failed("its records cannot be read; it is tried again", &error);
-            }
-            self.keep_refused();
+            });
+            self.keep_aside();
             if settled.elapsed() >= TICK {
                 spool.settle();
                 settled = Instant::now();
             }
-            if spool.wait(TICK) || self.may_go_on() {
+            let patience = if self.aside.is_due(Instant::now()) { Duration::ZERO } else { TICK };
+            // A walk that stumbled has a record behind it that it did not hand over, and nothing may overtake it.
+            if spool.wait(patience) || self.may_go_on() || stumbled.is_err() {
                 pass = Pass::begin(spool.log());
                 self.passed_by.clear();
                 self.let_by.clear();
             }
         }
-        self.keep_refused();
+        self.keep_aside();
+    }
+
+    fn keep_aside(&mut self) {
+        let spool = Arc::clone(&self.hands.spool);
+        self.aside.keep(&spool, self.hands.take_refused(), Instant::now());
     }
 
     fn stopped(&self) -> bool {
@@ -283,7 +171,18 @@ impl<S: Settle + From<Drained>> Work<S> {
         pass.take_scanned();
         let mut scanned = 0;
         while !self.stopped() && !self.is_full() && !self.all_passed_by() && scanned < LOOK_AHEAD {
-            match pass.next(spool.log())? {
+            let found = pass.next(spool.log()).inspect_err(|error| {
+                if disk::is_unreadable(error) {
+                    self.stumble(pass.place());
+                }
+            });
+            let found = found?;
+            let beyond = self.bad.is_some_and(|(generation, expected, _)| pass.place() > (generation, expected));
+            if beyond || matches!(found, Found::Nothing) {
+                // What could not be read a moment ago was read.
+                self.bad = None;
+            }
+            match found {
                 Found::Nothing => return Ok(()),
                 Found::Lost(records) => {
                     spool.metrics().lost.inc_by(records);
@@ -300,9 +199,22 @@ impl<S: Settle + From<Drained>> Work<S> {
         Ok(())
     }
 
+    /// A place cannot be read. The disk may be away, and then nothing is lost; one that takes what is written and still cannot
+    /// read the place after a while has lost it.
+    fn stumble(&mut self, (generation, expected): (u64, u64)) {
+        let now = Instant::now();
+        let (.., since) = *self
+            .bad
+            .insert(self.bad.filter(|bad| (bad.0, bad.1) == (generation, expected)).unwrap_or((generation, expected, now)));
+        let log = self.hands.spool.log();
+        if now.duration_since(since) >= UNREADABLE && log.try_disk(1).is_ok() {
+            log.pass_over(generation);
+        }
+    }
+
     fn is_full(&self) -> bool {
-        let hands = &self.hands;
-        hands.records.load(Ordering::Acquire) >= MOST_IN_FLIGHT || hands.bytes.load(Ordering::Acquire) >= MOST_BYTES
+        let (records, bytes, refused) = self.hands.count();
+        records >= MOST_IN_FLIGHT || bytes >= MOST_BYTES || refused + self.aside.len() >= MOST_ASIDE
     }
 
     /// Whether no record of any topic could go: then there is no use in reading on.
@@ -322,12 +234,19 @@ impl<S: Settle + From<Drained>> Work<S> {
         self.passed_by.iter().any(|((topic, partition), obstacle)| match obstacle {
             Obstacle::Away => self.producer.admits(topic, *partition),
             Obstacle::Unseen => self.producer.partitions(topic).is_some() || self.is_missing(topic),
+            Obstacle::Absent => self.course(&(Arc::clone(topic), *partition)) != Course::Wait,
             Obstacle::Undecided => false,
         }) || self.hands.lanes().suspects.may_go(Instant::now(), |lane| self.producer.answers(&lane.0, lane.1))
     }
 
     fn is_missing(&self, topic: &str) -> bool {
         self.producer.missing(topic).is_some_and(|since| since >= MISSING)
+    }
+
+    /// What records of a partition may do that Kafka says does not exist, if it said so.
+    fn course(&self, lane: &Lane) -> Course {
+        let missing = self.is_missing(&lane.0) || self.producer.partitions(&lane.0).is_none_or(|count| lane.1 >= count);
+        self.hands.lanes().absent.course(lane, missing, Instant::now())
     }
 
     /// Hand a record to Kafka, pass it by, or put it aside. Returns whether it is off our hands.
@@ -363,6 +282,17 @@ impl<S: Settle + From<Drained>> Work<S> {
             self.passed_by.insert(lane, Obstacle::Undecided);
             return Ok(false);
         }
+        match self.course(&lane) {
+            Course::Go => {}
+            Course::Wait => {
+                self.passed_by.insert(lane, Obstacle::Absent);
+                return Ok(false);
+            }
+            Course::Aside => {
+                self.put_aside(handed, Refusal::NoTopic.as_str());
+                return Ok(true);
+            }
+        }
         let answers = self.producer.answers(&lane.0, partition);
         let (turn, busy, alone) = {
             let mut lanes = self.hands.lanes();
@@ -390,6 +320,12 @@ impl<S: Settle + From<Drained>> Work<S> {
                 }
                 Ok(true)
             }
+            Err((ProduceError::Refused(Refusal::NoTopic), _)) => {
+                self.hands.lanes().absent.said(lane.clone(), Instant::now());
+                spool.log().state().ledger.release(sequence);
+                self.passed_by.insert(lane, Obstacle::Absent);
+                Ok(false)
+            }
             Err((ProduceError::Refused(refusal), handed)) => {
                 self.put_aside(handed, refusal.as_str());
                 Ok(true)
@@ -407,8 +343,7 @@ impl<S: Settle + From<Drained>> Work<S> {
         let bytes = entry.record.key.len() + entry.record.value.len();
         // Before the hand-over: its report may come before the call returns.
         hands.spool.log().state().ledger.begin(handed.sequence);
-        hands.taken(&handed, bytes);
-        let drained = Drained { hands: Arc::clone(hands), handed: handed.clone(), bytes, late };
+        let drained = hands.take(handed.clone(), bytes, late);
         self.producer.produce(&entry.record, S::from(drained), Probe::Allowed).map_err(|(error, _)| {
             hands.returned(&handed, bytes);
             (error, handed)
@@ -445,53 +380,5 @@ impl<S: Settle + From<Drained>> Work<S> {
     fn put_aside(&self, handed: Handed, reason: &'static str) {
         self.hands.spool.log().state().ledger.begin(handed.sequence);
         self.hands.refuse(handed, reason);
-    }
-
-    /// Keep what was refused, and only then count it as done.
-    fn keep_refused(&mut self) {
-        let mut refused = std::mem::take(&mut self.refused_failed);
-        refused.append(&mut self.hands.refused.lock().unwrap_or_else(PoisonError::into_inner));
-        let spool = Arc::clone(&self.hands.spool);
-        for (handed, reason) in refused {
-            let kept = read_again(spool.log().disk(), &handed)
-                .and_then(|payload| self.refused.keep(spool.log().disk(), handed.sequence, reason, &payload));
-            match kept {
-                Ok(bytes) => {
-                    spool.kept_aside(bytes);
-                    spool.metrics().refused(reason).inc();
-                    let why = match reason {
-                        refused::UNANSWERED => {
-                            "has no answer for a record, and has for others of its partition (`hookstream check` compares the brokers' limits)"
-                        }
-                        _ => "refuses a record for good",
-                    };
-                    tracing::error!(topic = %handed.topic, reason, "spool: kafka {why}; it is kept aside, see `hookstream spool list`");
-                    spool.finish(handed.sequence, &handed.topic);
-                }
-                Err(error) => {
-                    spool.failed("a refused record cannot be kept aside; it is tried again", &error);
-                    self.refused_failed.push((handed, reason));
-                }
-            }
-        }
-    }
-}
-
-/// The payload of a record that was read before.
-fn read_again(disk: &dyn Disk, handed: &Handed) -> io::Result<Vec<u8>> {
-    let Place { file, bytes } = &handed.place;
-    let gone = || io::Error::new(io::ErrorKind::InvalidData, format!("{file}: the record is damaged"));
-    let length = usize::try_from(bytes.end - bytes.start).map_err(|_| gone())?;
-    let (mut frame, mut have) = (vec![0; length], 0);
-    while have < length {
-        match disk.read(file, bytes.start + have as u64, &mut frame[have..])? {
-            0 => return Err(gone()),
-            more => have += more,
-        }
-    }
-    let mark = Segment::parse(file, 0).ok_or_else(gone)?.mark;
-    match frame::step(&frame, mark, true) {
-        Step::Frame { payload, sequence, .. } if sequence == handed.sequence => Ok(frame[payload].to_vec()),
-        _ => Err(gone()),
     }
 }

@@ -1,7 +1,7 @@
 //! A disk in memory whose faults the tests choose: short writes, a full disk, a failed sync, a killed process, a crash,
 //! flipped bits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -26,7 +26,12 @@ struct Content {
     synced: usize,
     /// A sync has failed: up to here the cache takes the bytes for written, and no later sync writes them.
     failed: usize,
+    /// Blocks that cannot be read.
+    spoiled: BTreeSet<usize>,
 }
+
+/// The size of a block in bytes.
+const BLOCK: usize = 4_096;
 
 /// What is to happen in the middle of a call.
 type Hook = Box<dyn FnOnce() + Send>;
@@ -92,6 +97,17 @@ impl Faulty {
         let mut content = file.lock().unwrap();
         content.bytes.truncate(length);
         content.synced = content.synced.min(length);
+    }
+
+    /// A block of a file can no longer be read.
+    pub(super) fn spoil(&self, name: &str, block: usize) {
+        let file = self.0.lock().unwrap().files.get(name).cloned().unwrap();
+        file.lock().unwrap().spoiled.insert(block);
+    }
+
+    /// Everything can be read again.
+    pub(super) fn heal(&self) {
+        self.0.lock().unwrap().files.values().for_each(|file| file.lock().unwrap().spoiled.clear());
     }
 
     /// Write at a file's end and sync nothing.
@@ -193,9 +209,13 @@ impl Disk for Faulty {
         let file = self.0.lock().unwrap().files.get(name).cloned();
         let file = file.ok_or_else(|| failed(io::ErrorKind::NotFound))?;
         let content = file.lock().unwrap();
-        let rest = content.bytes.get(usize::try_from(at).unwrap()..).unwrap_or_default();
-        // Never more than a page: short reads are allowed.
-        let length = rest.len().min(buffer.len()).min(4_096);
+        let at = usize::try_from(at).unwrap();
+        let rest = content.bytes.get(at..).unwrap_or_default();
+        if content.spoiled.contains(&(at / BLOCK)) && !rest.is_empty() {
+            return Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error()));
+        }
+        // Never beyond a block: short reads are allowed.
+        let length = rest.len().min(buffer.len()).min(BLOCK - at % BLOCK);
         buffer[..length].copy_from_slice(&rest[..length]);
         Ok(length)
     }

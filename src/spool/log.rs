@@ -1,7 +1,7 @@
 //! The log itself, without threads: batches in, the cursor, whole segments out. Writing belongs to one thread, the cursor
 //! and the removal of segments to another; the state between them is behind one lock.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +11,7 @@ use super::cursor;
 use super::disk::{Appended, Disk};
 use super::frame::{self, Mark};
 use super::ledger::Ledger;
+use super::reader::SegmentReader;
 use super::segment::Segment;
 use super::survey::Survey;
 
@@ -54,6 +55,8 @@ pub(super) struct State {
     generation: u64,
     /// The writer is to close its segment before it writes on, so that it can be removed.
     roll: bool,
+    /// Generations of segments with places that the disk cannot read: these are passed over.
+    unreadable: BTreeSet<u64>,
 }
 
 /// The file being written; the writing thread's own.
@@ -67,7 +70,8 @@ impl Log {
     /// The log that a survey found. `max_bytes` is what all segments may take together.
     pub(super) fn new(disk: Arc<dyn Disk>, survey: Survey, max_bytes: u64) -> Self {
         let generation = survey.segments.last().map_or(0, |last| last.generation + 1);
-        let state = State { ledger: survey.ledger, segments: survey.segments.into(), generation, roll: false };
+        let Survey { ledger, segments, unreadable, .. } = survey;
+        let state = State { ledger, segments: segments.into(), generation, roll: false, unreadable };
         Self { disk, segment_bytes: SEGMENT.min(max_bytes / 4), state: Mutex::new(state) }
     }
 
@@ -154,6 +158,7 @@ impl Log {
                 let done = cursor.covers(range.clone());
                 if segment.closed && done && state.ledger.may_go(&range) {
                     state.ledger.gone(range);
+                    state.unreadable.remove(&segment.generation);
                     drained.push(segment);
                     continue;
                 }
@@ -180,6 +185,11 @@ impl Log {
         let _ = self.disk.remove(TRIAL);
         let _ = self.disk.remove(&format!("{TRIAL}.new"));
         tried
+    }
+
+    /// From now on pass over what the disk cannot read of a segment.
+    pub(super) fn pass_over(&self, generation: u64) {
+        self.state().unreadable.insert(generation);
     }
 
     /// The file of a segment; empty where it is gone.
@@ -224,6 +234,14 @@ impl Log {
             // Nothing in it was acknowledged. Should it stay, its records are void.
             let _ = self.disk.remove(&segment.name());
         }
+    }
+}
+
+impl State {
+    /// Reading a segment from its start.
+    pub(super) fn reader(&self, segment: &Segment) -> SegmentReader {
+        let reader = SegmentReader::new(segment.name(), segment.mark);
+        if self.unreadable.contains(&segment.generation) { reader.over_what_is_unreadable() } else { reader }
     }
 }
 

@@ -62,6 +62,11 @@ impl Pass {
         std::mem::take(&mut self.scanned)
     }
 
+    /// The generation of the segment in hand, and the record that is expected next.
+    pub(super) fn place(&self) -> (u64, u64) {
+        (self.reader.as_ref().map_or(0, |(generation, _)| *generation), self.expected)
+    }
+
     /// The next record.
     ///
     /// # Errors
@@ -132,7 +137,7 @@ impl Pass {
         };
         let segment = state.segments.get(index)?;
         if wanted != Some(segment.generation) {
-            self.reader = Some((segment.generation, SegmentReader::new(segment.name(), segment.mark)));
+            self.reader = Some((segment.generation, state.reader(segment)));
         }
         let end = state.segments.get(index + 1).map(|next| next.first);
         Some((segment.generation, segment.length, segment.closed, end))
@@ -144,6 +149,6 @@ impl Pass {
             .segments
             .iter()
             .find(|segment| segment.generation > generation)
-            .map(|segment| (segment.generation, SegmentReader::new(segment.name(), segment.mark)));
+            .map(|segment| (segment.generation, state.reader(segment)));
     }
 }

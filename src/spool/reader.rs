@@ -2,12 +2,19 @@
 
 use std::io;
 use std::ops::Range;
+use std::time::Duration;
 
-use super::disk::Disk;
+use super::disk::{self, Disk};
 use super::frame::{self, Mark, Step};
 
 /// How much is read at once, in bytes; a larger record makes the buffer grow for as long as it is read.
 const PIECE: usize = 256 << 10;
+
+/// What a disk reads or does not read as a whole, in bytes.
+const BLOCK: u64 = 4_096;
+
+/// How often a reader tries a place again that the disk could not read, all in all, and how long it waits before.
+const TRIES: (u32, Duration) = (10, Duration::from_millis(50));
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +44,25 @@ pub(super) struct SegmentReader {
     buffer: Vec<u8>,
     /// What of the buffer is read already.
     read: usize,
+    /// Set where what the disk cannot read is passed over: how often it may still be tried again.
+    over: Option<u32>,
+    passed_over: bool,
 }
 
 impl SegmentReader {
     /// At the start of the segment with this file name and mark.
     pub(super) fn new(name: String, mark: Mark) -> Self {
-        Self { name, mark, at: 0, buffer: Vec::new(), read: 0 }
+        Self { name, mark, at: 0, buffer: Vec::new(), read: 0, over: None, passed_over: false }
+    }
+
+    /// Take blocks that the disk cannot read for damage, instead of giving its error.
+    pub(super) fn over_what_is_unreadable(self) -> Self {
+        Self { over: Some(TRIES.0), ..self }
+    }
+
+    /// Whether there were such blocks.
+    pub(super) fn has_passed_over(&self) -> bool {
+        self.passed_over
     }
 
     /// The next piece of the first `limit` bytes. With `whole` the segment ends there; without, more may follow later.
@@ -91,8 +111,31 @@ impl SegmentReader {
             self.buffer.shrink_to(PIECE);
         }
         self.buffer.resize(most.max(have), 0);
-        let read = disk.read(&self.name, self.at + have as u64, &mut self.buffer[have..]);
+        let read = self.read_at(disk, have);
         self.buffer.truncate(have + *read.as_ref().unwrap_or(&0));
         read
+    }
+
+    /// Read behind what the buffer has.
+    fn read_at(&mut self, disk: &dyn Disk, have: usize) -> io::Result<usize> {
+        let place = self.at + have as u64;
+        let rest = &mut self.buffer[have..];
+        loop {
+            match (disk.read(&self.name, place, rest), &mut self.over) {
+                (Err(error), Some(tries)) if disk::is_unreadable(&error) => {
+                    if let Some(fewer) = tries.checked_sub(1) {
+                        *tries = fewer;
+                        std::thread::park_timeout(TRIES.1);
+                        continue;
+                    }
+                    // Nulls in its place: no checksum holds over them, and reading goes on at the next mark.
+                    self.passed_over = true;
+                    let block = usize::try_from(BLOCK - place % BLOCK).unwrap_or(1).min(rest.len());
+                    rest.iter_mut().take(block).for_each(|byte| *byte = 0);
+                    return Ok(block);
+                }
+                (read, _) => return read,
+            }
+        }
     }
 }

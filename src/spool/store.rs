@@ -184,7 +184,7 @@ impl Spool {
                 show(entry);
             }
         })?;
-        let (kept, _) = refused::read(&*disk, |_| ())?;
+        let kept = refused::read(&*disk, |_| ())?.bytes;
         let bytes = found.segments.iter().map(|segment| segment.length).sum();
         let (records, reached_before) = (found.ledger.records(), found.reached);
         let opened = Opened { records, damage: found.damage.clone(), torn: found.torn, bytes, topics };

@@ -1,10 +1,11 @@
 //! Reading a whole directory: what is there, what is done, what is damaged. At the start, and for `spool list` and `verify`.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 
 use super::cursor::{self, Cursor};
-use super::disk::Disk;
+use super::disk::{self, Disk};
 use super::entry::{Entry, EntryError};
 use super::ledger::Ledger;
 use super::reader::{Piece, SegmentReader};
@@ -35,6 +36,8 @@ pub struct Survey {
     pub damage: Vec<Damage>,
     /// The bytes at the end of the last segment that are the rest of a torn write: nobody got a 2xx for them.
     pub torn: u64,
+    /// Generations of segments with places that the disk cannot read.
+    pub unreadable: BTreeSet<u64>,
     /// Records that were never handed to Kafka lie at or beyond this sequence; `u64::MAX`: nobody knows.
     pub reached: u64,
 }
@@ -66,7 +69,7 @@ pub fn survey(disk: &dyn Disk, mut show: impl FnMut(u64, &Segment, Result<Entry,
     let known = match disk.small(cursor::NAME, cursor::LARGEST) {
         Ok(Some(bytes)) => Cursor::decode(&bytes),
         Ok(None) => None,
-        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => None,
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge || disk::is_unreadable(&error) => None,
         Err(error) => return Err(error),
     };
     let cursor = known.unwrap_or_else(|| {
@@ -79,10 +82,10 @@ pub fn survey(disk: &dyn Disk, mut show: impl FnMut(u64, &Segment, Result<Entry,
     });
     let mut ledger = Ledger::resume(&cursor);
     let mut expected = ledger.done();
-    let (mut torn, mut newest_ms) = (0, 0);
+    let (mut torn, mut newest_ms, mut blocked) = (0, 0, BTreeSet::new());
     for (index, segment) in segments.iter().enumerate() {
         let end = segments.get(index + 1).map(|next| next.first);
-        let mut reader = SegmentReader::new(segment.name(), segment.mark);
+        let mut reader = SegmentReader::new(segment.name(), segment.mark).over_what_is_unreadable();
         let mut unreadable: Option<Range<u64>> = None;
         let mut miss = |range: Option<Range<u64>>, lost: Range<u64>, ledger: &mut Ledger| {
             let count = ledger.lose(lost.clone());
@@ -126,6 +129,9 @@ pub fn survey(disk: &dyn Disk, mut show: impl FnMut(u64, &Segment, Result<Entry,
                 Piece::End => break,
             }
         }
+        if reader.has_passed_over() {
+            blocked.insert(segment.generation);
+        }
         // At the end of the last segment the rest may be a torn write, unless the cursor file knows better.
         let until = end.unwrap_or(cursor.next);
         // The same where all that is missing is done: then it was removed with the segments that followed.
@@ -140,5 +146,5 @@ pub fn survey(disk: &dyn Disk, mut show: impl FnMut(u64, &Segment, Result<Entry,
         damage.push(Damage { file: "every segment".to_owned(), bytes: 0..0, lost: expected..cursor.next });
     }
     ledger.skip_to(expected);
-    Ok(Survey { segments, ledger, damage, torn, reached: cursor.reached })
+    Ok(Survey { segments, ledger, damage, torn, unreadable: blocked, reached: cursor.reached })
 }
