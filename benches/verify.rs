@@ -135,7 +135,7 @@ const KEYED: [(&str, &str); 5] = [
     ("RSA under a certificate (paypal)", "paypal"),
     ("RSA under a certificate (sns)", "sns"),
     ("JWT ES256, body's hash (plaid)", "plaid"),
-    ("JWT RS256 (event-grid)", "event-grid"),
+    ("JWT RS256 (event-grid-entra)", "event-grid-entra"),
     ("JWT HS256, body's hash (netlify)", "netlify"),
 ];
 
