@@ -1,6 +1,6 @@
 //! The gateway's spool: opened before anything is accepted, drained as long as the process lives.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use crate::kafka::Producer;
 use crate::spool::disk::{Directory, DirectoryError};
 use crate::spool::{Drain, Limits, Spool};
 use crate::telemetry::SpoolMetrics;
+
+/// The most ids that are read back: as many as all duplicate windows hold together.
+const MOST_IDS: usize = 1_000_000;
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +31,31 @@ pub enum StartError {
 pub(super) struct Reopened {
     pub(super) spool: Arc<Spool>,
     pub(super) topics: BTreeSet<Arc<str>>,
-    /// The ids of its records, by source.
-    ids: HashMap<String, Vec<Key>>,
+    ids: Ids,
+}
+
+/// The ids of records, by source, each source's in their order. A spool may hold many times as many as any window: what fits are
+/// the newest, and of no source fewer for another's sake than its share.
+#[derive(Default)]
+struct Ids {
+    by_source: HashMap<String, VecDeque<Key>>,
+    count: usize,
+}
+
+impl Ids {
+    fn push(&mut self, source: &str, key: Key, most: usize) {
+        match self.by_source.get_mut(source) {
+            Some(keys) => keys.push_back(key),
+            None => drop(self.by_source.insert(source.to_owned(), VecDeque::from([key]))),
+        }
+        self.count += 1;
+        if self.count > most
+            && let Some(longest) = self.by_source.values_mut().max_by_key(|keys| keys.len())
+        {
+            longest.pop_front();
+            self.count -= 1;
+        }
+    }
 }
 
 /// Open the spool and say what was found.
@@ -41,11 +67,11 @@ pub(super) fn open(config: &SpoolConfig, metrics: &SpoolMetrics, origin: &str) -
         }
         error => failed(&error),
     })?;
-    let mut ids: HashMap<String, Vec<Key>> = HashMap::new();
+    let mut ids = Ids::default();
     let limits = Limits { max_bytes: config.max_bytes };
     let (spool, opened) = Spool::open(directory, limits, metrics.clone(), |entry| {
         if let Some(id) = &entry.id {
-            ids.entry(entry.source.clone()).or_default().push(Key::new(id));
+            ids.push(&entry.source, Key::new(id), MOST_IDS);
         }
     })
     .map_err(|error| failed(&error))?;
@@ -65,7 +91,7 @@ impl Reopened {
     /// Put the ids of a source's records back into its window: they are durable.
     pub(super) fn remember(&self, source: &str, window: &Window) {
         let now = std::time::Instant::now();
-        self.ids.get(source).into_iter().flatten().for_each(|key| window.restore(*key, now));
+        self.ids.by_source.get(source).into_iter().flatten().for_each(|key| window.restore(*key, now));
     }
 }
 
@@ -78,4 +104,20 @@ pub(super) fn drain(
 ) -> Result<Drain, String> {
     let clock = Arc::clone(clock);
     Drain::start(Arc::clone(spool), Arc::clone(producer), window, Box::new(move || clock.now().as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_ids_are_kept_and_a_busy_source_leaves_the_others_theirs() {
+        let mut ids = Ids::default();
+        ids.push("quiet", Key::new("q"), 10);
+        (0..1_000).for_each(|n| ids.push("busy", Key::new(&n.to_string()), 10));
+        let kept = |source| ids.by_source[source].iter().copied().collect::<Vec<_>>();
+        assert_eq!(kept("quiet"), [Key::new("q")]);
+        assert_eq!(kept("busy"), (991..1_000).map(|n| Key::new(&n.to_string())).collect::<Vec<_>>());
+        assert_eq!(ids.count, 10);
+    }
 }

@@ -168,7 +168,7 @@ impl Directory {
     /// It cannot be made, lies on a file system that forgets, or another process has it.
     pub fn hold(path: &Path, ephemeral: bool) -> Result<Self, DirectoryError> {
         let failed = |error| DirectoryError::Io { path: path.to_owned(), error };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        make(path, |parent| File::open(parent)?.sync_all())?;
         if let Some(kind) = forgetful(path).map_err(failed)?.filter(|_| !ephemeral) {
             return Err(DirectoryError::Ephemeral { path: path.to_owned(), kind });
         }
@@ -221,6 +221,29 @@ impl Directory {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Make a directory with those above it that are missing, and sync whatever holds the name of one of them: records are only as
+/// durable as the way to them. The directory right above is synced also where nothing is missing, for a process that
+/// ended before it could.
+fn make(path: &Path, sync: impl Fn(&Path) -> io::Result<()>) -> Result<(), DirectoryError> {
+    let failed = |path: &Path, error| DirectoryError::Io { path: path.to_owned(), error };
+    let there = existing(path).to_owned();
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| failed(path, error))?;
+    let made = there != path;
+    for parent in path.ancestors().skip(1) {
+        // The parent of a relative path's first part.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match sync(parent) {
+            // A volume's owner need not let us look at what it is mounted in.
+            Err(error) if made => return Err(failed(parent, error)),
+            _ => {}
+        }
+        if !made || parent == there {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Who has the lock, in words that go behind "process"; empty where it does not say.
@@ -394,6 +417,25 @@ mod tests {
         let error = Directory::hold(&path, false).unwrap_err().to_string();
         assert!(error.contains("tmpfs") && error.contains("spool.ephemeral"), "{error}");
         assert!(Directory::hold(&path, true).is_ok());
+    }
+
+    #[test]
+    fn whatever_holds_the_name_of_a_new_directory_is_synced() {
+        let root = tempfile::tempdir().unwrap();
+        let synced = std::cell::RefCell::new(Vec::new());
+        let sync = |parent: &Path| {
+            assert!(root.path().join("a/b/spool").is_dir(), "first made");
+            synced.borrow_mut().push(parent.strip_prefix(root.path()).unwrap().to_owned());
+            Ok(())
+        };
+        make(&root.path().join("a/b/spool"), sync).unwrap();
+        assert_eq!(*synced.borrow(), ["a/b", "a", ""].map(PathBuf::from));
+        synced.borrow_mut().clear();
+        make(&root.path().join("a/b/spool"), sync).unwrap();
+        assert_eq!(*synced.borrow(), ["a/b"].map(PathBuf::from));
+        let refused = |_: &Path| Err(io::ErrorKind::PermissionDenied.into());
+        assert!(make(&root.path().join("a/b/spool"), refused).is_ok(), "it was there");
+        assert!(make(&root.path().join("c"), refused).is_err());
     }
 
     #[test]
