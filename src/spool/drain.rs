@@ -47,6 +47,10 @@ const UNREADABLE: Duration = Duration::from_secs(30);
 /// Records on their way aside at most, while the disk does not take them.
 const MOST_ASIDE: usize = 65_536;
 
+/// For how long the metadata must have said that a topic is missing which was there before, so that a second look has said it:
+/// it is looked at every 30 s, and may have been made again right after the first.
+const TWO_LOOKS: Duration = Duration::from_secs(40);
+
 /// The header of a record that waited longer than the enricher remembers ids.
 pub const LATE_HEADER: &str = "hookstream-late";
 
@@ -203,9 +207,8 @@ impl<S: Settle + From<Drained>> Work<S> {
     /// read the place after a while has lost it.
     fn stumble(&mut self, (generation, expected): (u64, u64)) {
         let now = Instant::now();
-        let (.., since) = *self
-            .bad
-            .insert(self.bad.filter(|bad| (bad.0, bad.1) == (generation, expected)).unwrap_or((generation, expected, now)));
+        let known = self.bad.filter(|bad| (bad.0, bad.1) == (generation, expected));
+        let (.., since) = *self.bad.insert(known.unwrap_or((generation, expected, now)));
         let log = self.hands.spool.log();
         if now.duration_since(since) >= UNREADABLE && log.try_disk(1).is_ok() {
             log.pass_over(generation);
@@ -245,7 +248,8 @@ impl<S: Settle + From<Drained>> Work<S> {
 
     /// What records of a partition may do that Kafka says does not exist, if it said so.
     fn course(&self, lane: &Lane) -> Course {
-        let missing = self.is_missing(&lane.0) || self.producer.partitions(&lane.0).is_none_or(|count| lane.1 >= count);
+        let missing = self.producer.missing(&lane.0).is_some_and(|since| since >= TWO_LOOKS)
+            || self.producer.partitions(&lane.0).is_none_or(|count| lane.1 >= count);
         self.hands.lanes().absent.course(lane, missing, Instant::now())
     }
 

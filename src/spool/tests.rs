@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use super::disk::Disk;
-use super::entry::{Draft, Entry};
+use super::entry::{Draft, Entry, EntryError};
 use super::faulty::{Fault, Faulty};
 use super::log::{Active, Log, Parcel};
 use super::pass::{Found, Pass};
 use super::segment::Segment;
 use super::store::{Fate, Limits, Receive, Spool, SpoolError};
-use super::entry::EntryError;
 use super::survey::{Survey, recover, survey};
 use super::{cursor, frame};
 use crate::event::Record;
