@@ -173,8 +173,10 @@ impl Log {
             return Ok(());
         }
         // One that cannot be removed goes with the next start, which finds it done; it keeps no other.
-        let removed = drained.iter().map(|segment| self.disk.remove(&segment.name()));
-        let removed = removed.fold(Ok(()), |before, removed| before.and(removed));
+        let mut removed = Ok(());
+        for segment in &drained {
+            removed = removed.and(self.disk.remove(&segment.name()));
+        }
         self.disk.sync_names().and(removed)
     }
 
