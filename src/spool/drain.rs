@@ -21,6 +21,7 @@ use super::hands::{Drained, Handed, Hands};
 use super::pass::{Found, Pass, Taken};
 use super::refused;
 use super::store::Spool;
+use super::stumbles::Stumbles;
 use super::survey::UNREADABLE_TOPIC;
 use super::suspects::{Lane, Turn};
 use crate::event::Record;
@@ -41,11 +42,12 @@ const TICK: Duration = Duration::from_millis(100);
 /// Bytes read without handing anything over before the thread takes a breath.
 const LOOK_AHEAD: u64 = 16 << 20;
 
-/// How long the disk must say that it cannot read a place, while it takes what is written, before the place counts as damaged.
-const UNREADABLE: Duration = Duration::from_secs(30);
-
 /// Records on their way aside at most, while the disk does not take them.
 const MOST_ASIDE: usize = 65_536;
+
+/// For how long the metadata must have said that a topic is missing which was there before, so that a second look has said it:
+/// it is looked at every 30 s, and may have been made again right after the first.
+const TWO_LOOKS: Duration = Duration::from_secs(40);
 
 /// The header of a record that waited longer than the enricher remembers ids.
 pub const LATE_HEADER: &str = "hookstream-late";
@@ -80,7 +82,7 @@ impl Drain {
             passed_by: HashMap::new(),
             let_by: HashMap::new(),
             aside: Aside::default(),
-            bad: None,
+            stumbles: Stumbles::default(),
         };
         let thread = std::thread::Builder::new()
             .name("spool-drain".to_owned())
@@ -124,8 +126,7 @@ struct Work<S: Settle> {
     /// Keys of records that let others by on this walk.
     let_by: HashMap<Lane, HashSet<Vec<u8>>>,
     aside: Aside,
-    /// The segment that cannot be read, the record that was expected there, and since when.
-    bad: Option<(u64, u64, Instant)>,
+    stumbles: Stumbles,
 }
 
 /// The partition of a topic that was not seen.
@@ -177,11 +178,7 @@ impl<S: Settle + From<Drained>> Work<S> {
                 }
             });
             let found = found?;
-            let beyond = self.bad.is_some_and(|(generation, expected, _)| pass.place() > (generation, expected));
-            if beyond || matches!(found, Found::Nothing) {
-                // What could not be read a moment ago was read.
-                self.bad = None;
-            }
+            self.stumbles.passed(pass.place(), matches!(found, Found::Nothing));
             match found {
                 Found::Nothing => return Ok(()),
                 Found::Lost(records) => {
@@ -201,14 +198,10 @@ impl<S: Settle + From<Drained>> Work<S> {
 
     /// A place cannot be read. The disk may be away, and then nothing is lost; one that takes what is written and still cannot
     /// read the place after a while has lost it.
-    fn stumble(&mut self, (generation, expected): (u64, u64)) {
-        let now = Instant::now();
-        let (.., since) = *self
-            .bad
-            .insert(self.bad.filter(|bad| (bad.0, bad.1) == (generation, expected)).unwrap_or((generation, expected, now)));
+    fn stumble(&mut self, place: (u64, u64)) {
         let log = self.hands.spool.log();
-        if now.duration_since(since) >= UNREADABLE && log.try_disk(1).is_ok() {
-            log.pass_over(generation);
+        if self.stumbles.again(place, Instant::now()) && log.try_disk(1).is_ok() {
+            log.pass_over(place.0);
         }
     }
 
@@ -245,7 +238,8 @@ impl<S: Settle + From<Drained>> Work<S> {
 
     /// What records of a partition may do that Kafka says does not exist, if it said so.
     fn course(&self, lane: &Lane) -> Course {
-        let missing = self.is_missing(&lane.0) || self.producer.partitions(&lane.0).is_none_or(|count| lane.1 >= count);
+        let missing = self.producer.missing(&lane.0).is_some_and(|since| since >= TWO_LOOKS)
+            || self.producer.partitions(&lane.0).is_none_or(|count| lane.1 >= count);
         self.hands.lanes().absent.course(lane, missing, Instant::now())
     }
 

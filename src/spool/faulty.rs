@@ -16,6 +16,8 @@ pub(super) enum Fault {
     Sync,
     /// The next sync of the directory fails.
     Names,
+    /// The next removal fails.
+    Remove,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -247,6 +249,9 @@ impl Disk for Faulty {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        if self.take(|fault| *fault == Fault::Remove).is_some() {
+            return Err(failed(io::ErrorKind::Other));
+        }
         let removed = self.0.lock().unwrap().files.remove(name);
         removed.map(drop).ok_or_else(|| failed(io::ErrorKind::NotFound))
     }

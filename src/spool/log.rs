@@ -169,10 +169,15 @@ impl Log {
             state.segments = kept;
             drained
         };
-        for segment in &drained {
-            self.disk.remove(&segment.name())?;
+        if drained.is_empty() {
+            return Ok(());
         }
-        if drained.is_empty() { Ok(()) } else { self.disk.sync_names() }
+        // One that cannot be removed goes with the next start, which finds it done; it keeps no other.
+        let mut removed = Ok(());
+        for segment in &drained {
+            removed = removed.and(self.disk.remove(&segment.name()));
+        }
+        self.disk.sync_names().and(removed)
     }
 
     /// Have the disk do with so many bytes all that a batch needs of it: a new file, room in it, syncs of both.

@@ -3,7 +3,8 @@
 //! `frame` and `entry` are the bytes, pure; `segment`, `reader`, `cursor` and `ledger` the parts of the log; `log` writes
 //! it, `survey` reads all of it at the start, `pass` walks what waits; `store` is the spool with its writing thread,
 //! `drain` hands its records to Kafka, `hands` settles them as the reports come, `suspects` says which of them are to blame
-//! themselves, `absent` which partitions do not exist; `aside` and `refused` keep what Kafka will never take. `disk` is where faults are injected.
+//! themselves, `absent` which partitions do not exist, `stumbles` which places are damaged; `aside` and `refused` keep what
+//! Kafka will never take. `disk` is where faults are injected.
 //!
 //! It is not a queue between machines and no second copy of Kafka: a record is as durable as one disk, and leaves as soon
 //! as Kafka has it.
@@ -23,6 +24,7 @@ mod reader;
 pub mod refused;
 pub mod segment;
 mod store;
+mod stumbles;
 pub mod survey;
 mod suspects;
 

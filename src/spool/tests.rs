@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use super::disk::Disk;
-use super::entry::EntryError;
-use super::entry::{Draft, Entry};
+use super::entry::{Draft, Entry, EntryError};
 use super::faulty::{Fault, Faulty};
 use super::log::{Active, Log, Parcel};
 use super::pass::{Found, Pass};

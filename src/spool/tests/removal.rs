@@ -58,6 +58,27 @@ fn a_stuck_record_does_not_keep_the_segments_behind_it() {
     assert_eq!(bench.crash(0).damage, []);
 }
 
+#[test]
+fn a_segment_that_cannot_be_removed_keeps_no_other_and_goes_later() {
+    let mut bench = Bench::new();
+    for _ in 0..3 {
+        assert!(bench.append(1, 20_000));
+    }
+    let first = bench.disk.segments().remove(0);
+    (0..2).for_each(|sequence| bench.finish(sequence));
+    // Not the removal of what an earlier cursor file left.
+    let disk = bench.disk.clone();
+    bench.disk.after_rename(move || disk.inject(Fault::Remove));
+    assert!(bench.log.settle().is_err());
+    let left = bench.disk.segments();
+    assert_eq!((left.len(), &left[0]), (2, &first), "{left:?}");
+    assert_eq!(bench.restart().damage, []);
+    bench.log.state().ledger.touch();
+    bench.log.settle().unwrap();
+    assert_eq!(bench.disk.segments(), left[1..]);
+    assert_eq!(bench.drain(), (bench.acknowledged.clone(), 0));
+}
+
 /// Records of the failed batch have sequences that were given again, to records that are done and no longer there.
 #[test]
 fn what_a_failed_batch_left_stays_void_when_its_sequences_are_gone() {
