@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rig::{DEADLINE, Dice, Rig, Scale, Trial, say};
+use crate::rig::{DEADLINE, Dice, Load, Rig, Scale, Trial, say};
 use crate::support::kafka::await_that;
+
+/// What is said while Kafka does not take events; 408 where this machine is too busy to send a body in time.
+const REFUSALS: [u16; 2] = [408, 503];
 
 /// How a broker goes and comes back.
 #[derive(Clone, Copy)]
@@ -31,7 +34,21 @@ impl Away {
 #[test]
 fn r2_one_broker_after_the_other() {
     let Some(rig) = Rig::begin() else { return };
-    let mut trial = Trial::new(&rig, "r2");
+    one_broker_after_the_other(&rig, Trial::new(&rig, "r2"), |load| {
+        assert!(load.refusals().is_subset(&REFUSALS.into()), "{:?}", load.refusals());
+    });
+}
+
+/// With a spool nobody notices.
+#[test]
+fn r2_one_broker_after_the_other_and_there_is_a_spool() {
+    let Some(rig) = Rig::begin() else { return };
+    one_broker_after_the_other(&rig, Trial::new(&rig, "r2-spool").spooling(), |load| {
+        assert_eq!(load.refused(), 0, "nobody was turned away");
+    });
+}
+
+fn one_broker_after_the_other(rig: &Rig, mut trial: Trial<'_>, holds: impl FnOnce(&Load)) {
     trial.ready();
     let load = trial.load(200);
     let mut dice = Dice::new(Scale::of("r2").seed());
@@ -44,13 +61,16 @@ fn r2_one_broker_after_the_other() {
         let away = if dice.below(2) == 0 { Away::Killed } else { Away::Frozen };
         let before = load.acknowledged();
         await_that("events are acknowledged", || load.acknowledged() > before + 50);
-        away.take(&rig, broker);
+        away.take(rig, broker);
         std::thread::park_timeout(dice.between(Duration::from_secs(1), Duration::from_secs(8)));
         let before = load.acknowledged();
         await_that("two brokers of three go on", || load.acknowledged() > before + 50);
-        away.give_back(&rig, broker);
+        away.give_back(rig, broker);
         rig.await_whole();
     }
+    assert_eq!(load.unanswered(), 0, "everybody was told something");
+    holds(&load);
+    // Nobody waited longer than the deadline, too.
     trial.assert_kept(load);
 }
 
@@ -68,7 +88,11 @@ fn r3_below_the_minimum_in_sync() {
         std::thread::park_timeout(Duration::from_millis(500));
         load.acknowledged() == before && load.refused() > 0
     });
+    let (acknowledged, refused) = (load.acknowledged(), load.refused());
     std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(3)));
+    assert_eq!(load.acknowledged(), acknowledged, "no 2xx while fewer than two replicas are in sync");
+    assert!(load.refused() > refused + 50, "{} more are refused", load.refused() - refused);
+    assert!(load.refusals().is_subset(&REFUSALS.into()) && load.unanswered() == 0, "{:?}", load.refusals());
     rig.restart(0);
     rig.restart(1);
     rig.await_whole();

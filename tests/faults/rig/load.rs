@@ -1,6 +1,7 @@
 //! An open loop of senders: events leave at their rate whatever became of those before, and come again as a provider would
 //! send them again. (tests/it/support/load.rs is a closed loop, which ends with its gateway: what a source's own test needs.)
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -46,6 +47,7 @@ struct Shared {
     slots: Arc<Semaphore>,
     acknowledged: AtomicUsize,
     refused: AtomicUsize,
+    refusals: Mutex<BTreeSet<u16>>,
     unanswered: AtomicUsize,
     slowest_ms: AtomicUsize,
 }
@@ -71,6 +73,7 @@ impl Load {
             slots: Arc::new(Semaphore::new(IN_FLIGHT)),
             acknowledged: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
+            refusals: Mutex::default(),
             unanswered: AtomicUsize::new(0),
             slowest_ms: AtomicUsize::new(0),
         });
@@ -87,6 +90,16 @@ impl Load {
     /// Other answers so far.
     pub(crate) fn refused(&self) -> usize {
         self.shared.refused.load(Ordering::Relaxed)
+    }
+
+    /// The statuses of other answers so far.
+    pub(crate) fn refusals(&self) -> BTreeSet<u16> {
+        self.shared.refusals.lock().unwrap().clone()
+    }
+
+    /// Requests that got no answer, or none in time for any provider.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.shared.unanswered.load(Ordering::Relaxed)
     }
 
     /// The slowest answer since this was last asked.
@@ -167,7 +180,10 @@ async fn send(shared: &Shared, event: &Event) -> Told {
     let counter = match status {
         0 => &shared.unanswered,
         200..300 => &shared.acknowledged,
-        _ => &shared.refused,
+        _ => {
+            shared.refusals.lock().unwrap().insert(status);
+            &shared.refused
+        }
     };
     counter.fetch_add(1, Ordering::Relaxed);
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
