@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_millis(300);
 const MORE_RESIDENT: u64 = 64 << 20;
 
 /// What it may leave open beside its senders' connections: six were seen, clients' connections to brokers.
-const MORE_FILES: usize = 8;
+const MORE_FILES: usize = 12;
 
 /// Of each raw topic.
 pub(crate) const PARTITIONS: i32 = 6;
