@@ -36,7 +36,7 @@ use crate::spool::Spool;
 use crate::telemetry::GatewayMetrics;
 
 /// The most ids that all duplicate windows hold together; about 100 bytes each.
-const REMEMBERED_IDS: usize = 1_000_000;
+pub(super) const REMEMBERED_IDS: usize = 1_000_000;
 
 pub(super) struct Source {
     pub(super) name: Arc<str>,

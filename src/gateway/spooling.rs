@@ -7,14 +7,12 @@ use std::time::Duration;
 use super::Clock;
 use super::delivery::Receipt;
 use super::duplicates::{Key, Window};
+use super::source::REMEMBERED_IDS;
 use crate::config::{ConfigError, SpoolConfig};
 use crate::kafka::Producer;
 use crate::spool::disk::{Directory, DirectoryError};
 use crate::spool::{Drain, Limits, Spool};
 use crate::telemetry::SpoolMetrics;
-
-/// The most ids that are read back: as many as all duplicate windows hold together.
-const MOST_IDS: usize = 1_000_000;
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +69,7 @@ pub(super) fn open(config: &SpoolConfig, metrics: &SpoolMetrics, origin: &str) -
     let limits = Limits { max_bytes: config.max_bytes };
     let (spool, opened) = Spool::open(directory, limits, metrics.clone(), |entry| {
         if let Some(id) = &entry.id {
-            ids.push(&entry.source, Key::new(id), MOST_IDS);
+            ids.push(&entry.source, Key::new(id), REMEMBERED_IDS);
         }
     })
     .map_err(|error| failed(&error))?;

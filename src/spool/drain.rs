@@ -324,7 +324,7 @@ impl<S: Settle + From<Drained>> Work<S> {
                 self.put_aside(handed, refusal.as_str());
                 Ok(true)
             }
-            Err((_, _)) => {
+            Err(_) => {
                 spool.log().state().ledger.release(sequence);
                 self.passed_by.insert(lane, Obstacle::Away);
                 Ok(false)
