@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::event::{BODIES, Request};
 use super::pace::Pace;
-use super::process;
+use super::process::{self, Machine};
 use super::sample::{Plan, Sample, pause};
 
 /// How many connections are open at one time, where nothing else is asked for.
@@ -65,14 +65,14 @@ pub(crate) fn run(to: SocketAddr, paths: &[String], pid: u32, plan: Plan, number
             scope.spawn(|| pace.run(|| shared.phase.load(Ordering::Relaxed) == ENDING));
         }
         pause(plan.warm_up);
-        let (cpu, start) = (process::cpu(pid), Instant::now());
+        let (cpu, machine, start) = (process::cpu(pid), Machine::now(), Instant::now());
         shared.phase.store(MEASURING, Ordering::Relaxed);
         pause(plan.length);
         shared.phase.store(ENDING, Ordering::Relaxed);
-        let (cpu, length) = (process::cpu(pid) - cpu, start.elapsed());
+        let (cpu, machine, length) = (process::cpu(pid) - cpu, machine.since(), start.elapsed());
         let mut total = Tally::default();
         threads.into_iter().for_each(|thread| total.add(thread.join().expect("the generator's thread")));
-        Sample { accepted: total.accepted, failed: total.failed, ..Sample::new(total.measured, length, cpu) }
+        Sample { accepted: total.accepted, failed: total.failed, ..Sample::new(total.measured, length, cpu, machine) }
     })
 }
 

@@ -2,6 +2,7 @@
 //! usual send as fast as they are answered. `--crowd 10000`.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::client;
 use super::process;
 use super::sample::{Plan, Sample, Spread};
-use super::subject::{self, Name, PARTITIONS, PATH};
+use super::subject::{self, Name, PARTITIONS, PATH, Subject};
 use super::support::kafka::Cluster;
 use super::support::serve::{Setup, signed};
 
@@ -28,9 +29,18 @@ const AT_ONCE: usize = 256;
 /// How many times the usual connections are an overload.
 const TIMES: usize = 10;
 
-pub(crate) fn run(kafka: &'static Cluster, count: usize, plan: Plan, rounds: usize, numbers: &Arc<AtomicU64>) {
+pub(crate) fn run(
+    kafka: &'static Cluster,
+    count: usize,
+    against: Option<&Path>,
+    plan: Plan,
+    rounds: usize,
+    numbers: &Arc<AtomicU64>,
+) {
     idle(kafka, count, numbers);
-    overload(kafka, plan, rounds, numbers);
+    let subjects = subject::start(kafka, &[Name::Floor], against, numbers);
+    subject::warm_up(&subjects, plan, numbers);
+    overload(&subjects, plan, rounds, numbers);
 }
 
 fn idle(kafka: &Cluster, count: usize, numbers: &Arc<AtomicU64>) {
@@ -82,8 +92,7 @@ async fn once(to: SocketAddr, number: usize, slots: Arc<Semaphore>) -> TcpStream
     stream
 }
 
-fn overload(kafka: &'static Cluster, plan: Plan, rounds: usize, numbers: &Arc<AtomicU64>) {
-    let subjects = subject::start(kafka, &[Name::Floor], None, numbers);
+fn overload(subjects: &[Subject], plan: Plan, rounds: usize, numbers: &Arc<AtomicU64>) {
     let overload = Plan { connections: plan.connections * TIMES, ..plan };
     let mut samples = vec![[const { Vec::new() }; 2]; subjects.len()];
     for _ in 0..rounds {
@@ -96,9 +105,11 @@ fn overload(kafka: &'static Cluster, plan: Plan, rounds: usize, numbers: &Arc<At
     for (subject, samples) in subjects.iter().zip(&samples) {
         println!("{}", subject.name);
         for (plan, samples) in [plan, overload].iter().zip(samples) {
-            let Sample { rate, cpu, p50, p99, failed, .. } = Sample::median(samples);
+            let Sample { rate, cpu, machine, p50, p99, held, failed, .. } = Sample::median(samples);
+            let held =
+                held.map(|held| format!(" (the gateway had a request for {held:.1} on average)")).unwrap_or_default();
             println!(
-                "{:>6} connections at saturation: {rate:.0} events/s, {cpu:.1} us, p50 {p50:.1} ms, p99 {p99:.1} ms, {failed} refused",
+                "{:>6} connections at saturation: {rate:.0} events/s, {cpu:.1} us (the machine {machine:.1}), p50 {p50:.1} ms, p99 {p99:.1} ms{held}, {failed} refused",
                 plan.connections
             );
         }

@@ -32,7 +32,7 @@ use tokio::sync::oneshot;
 
 use super::event::{self, BODIES, Body, Template};
 use super::pace::Schedule;
-use super::process;
+use super::process::{self, Machine};
 use super::sample::{Plan, Sample};
 
 /// Which floor.
@@ -225,7 +225,7 @@ fn produce_window(floor: &Floor, order: &Order) -> Sample {
             break;
         }
         if now >= from && measured.is_none() {
-            measured = Some((process::cpu(std::process::id()), now));
+            measured = Some((process::cpu(std::process::id()), Machine::now(), now));
             *window.latencies.lock().expect("the latencies") = Some(Vec::new());
         }
         let due = schedule.map_or(now, |schedule| schedule.due(number));
@@ -240,10 +240,10 @@ fn produce_window(floor: &Floor, order: &Order) -> Sample {
             number += 1;
         }
     }
-    let (cpu, since) = measured.expect("a window");
-    let (cpu, length) = (process::cpu(std::process::id()) - cpu, since.elapsed());
+    let (cpu, machine, since) = measured.expect("a window");
+    let (cpu, machine, length) = (process::cpu(std::process::id()) - cpu, machine.since(), since.elapsed());
     let latencies = window.latencies.lock().expect("the latencies").take().expect("a window");
     floor.producer.flush(Duration::from_secs(20)).expect("deliveries");
     let failed = window.failed.load(Ordering::Relaxed);
-    Sample { accepted: number - failed, failed, ..Sample::new(latencies, length, cpu) }
+    Sample { accepted: number - failed, failed, ..Sample::new(latencies, length, cpu, machine) }
 }

@@ -81,13 +81,14 @@ fn main() {
     }
     let numbers = Arc::new(AtomicU64::new(0));
     let window = Duration::from_secs_f64(arguments.seconds);
+    kafka::as_shipped();
     let saturation = Plan { rate: None, connections: client::CONNECTIONS, warm_up: WARM_UP, length: window };
     if arguments.away {
         return away::run(saturation, arguments.rounds, &numbers);
     }
     let Some(kafka) = kafka::cluster() else { return };
     if let Some(count) = arguments.crowd {
-        return crowd::run(kafka, count, saturation, arguments.rounds, &numbers);
+        return crowd::run(kafka, count, arguments.against.as_deref(), saturation, arguments.rounds, &numbers);
     }
     if let Some(many) = arguments.sources {
         return spread::sources(kafka, many, saturation, arguments.rounds, &numbers);
@@ -96,17 +97,22 @@ fn main() {
         return spread::topics(kafka, &arguments.topics, saturation, arguments.rounds, &numbers);
     }
     let subjects = subject::start(kafka, &arguments.only, arguments.against.as_deref(), &numbers);
+    let warmed = subject::warm_up(&subjects, saturation, &numbers);
     let measure = |rate: Option<f64>| -> Windows {
         let mut samples = vec![Vec::new(); subjects.len()];
+        let mut window = |index: usize| {
+            let sample = subjects[index].run(Plan { rate, ..saturation }, &numbers);
+            samples[index].push(sample);
+        };
+        // What writes several times as much as the others comes when these are done: Kafka and the disk are busy with it
+        // for longer than it runs, and who came next paid for that.
+        let (flood, compared): (Vec<usize>, _) =
+            (0..subjects.len()).partition(|&index| subjects[index].name.is_flood());
         for round in 0..arguments.rounds {
-            // Each round begins with another subject, so that none is always the one after the pause.
-            for turn in 0..subjects.len() {
-                let index = (turn + round) % subjects.len();
-                let subject = &subjects[index];
-                if rate.is_none() || subject.name.is_paced() {
-                    samples[index].push(subject.run(Plan { rate, ..saturation }, &numbers));
-                }
-            }
+            balanced(compared.len(), round).for_each(|turn| window(compared[turn]));
+        }
+        if rate.is_none() {
+            flood.into_iter().cycle().take(arguments.rounds).for_each(window);
         }
         Windows(samples)
     };
@@ -115,5 +121,16 @@ fn main() {
     let paced = SHARES.map(|share| (best * share, measure(Some(best * share))));
     let report = Report { subjects: &subjects, saturated, paced };
     println!("{report}");
-    subjects.iter().for_each(|subject| subject.check(report.accepted(subject.name)));
+    for (subject, warmed) in subjects.iter().zip(warmed) {
+        subject.check(report.accepted(subject.name) + warmed);
+    }
+}
+
+/// The order of a round over so many subjects: over as many rounds as there are subjects each follows each other equally
+/// often if their number is even (a Latin square of Williams), and nearly so if it is odd.
+fn balanced(subjects: usize, round: usize) -> impl Iterator<Item = usize> {
+    (0..subjects).map(move |turn| {
+        let zigzag = if turn % 2 == 1 { turn.div_ceil(2) } else { subjects - turn / 2 };
+        (zigzag + round) % subjects
+    })
 }

@@ -68,6 +68,21 @@ impl Report<'_> {
         writeln!(f, "{what:<62}  {:.2}  {aim}", Spread::of(figures))
     }
 
+    /// Who had the machine at saturation.
+    fn machine(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<30} | {:>9} {:>7} {:>7} {:>6}",
+            "at saturation, us per event", "machine", "subject", "others", "idle %"
+        )?;
+        for (index, subject) in self.subjects.iter().enumerate() {
+            let Sample { machine, cpu, idle, .. } = self.saturated.median(index);
+            let others = machine - cpu;
+            writeln!(f, "{:<30} | {machine:>9.1} {cpu:>7.1} {others:>7.1} {:>6.1}", subject.name, idle * 100.0)?;
+        }
+        writeln!(f)
+    }
+
     fn ratios(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rates = ["at saturation", "  at the lower rate", "  at the higher rate"];
         for (other, of) in [(Name::Against, "the other build's"), (Name::Floor, "the floor program's")] {
@@ -126,6 +141,7 @@ impl fmt::Display for Report<'_> {
             writeln!(f, " | {:>8.0} {failed:>6}", process::peak_memory(subject.pid) as f64 / MIB)?;
         }
         writeln!(f)?;
+        self.machine(f)?;
         self.ratios(f)
     }
 }

@@ -24,10 +24,16 @@ pub(crate) struct Sample {
     pub(crate) rate: f64,
     /// CPU time of the subject per event, in microseconds.
     pub(crate) cpu: f64,
+    /// CPU time of the whole machine per event, in microseconds: of the subject, the generator, and Kafka.
+    pub(crate) machine: f64,
+    /// The share of the machine's time that nobody used.
+    pub(crate) idle: f64,
     /// Half of the answers came within so many milliseconds.
     pub(crate) p50: f64,
     /// 99 of 100 answers came within so many milliseconds.
     pub(crate) p99: f64,
+    /// How long the gateway had a request, by its own metrics: mean milliseconds.
+    pub(crate) held: Option<f64>,
     /// What the gateway adds to Kafka's delivery, by its own metrics: mean milliseconds per answer.
     pub(crate) own: Option<f64>,
     /// Answers with a 200, warm-up included.
@@ -37,7 +43,14 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    pub(crate) fn new(mut latencies: Vec<Duration>, length: Duration, cpu: Duration) -> Sample {
+    /// From the events' latencies, the length of the window, the subject's CPU time in it, and the machine's with the share
+    /// that it was idle.
+    pub(crate) fn new(
+        mut latencies: Vec<Duration>,
+        length: Duration,
+        cpu: Duration,
+        (machine, idle): (Duration, f64),
+    ) -> Sample {
         latencies.sort_unstable();
         let events = latencies.len().max(1);
         let at = |share: f64| {
@@ -46,6 +59,8 @@ impl Sample {
         Sample {
             rate: latencies.len() as f64 / length.as_secs_f64(),
             cpu: cpu.as_secs_f64() * 1e6 / events as f64,
+            machine: machine.as_secs_f64() * 1e6 / events as f64,
+            idle,
             p50: at(0.5),
             p99: at(0.99),
             ..Sample::default()
@@ -58,16 +73,21 @@ impl Sample {
         Sample {
             rate: median(|sample| sample.rate),
             cpu: median(|sample| sample.cpu),
+            machine: median(|sample| sample.machine),
+            idle: median(|sample| sample.idle),
             p50: median(|sample| sample.p50),
             p99: median(|sample| sample.p99),
-            own: samples
-                .iter()
-                .all(|sample| sample.own.is_some())
-                .then(|| median(|sample| sample.own.unwrap_or(f64::NAN))),
+            held: median_of_some(samples, |sample| sample.held),
+            own: median_of_some(samples, |sample| sample.own),
             accepted: samples.iter().map(|sample| sample.accepted).sum(),
             failed: samples.iter().map(|sample| sample.failed).sum(),
         }
     }
+}
+
+/// Nothing where one of them has no such figure.
+fn median_of_some(samples: &[Sample], figure: fn(&Sample) -> Option<f64>) -> Option<f64> {
+    samples.iter().map(figure).collect::<Option<Vec<_>>>().map(|figures| Spread::of(figures).middle)
 }
 
 /// The middle of several figures, and between what they lie.

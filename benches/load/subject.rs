@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use rdkafka::admin::{NewTopic, TopicReplication};
@@ -30,6 +31,9 @@ pub(crate) const PATH: &str = "/webhooks/stripe";
 const IN_FLIGHT: usize = client::CONNECTIONS;
 const FREE: usize = 20_000;
 
+/// What comes before everything. After half of it the rates no longer rise.
+const WARM_UP_OF_KAFKA: Duration = Duration::from_secs(20);
+
 /// A subject's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "kebab-case")]
@@ -49,9 +53,9 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// Whether there is something to learn at a steady rate: B is then the same with any bound.
-    pub(crate) fn is_paced(self) -> bool {
-        self != Name::BFree
+    /// Whether it writes far more than the others. At a steady rate it is the same as B and not measured.
+    pub(crate) fn is_flood(self) -> bool {
+        self == Name::BFree
     }
 }
 
@@ -94,8 +98,9 @@ impl Subject {
             Name::Hookstream | Name::Against | Name::Floor | Name::A => {
                 let before = self.means();
                 let sample = client::run(self.address, &[PATH.to_owned()], self.pid, plan, numbers);
-                let own = before.zip(self.means()).map(|(before, after)| Means::own(&before, &after));
-                return Sample { own, ..sample };
+                let means = before.zip(self.means()).map(|(before, after)| Means::between(&before, &after));
+                let (held, own) = means.map(|(held, kafka)| (held, held - kafka)).unzip();
+                return Sample { held, own, ..sample };
             }
         };
         let order = serde_json::to_vec(&Order { plan, in_flight }).expect("JSON");
@@ -133,9 +138,10 @@ struct Means {
 }
 
 impl Means {
-    fn own(before: &Means, after: &Means) -> f64 {
+    /// Milliseconds of a request, and of its delivery, on average.
+    fn between(before: &Means, after: &Means) -> (f64, f64) {
         let mean = |before: (f64, f64), after: (f64, f64)| (after.0 - before.0) / (after.1 - before.1) * 1e3;
-        mean(before.requests, after.requests) - mean(before.deliveries, after.deliveries)
+        (mean(before.requests, after.requests), mean(before.deliveries, after.deliveries))
     }
 }
 
@@ -161,6 +167,12 @@ pub(crate) fn start(
         start_floor(name, &task, kafka.directory())
     });
     std::iter::once(gateway).chain(other).chain(floors).collect()
+}
+
+/// Load on each subject, unmeasured, until Kafka's JVM has compiled what is busy; how many events each accepted.
+pub(crate) fn warm_up(subjects: &[Subject], plan: Plan, numbers: &Arc<AtomicU64>) -> Vec<u64> {
+    let plan = Plan { warm_up: Duration::ZERO, length: WARM_UP_OF_KAFKA / subjects.len() as u32, ..plan };
+    subjects.iter().map(|subject| subject.run(plan, numbers).accepted).collect()
 }
 
 /// A gateway with one Stripe source, and its topics.

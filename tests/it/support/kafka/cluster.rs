@@ -111,7 +111,7 @@ impl Cluster {
         let bootstrap = list(|ports| ports.client);
         let internal = if listener == Listener::Plain { bootstrap.clone() } else { list(|ports| ports.internal) };
         for node in &nodes {
-            node.start(&jars.java());
+            node.start(&jars.broker());
         }
         let janitor = Some(janitor);
         let cluster = Cluster { bootstrap, internal, nodes, jars: None, directory, listener, ports, _janitor: janitor };
@@ -151,12 +151,12 @@ impl Cluster {
 
     /// Start a node that was killed, on its old data and ports. Await what the test needs of it.
     pub(crate) fn restart(&self, node: &Node) {
-        node.start(&self.jars.as_ref().expect("our own cluster").java());
+        node.start(&self.jars.as_ref().expect("our own cluster").broker());
     }
 
     /// The same, with a limit on what any of its files may grow to, in bytes.
     pub(crate) fn restart_with_largest_file(&self, node: &Node, largest: u64) {
-        node.start_with_largest_file(&self.jars.as_ref().expect("our own cluster").java(), largest);
+        node.start_with_largest_file(&self.jars.as_ref().expect("our own cluster").broker(), largest);
     }
 
     /// Write to a topic that lives on this node alone, until the node is gone.

@@ -4,11 +4,20 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The Kafka versions hookstream is tested against; the first is the everyday one.
 const VERSIONS: [&str; 2] = ["4.1.2", "3.9.2"];
 
 const POM: &str = include_str!("../../../kafka/pom.xml");
+
+static AS_SHIPPED: AtomicBool = AtomicBool::new(false);
+
+/// Start brokers from now on with the JVM options of Kafka's own scripts: for a measurement. A test's broker does not live
+/// long enough to be worth an optimising compiler.
+pub(crate) fn as_shipped() {
+    AS_SHIPPED.store(true, Ordering::Relaxed);
+}
 
 /// One Kafka version as a directory of jars.
 pub(super) struct Jars {
@@ -36,10 +45,33 @@ impl Jars {
         Ok(Jars { version, directory })
     }
 
-    /// `java` with Kafka on its class path and little appetite; the class and its arguments are for the caller.
+    /// `java` with Kafka on its class path and little appetite: it starts quickly and compiles little. The class and its
+    /// arguments are for the caller.
     pub(super) fn java(&self) -> Command {
+        self.with(&["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"])
+    }
+
+    /// The same for a broker, which is started as Kafka's own scripts do it once [`as_shipped`] was called.
+    pub(super) fn broker(&self) -> Command {
+        if !AS_SHIPPED.load(Ordering::Relaxed) {
+            return self.java();
+        }
+        // bin/kafka-server-start.sh, bin/kafka-run-class.sh of Kafka 4.1.
+        self.with(&[
+            "-Xms1g",
+            "-Xmx1g",
+            "-server",
+            "-XX:+UseG1GC",
+            "-XX:MaxGCPauseMillis=20",
+            "-XX:InitiatingHeapOccupancyPercent=35",
+            "-XX:+ExplicitGCInvokesConcurrent",
+            "-XX:MaxInlineLevel=15",
+        ])
+    }
+
+    fn with(&self, options: &[&str]) -> Command {
         let mut java = Command::new("java");
-        java.args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"])
+        java.args(options)
             .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
             .arg("-cp")
             .arg(self.directory.join("*"));

@@ -14,6 +14,7 @@ mod settings;
 use std::sync::OnceLock;
 
 pub(crate) use cluster::{Cluster, block_on};
+pub(crate) use jars::as_shipped;
 pub(crate) use outage::Outage;
 pub(crate) use records::{Isolation, PATIENCE, Seen, await_that, await_within};
 use settings::Listener;
