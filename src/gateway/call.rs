@@ -90,19 +90,20 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn begin(gateway: Arc<Gateway>, source: Option<Arc<Source>>, address: IpAddr) -> Self {
-        let (now, arrived) = (gateway.clock.now(), Instant::now());
+    /// What it was kept waiting before it was read counts: its deadlines and its duration begin before.
+    pub(super) fn begin(gateway: Arc<Gateway>, source: Option<Arc<Source>>, address: IpAddr, waited: Duration) -> Self {
+        let (now, read) = (gateway.clock.now(), Instant::now());
         gateway.journal.arrived();
         source.as_ref().map_or(&gateway.unknown, |source| &source.counters).metrics.received.inc();
         let place = gateway.in_flight.enter(now);
         let learnt = gateway.journal.is_watched().then(Learnt::default);
         Self {
-            steady: gateway.clock.steady(arrived),
+            steady: gateway.clock.steady(read),
             gateway,
             id: RequestId::at(now),
             source,
             address,
-            arrived,
+            arrived: read.checked_sub(waited).unwrap_or(read),
             now,
             learnt,
             unverified: None,

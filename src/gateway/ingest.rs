@@ -1,6 +1,7 @@
 //! The path of a webhook: limits → raw body → verify → parse → envelope → produce → answer. The order is a security property.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -25,12 +26,12 @@ const INFLATED: usize = 16;
 
 /// Every request on the public port.
 impl Handler for Arc<Gateway> {
-    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response {
+    async fn answer(&self, peer: Peer, waited: Duration, request: Request<Incoming>) -> Response {
         let (parts, body) = request.into_parts();
         let sources = self.sources.load_full();
         let address = admission::client_address(peer.address.ip(), &parts.headers, &sources.trusted_proxies);
         let source = sources.by_path.get(parts.uri.path()).cloned();
-        let mut call = Call::begin(Arc::clone(self), source, address);
+        let mut call = Call::begin(Arc::clone(self), source, address, waited);
         let https = !sources.require_https || admission::is_https(peer, &parts.headers, &sources.trusted_proxies);
         let (result, refused) = match ingest(self, &mut call, &parts, body, https).await {
             Err(refused) => (Err(refused), Some(parts)),

@@ -35,14 +35,19 @@ where
     S::Error: std::error::Error + Send + Sync + 'static,
 {
     let mut connection = pin!(connection);
+    let told = phase.clone();
     let mut over = pin!(after_the_stop(phase, LAST_WORDS));
-    let (mut is_over, mut last) = (false, false);
+    let (mut is_over, mut last, mut waits) = (false, false, false);
     poll_fn(|cx| {
         // First of all: what has come is not to be cut off.
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
             return Poll::Ready(ended);
         }
-        is_over = is_over || over.as_mut().poll(cx).is_ready();
+        // It has the task's waker from the first time; nothing can have come of it while the phase is the same.
+        if !waits || told.has_changed().unwrap_or(true) {
+            waits = true;
+            is_over = is_over || over.as_mut().poll(cx).is_ready();
+        }
         // A head that has begun is finished within its time; its answer then says that it was the last.
         if last || !is_over || pace.is_in_head() {
             return Poll::Pending;

@@ -9,6 +9,8 @@ use std::thread::available_parallelism;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
+use super::door::{Door, Guest};
+
 /// A body of more bytes than this keeps a core busy so long that the others of its lane are better served by another
 /// thread: about a quarter of a millisecond, some ten times what the change of threads costs.
 const LONG: usize = 256 * 1024;
@@ -21,10 +23,11 @@ struct Lane {
     /// Of one thread. There until the drop.
     runtime: Option<Runtime>,
     connections: Arc<AtomicUsize>,
+    door: Arc<Door>,
 }
 
 /// A connection's place in its lane, to be held as long as it lives.
-pub(super) struct Seat(Option<Arc<AtomicUsize>>);
+pub(super) struct Seat(Option<(Arc<AtomicUsize>, Arc<Door>)>);
 
 impl Lanes {
     /// One for each core that the process may use.
@@ -40,8 +43,17 @@ impl Lanes {
         let lane = |_| {
             // Not a runtime of the current thread: waking that from outside is a system call each time, and it has
             // nobody to go on when a long piece of work comes.
-            let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("lane").enable_all().build()?;
-            Ok(Lane { runtime: Some(runtime), connections: Arc::default() })
+            let door = Arc::<Door>::default();
+            let idle = Arc::clone(&door);
+            let runtime = Builder::new_multi_thread()
+                .worker_threads(1)
+                .thread_name("lane")
+                .enable_all()
+                // What Kafka has answered comes from outside; it goes before what is new.
+                .global_queue_interval(1)
+                .on_thread_park(move || idle.idle())
+                .build()?;
+            Ok(Lane { runtime: Some(runtime), connections: Arc::default(), door })
         };
         (0..count).map(lane).collect::<io::Result<_>>().map(Self)
     }
@@ -59,7 +71,7 @@ impl Lanes {
             tokio::spawn(serve(stream, Seat(None)));
             return Ok(());
         };
-        let seat = Seat::take(&lane.connections);
+        let seat = Seat::take(lane);
         let stream = {
             let stream = stream.into_std()?;
             let _lane = runtime.enter();
@@ -79,15 +91,20 @@ impl Drop for Lanes {
 }
 
 impl Seat {
-    fn take(connections: &Arc<AtomicUsize>) -> Self {
-        connections.fetch_add(1, Ordering::Relaxed);
-        Self(Some(Arc::clone(connections)))
+    fn take(lane: &Lane) -> Self {
+        lane.connections.fetch_add(1, Ordering::Relaxed);
+        Self(Some((Arc::clone(&lane.connections), Arc::clone(&lane.door))))
+    }
+
+    /// The connection at its lane's door.
+    pub(super) fn guest(&self) -> Guest {
+        Guest::at(self.0.as_ref().map(|(_, door)| Arc::clone(door)))
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if let Some(connections) = &self.0 {
+        if let Some((connections, _)) = &self.0 {
             connections.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -126,12 +143,37 @@ impl Drop for Aside {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::sync::mpsc;
+    use std::task::Poll;
     use std::time::Duration;
 
     use tokio::net::TcpListener;
 
     use super::*;
+
+    /// Each holds its place until all have one.
+    #[tokio::test]
+    async fn a_lane_that_has_nothing_to_do_lets_all_in() {
+        const CROWD: usize = 200;
+        let lanes = Lanes::so_many(1).unwrap();
+        let all = Arc::new(tokio::sync::Barrier::new(CROWD));
+        let (done, mut ended) = tokio::sync::mpsc::channel(CROWD);
+        for _ in 0..CROWD {
+            let (all, done) = (Arc::clone(&all), done.clone());
+            let serve = |_stream, seat: Seat| async move {
+                let mut guest = seat.guest();
+                poll_fn(|cx| guest.enter(cx).map_or(Poll::Pending, Poll::Ready)).await;
+                all.wait().await;
+                guest.leave();
+                done.send(()).await.unwrap();
+            };
+            lanes.serve(connection().await.0, serve).unwrap();
+        }
+        for _ in 0..CROWD {
+            tokio::time::timeout(Duration::from_secs(20), ended.recv()).await.expect("all are let in").unwrap();
+        }
+    }
 
     /// Both ends of a connection.
     async fn connection() -> (TcpStream, TcpStream) {

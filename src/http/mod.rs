@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod client;
+mod door;
 mod ending;
 mod lanes;
 mod pace;

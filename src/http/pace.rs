@@ -5,12 +5,14 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::door::{Guest, Readable};
 
 /// Nothing came yet.
 const NEW: u8 = 0;
@@ -26,6 +28,10 @@ const RESTING: u8 = 3;
 pub(super) struct Pace {
     state: AtomicU8,
     timed_out: AtomicBool,
+    /// Whether a request waits at the lane's door.
+    waiting: AtomicBool,
+    /// How long the last one waited there, in microseconds.
+    waited: AtomicU64,
 }
 
 impl Pace {
@@ -39,9 +45,14 @@ impl Pace {
         self.state.store(RESTING, Ordering::Relaxed);
     }
 
-    /// Whether a head has begun and is not complete.
+    /// Whether a head has begun and is not complete, or would have, were it not kept waiting.
     pub(super) fn is_in_head(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == HEAD
+        self.state.load(Ordering::Relaxed) == HEAD || self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How long the request that was read last was kept waiting; asked once for each.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_micros(self.waited.swap(0, Ordering::Relaxed))
     }
 
     /// Whether a head was not complete in time.
@@ -54,32 +65,37 @@ impl Pace {
 pub(super) struct Paced<S> {
     stream: S,
     pace: Arc<Pace>,
+    guest: Guest,
     head: Duration,
     idle: Duration,
     /// The state that `deadline` was set for.
     seen: u8,
     deadline: Instant,
     sleep: Pin<Box<Sleep>>,
+    /// When `sleep` wakes the task, once it knows the task.
+    wakes_at: Option<Instant>,
 }
 
 impl<S> Paced<S> {
     /// `head` is what a head may take, from accept for the first one; `idle` what may lie between two requests.
-    pub(super) fn new(stream: S, head: Duration, idle: Duration) -> (Self, Arc<Pace>) {
+    pub(super) fn new(stream: S, guest: Guest, head: Duration, idle: Duration) -> (Self, Arc<Pace>) {
         let pace = Arc::new(Pace::default());
         let deadline = Instant::now() + head;
         #[allow(clippy::disallowed_methods)] // this is the bound around the work
         let sleep = Box::pin(tokio::time::sleep_until(deadline));
-        (Self { stream, pace: Arc::clone(&pace), head, idle, seen: NEW, deadline, sleep }, pace)
+        (Self { stream, pace: Arc::clone(&pace), guest, head, idle, seen: NEW, deadline, sleep, wakes_at: None }, pace)
     }
 
     /// Nothing came: whether that has lasted too long.
     fn silent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let state = self.pace.state.load(Ordering::Relaxed);
+        let now = Instant::now();
         if state != self.seen {
             self.seen = state;
-            self.deadline = Instant::now() + if state == HEAD { self.head } else { self.idle };
+            self.deadline = now + if state == HEAD { self.head } else { self.idle };
         }
-        if state == ANSWERING {
+        // The timer is not touched for each request: it mostly goes off too early anyway, and is out of the caches.
+        if state == ANSWERING || self.wakes_at.is_some_and(|wakes| now < wakes && wakes <= self.deadline) {
             return Poll::Pending;
         }
         // Mostly the end moves away: then the timer may go off too early and is set again, instead of for each request.
@@ -92,6 +108,7 @@ impl<S> Paced<S> {
             }
             self.sleep.as_mut().reset(self.deadline);
         }
+        self.wakes_at = Some(self.sleep.deadline());
         Poll::Pending
     }
 
@@ -103,6 +120,26 @@ impl<S> Paced<S> {
         }
         self.pace.timed_out.store(true, Ordering::Relaxed);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Between two requests, or before the first, what comes is one more for the lane: whether it may be read.
+    fn may_read(&mut self, cx: &mut Context<'_>) -> bool
+    where
+        S: Readable,
+    {
+        if !matches!(self.pace.state.load(Ordering::Relaxed), NEW | RESTING) {
+            return true;
+        }
+        self.guest.leave();
+        if !self.stream.is_readable(cx) && !self.guest.is_waiting() {
+            return true;
+        }
+        let waited = self.guest.enter(cx);
+        self.pace.waiting.store(waited.is_none(), Ordering::Relaxed);
+        if let Some(waited) = waited {
+            self.pace.waited.store(waited.as_micros().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+        waited.is_some()
     }
 
     /// Something came: between two requests, and before the first, a head has begun.
@@ -118,11 +155,20 @@ impl<S> Paced<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Unpin + Readable> AsyncRead for Paced<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.may_read(cx) {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
-            Poll::Pending => self.silent(cx),
+            Poll::Pending => {
+                if matches!(self.pace.state.load(Ordering::Relaxed), NEW | RESTING) {
+                    // There was nothing after all.
+                    self.guest.leave();
+                }
+                self.silent(cx)
+            }
             Poll::Ready(result) => {
                 if buffer.filled().len() > before {
                     self.heard();
@@ -165,13 +211,20 @@ mod tests {
 
     use super::*;
 
+    /// It cannot say; without a door nobody asks.
+    impl Readable for tokio::io::DuplexStream {
+        fn is_readable(&self, _: &mut Context<'_>) -> bool {
+            false
+        }
+    }
+
     const HEAD_TIME: Duration = Duration::from_millis(100);
     const IDLE_TIME: Duration = Duration::from_millis(500);
 
     #[tokio::test]
     async fn a_head_has_its_time_and_a_rest_more() {
         let (mut client, server) = duplex(64);
-        let (mut server, pace) = Paced::new(server, HEAD_TIME, IDLE_TIME);
+        let (mut server, pace) = Paced::new(server, Guest::at(None), HEAD_TIME, IDLE_TIME);
         let mut buffer = [0; 8];
         client.write_all(b"GET").await.unwrap();
         assert_eq!(server.read(&mut buffer).await.unwrap(), 3);
@@ -195,7 +248,7 @@ mod tests {
     async fn silence_ends_at_its_time() {
         let (_client, server) = duplex(64);
         let start = Instant::now();
-        let (mut server, pace) = Paced::new(server, HEAD_TIME, IDLE_TIME);
+        let (mut server, pace) = Paced::new(server, Guest::at(None), HEAD_TIME, IDLE_TIME);
         assert!(server.read(&mut [0; 8]).await.is_err(), "who connects must say something");
         assert!((HEAD_TIME..IDLE_TIME).contains(&start.elapsed()));
         pace.resting();

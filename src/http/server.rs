@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit as Place, Semaphore, watch};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
+use super::door::{Guest, Readable};
 use super::ending;
 use super::lanes::{Lanes, Seat};
 use super::pace::{Pace, Paced};
@@ -49,12 +50,17 @@ pub struct Peer {
 
 /// What answers the requests of a listener.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// Answer a request that came from `peer`.
-    fn answer(&self, peer: Peer, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+    /// Answer a request that came from `peer` and was kept waiting for `waited` before it was read.
+    fn answer(
+        &self,
+        peer: Peer,
+        waited: Duration,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Body>> + Send;
 }
 
 impl Handler for Router {
-    async fn answer(&self, _peer: Peer, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, _peer: Peer, _waited: Duration, request: Request<Incoming>) -> Response<Body> {
         self.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
     }
 }
@@ -160,15 +166,16 @@ struct Connection<H> {
 type Held = (Option<Place>, Seat, watch::Receiver<()>);
 
 impl<H: Handler> Connection<H> {
-    async fn run(self, stream: TcpStream, address: SocketAddr, handshakes: Option<Handshakes>, _held: Held) {
+    async fn run(self, stream: TcpStream, address: SocketAddr, handshakes: Option<Handshakes>, held: Held) {
+        let guest = held.1.guest();
         let connections = self.connections.clone();
         if let Some(connections) = &connections {
             connections.open.inc();
         }
         let ended = match handshakes {
-            None => self.answer(stream, Peer { address, tls: false }).await,
+            None => self.answer(stream, guest, Peer { address, tls: false }).await,
             // Boxed, so that a connection without TLS does not hold the room of one with it.
-            Some(handshakes) => Box::pin(self.shake_hands(stream, address, handshakes)).await,
+            Some(handshakes) => Box::pin(self.shake_hands(stream, guest, address, handshakes)).await,
         };
         if let Some(connections) = &connections {
             connections.open.dec();
@@ -178,7 +185,13 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    async fn shake_hands(self, stream: TcpStream, address: SocketAddr, by: Handshakes) -> Result<(), &'static str> {
+    async fn shake_hands(
+        self,
+        stream: TcpStream,
+        guest: Guest,
+        address: SocketAddr,
+        by: Handshakes,
+    ) -> Result<(), &'static str> {
         let handshake = timeout(by.timeout, async {
             // Never closed.
             let _turn = by.places.acquire().await;
@@ -189,15 +202,15 @@ impl<H: Handler> Connection<H> {
             () = ending::handshake_over(self.phase.clone()) => return Ok(()),
         };
         let stream = shaken.map_err(|_| "tls_timeout")?.map_err(|_| "tls_handshake")?;
-        self.answer(stream, Peer { address, tls: true }).await
+        self.answer(stream, guest, Peer { address, tls: true }).await
     }
 
     /// Answer its requests until it ends; else why it ended.
-    async fn answer<S>(self, stream: S, peer: Peer) -> Result<(), &'static str>
+    async fn answer<S>(self, stream: S, guest: Guest, peer: Peer) -> Result<(), &'static str>
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static,
     {
-        let (stream, pace) = Paced::new(stream, self.limits.header_timeout, self.limits.idle_timeout);
+        let (stream, pace) = Paced::new(stream, guest, self.limits.header_timeout, self.limits.idle_timeout);
         let service = {
             let (handler, phase, pace) = (self.handler, self.phase.clone(), Arc::clone(&pace));
             hyper::service::service_fn(move |request| {
@@ -276,7 +289,7 @@ async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     pace.answering();
     // Boxed, so that a connection at rest does not hold the room of a request.
-    let mut response = Box::pin(handler.answer(peer, request)).await;
+    let mut response = Box::pin(handler.answer(peer, pace.waited(), request)).await;
     pace.resting();
     if *phase.borrow() != Phase::Serving {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
