@@ -221,8 +221,10 @@ impl<S: Settle> Producer<S> {
                         }
                     }
                 }
-                // What a replaced handle still holds goes out, or is reported as failed within the message timeout.
-                while !closing() && handle.client.in_flight_count() > 0 {
+                // What a replaced handle still holds goes out, or is reported as failed within the message timeout. Whoever
+                // is just handing it a record is waited for: the last one to let go of a client runs its callbacks, and
+                // that must be this thread, which holds no locks.
+                while !closing() && (Arc::strong_count(&handle) > 1 || handle.client.in_flight_count() > 0) {
                     handle.client.poll(POLL);
                 }
                 handle.client.purge(PurgeConfig::default().queue().inflight());

@@ -90,6 +90,27 @@ fn a_replaced_handle_still_delivers_what_it_took() {
     assert!(fixture.fates.try_recv().is_err(), "nothing is told twice");
 }
 
+/// Otherwise a request could settle the records of others, under locks of its own.
+#[test]
+fn a_replaced_handle_ends_on_its_own_thread() {
+    let fixture = fixture();
+    let ended = |patience: Duration| {
+        let start = Instant::now();
+        loop {
+            let ended = fixture.producer.pollers.lock().unwrap()[0].is_finished();
+            if ended || start.elapsed() > patience {
+                return ended;
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    };
+    let held = fixture.producer.handle.load_full();
+    fixture.producer.swap().unwrap();
+    assert!(!ended(5 * super::POLL), "it is still in somebody's hands");
+    drop(held);
+    assert!(ended(PATIENCE));
+}
+
 #[test]
 fn after_a_fatal_error_a_new_handle_takes_over() {
     let fixture = fixture();
