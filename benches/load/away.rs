@@ -19,6 +19,7 @@ pub(crate) fn run(plan: Plan, rounds: usize, numbers: &Arc<AtomicU64>) {
     let serve = setup(outage.kafka).set("spool.dir", spool).set("spool.ephemeral", true).ready();
     let (mut kafka, mut spooled, mut drained) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
+        client::warm_up(serve.public, &[PATH.to_owned()], serve.process.pid(), plan, numbers);
         kafka.push(saturate(&serve, plan, numbers));
         outage.kill();
         // Nothing opens a breaker but events that Kafka does not take.

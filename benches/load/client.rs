@@ -18,6 +18,9 @@ use super::sample::{Plan, Sample, pause};
 /// How many connections are open at one time, where nothing else is asked for.
 pub(crate) const CONNECTIONS: usize = 256;
 
+/// Before everything, unmeasured: Kafka's JVM compiles what is busy.
+pub(crate) const WARM_UP_OF_KAFKA: Duration = Duration::from_secs(20);
+
 /// Threads of the generator, each with its share of the connections.
 const THREADS: usize = 2;
 
@@ -49,6 +52,11 @@ impl Tally {
         self.failed += other.failed;
         self.measured.extend(other.measured);
     }
+}
+
+/// So much load on one address, unmeasured.
+pub(crate) fn warm_up(to: SocketAddr, paths: &[String], pid: u32, plan: Plan, numbers: &Arc<AtomicU64>) {
+    run(to, paths, pid, Plan { warm_up: Duration::ZERO, length: WARM_UP_OF_KAFKA, ..plan }, numbers);
 }
 
 /// One window of load on one address. Each connection takes its share of the paths in turn. `pid` is the process whose CPU

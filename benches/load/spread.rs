@@ -71,6 +71,8 @@ fn path(number: usize) -> String {
 /// round.
 fn compare(mut gateways: Vec<Gateway>, plan: Plan, rounds: usize, numbers: &Arc<AtomicU64>) {
     const MIB: f64 = (1 << 20) as f64;
+    let first = &gateways[0];
+    client::warm_up(first.serve.public, &first.paths, first.serve.process.pid(), plan, numbers);
     for round in 0..rounds {
         for turn in 0..gateways.len() {
             let place = (turn + round) % gateways.len();

@@ -31,9 +31,6 @@ pub(crate) const PATH: &str = "/webhooks/stripe";
 const IN_FLIGHT: usize = client::CONNECTIONS;
 const FREE: usize = 20_000;
 
-/// What comes before everything. After half of it the rates no longer rise.
-const WARM_UP_OF_KAFKA: Duration = Duration::from_secs(20);
-
 /// A subject's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "kebab-case")]
@@ -169,9 +166,9 @@ pub(crate) fn start(
     std::iter::once(gateway).chain(other).chain(floors).collect()
 }
 
-/// Load on each subject, unmeasured, until Kafka's JVM has compiled what is busy; how many events each accepted.
+/// Load in which Kafka's JVM compiles what is busy, on one subject after the other; how many events each accepted.
 pub(crate) fn warm_up(subjects: &[Subject], plan: Plan, numbers: &Arc<AtomicU64>) -> Vec<u64> {
-    let plan = Plan { warm_up: Duration::ZERO, length: WARM_UP_OF_KAFKA / subjects.len() as u32, ..plan };
+    let plan = Plan { warm_up: Duration::ZERO, length: client::WARM_UP_OF_KAFKA / subjects.len() as u32, ..plan };
     subjects.iter().map(|subject| subject.run(plan, numbers).accepted).collect()
 }
 
