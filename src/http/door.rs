@@ -28,7 +28,7 @@ pub(super) struct Door(Mutex<Requests>);
 #[derive(Debug, Default)]
 struct Requests {
     inside: usize,
-    next: u64,
+    numbers: u64,
     /// By number, since when each waits. Who is not there was let in.
     waiting: BTreeMap<u64, (Instant, Waker)>,
 }
@@ -51,7 +51,7 @@ impl Door {
         let next = {
             let mut requests = self.requests();
             requests.inside -= 1;
-            (requests.inside < BUSY).then(|| requests.let_in()).flatten()
+            requests.next()
         };
         // Not under the lock: whoever is woken may come here.
         next.into_iter().for_each(Waker::wake);
@@ -59,11 +59,20 @@ impl Door {
 }
 
 impl Requests {
+    /// Who is let in because another has come or gone: places that are held by those that do not move must not keep the
+    /// others out.
+    fn next(&mut self) -> Option<Waker> {
+        (self.inside < BUSY || self.is_overdue()).then(|| self.let_in()).flatten()
+    }
+
     fn let_in(&mut self) -> Option<Waker> {
-        let first = self.waiting.first_entry()?;
-        let (_, waker) = if first.get().0.elapsed() > PATIENCE { first.remove() } else { self.waiting.pop_last()?.1 };
+        let (_, (_, waker)) = if self.is_overdue() { self.waiting.pop_first() } else { self.waiting.pop_last() }?;
         self.inside += 1;
         Some(waker)
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.waiting.first_key_value().is_some_and(|(_, (since, _))| since.elapsed() > PATIENCE)
     }
 }
 
@@ -90,8 +99,8 @@ impl Guest {
     /// woken when it may.
     pub(super) fn enter(&mut self, cx: &Context<'_>) -> Option<Duration> {
         let Some(door) = &self.door else { return Some(Duration::ZERO) };
-        let mut requests = door.requests();
-        match self.place {
+        let (mut requests, mut overdue) = (door.requests(), None);
+        let waited = match self.place {
             Place::Inside => Some(Duration::ZERO),
             Place::Outside if requests.inside < BUSY => {
                 requests.inside += 1;
@@ -99,8 +108,9 @@ impl Guest {
                 Some(Duration::ZERO)
             }
             Place::Outside => {
-                let (number, since) = (requests.next, Instant::now());
-                requests.next += 1;
+                let (number, since) = (requests.numbers, Instant::now());
+                requests.numbers += 1;
+                overdue = requests.next();
                 requests.waiting.insert(number, (since, cx.waker().clone()));
                 self.place = Place::Waiting(number, since);
                 None
@@ -115,7 +125,10 @@ impl Guest {
                     Some(since.elapsed())
                 }
             },
-        }
+        };
+        drop(requests);
+        overdue.into_iter().for_each(Waker::wake);
+        waited
     }
 
     /// Its request is answered, or there was none.
@@ -128,7 +141,10 @@ impl Guest {
         }
     }
 
-    /// Whether it is to wait on.
+    pub(super) fn is_inside(&self) -> bool {
+        self.place == Place::Inside
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.place, Place::Waiting(..))
     }
@@ -160,7 +176,9 @@ impl Readable for TcpStream {
 
 impl<S: Readable> Readable for TlsStream<S> {
     fn is_readable(&self, cx: &mut Context<'_>) -> bool {
-        self.get_ref().0.is_readable(cx)
+        let (stream, session) = self.get_ref();
+        // Decrypted already, or the end.
+        !session.wants_read() || stream.is_readable(cx)
     }
 }
 
@@ -238,6 +256,18 @@ mod tests {
         inside[0].guest.leave();
         assert_eq!((first.woken(), second.woken()), (1, 0));
         assert!(first.enters());
+    }
+
+    #[test]
+    fn places_that_nobody_gives_back_do_not_keep_others_out() {
+        let (door, _inside) = full();
+        let mut first = waiting(&door);
+        if let Some(mut entry) = door.requests().waiting.first_entry() {
+            entry.get_mut().0 -= PATIENCE;
+        }
+        let mut second = waiting(&door);
+        assert_eq!((first.woken(), second.woken()), (1, 0));
+        assert!(first.enters() && !second.enters());
     }
 
     #[test]

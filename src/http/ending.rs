@@ -12,6 +12,7 @@ use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use tokio::sync::watch;
+use tokio::task::coop::has_budget_remaining;
 
 use super::pace::Pace;
 use super::server::Phase;
@@ -45,8 +46,9 @@ where
         }
         // It has the task's waker from the first time; nothing can have come of it while the phase is the same.
         if !waits || told.has_changed().unwrap_or(true) {
-            waits = true;
             is_over = is_over || over.as_mut().poll(cx).is_ready();
+            // A task that has used up its turn is not registered by the poll.
+            waits = has_budget_remaining();
         }
         // A head that has begun is finished within its time; its answer then says that it was the last.
         if last || !is_over || pace.is_in_head() {

@@ -114,7 +114,12 @@ impl Drop for Seat {
 pub fn work<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     let movable = || Handle::try_current().is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread);
     match (bytes > LONG && movable()).then(|| Aside::begin(&ASIDE)).flatten() {
-        Some(_aside) => tokio::task::block_in_place(work),
+        Some(_aside) => {
+            let done = tokio::task::block_in_place(work);
+            // What follows runs beside the lane, which may be asleep: it must look at its door once more.
+            tokio::spawn(async {});
+            done
+        }
         None => work(),
     }
 }

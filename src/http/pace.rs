@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep};
 
 use super::door::{Guest, Readable};
@@ -108,7 +109,8 @@ impl<S> Paced<S> {
             }
             self.sleep.as_mut().reset(self.deadline);
         }
-        self.wakes_at = Some(self.sleep.deadline());
+        // A task that has used up its turn is not registered by the poll.
+        self.wakes_at = has_budget_remaining().then(|| self.sleep.deadline());
         Poll::Pending
     }
 
@@ -122,24 +124,22 @@ impl<S> Paced<S> {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Between two requests, or before the first, what comes is one more for the lane: whether it may be read.
+    /// Between two requests, or before the first, what comes is one more for the lane: whether it may be read. Who still has a
+    /// place looks first whether there is more: the rest of a body that was refused early, perhaps.
     fn may_read(&mut self, cx: &mut Context<'_>) -> bool
     where
         S: Readable,
     {
-        if !matches!(self.pace.state.load(Ordering::Relaxed), NEW | RESTING) {
-            return true;
-        }
-        self.guest.leave();
-        if !self.stream.is_readable(cx) && !self.guest.is_waiting() {
+        if self.guest.is_inside() || (!self.guest.is_waiting() && !self.stream.is_readable(cx)) {
             return true;
         }
         let waited = self.guest.enter(cx);
         self.pace.waiting.store(waited.is_none(), Ordering::Relaxed);
-        if let Some(waited) = waited {
-            self.pace.waited.store(waited.as_micros().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
-        }
-        waited.is_some()
+        let Some(waited) = waited else { return false };
+        self.pace.waited.store(waited.as_micros().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+        // Not the client's silence.
+        self.deadline += waited;
+        true
     }
 
     /// Something came: between two requests, and before the first, a head has begun.
@@ -157,15 +157,16 @@ impl<S> Paced<S> {
 
 impl<S: AsyncRead + Unpin + Readable> AsyncRead for Paced<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.may_read(cx) {
+        let between = matches!(self.pace.state.load(Ordering::Relaxed), NEW | RESTING);
+        if between && !self.may_read(cx) {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Pending => {
-                if matches!(self.pace.state.load(Ordering::Relaxed), NEW | RESTING) {
-                    // There was nothing after all.
+                if between {
                     self.guest.leave();
+                    self.pace.waited.store(0, Ordering::Relaxed);
                 }
                 self.silent(cx)
             }

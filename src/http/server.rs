@@ -214,6 +214,8 @@ impl<H: Handler> Connection<H> {
         let service = {
             let (handler, phase, pace) = (self.handler, self.phase.clone(), Arc::clone(&pace));
             hyper::service::service_fn(move |request| {
+                // At once, and not when the answer is first asked for.
+                pace.answering();
                 answer(handler.clone(), peer, phase.clone(), Arc::clone(&pace), request)
             })
         };
@@ -287,7 +289,6 @@ async fn answer(
     pace: Arc<Pace>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    pace.answering();
     // Boxed, so that a connection at rest does not hold the room of a request.
     let mut response = Box::pin(handler.answer(peer, pace.waited(), request)).await;
     pace.resting();
