@@ -142,6 +142,17 @@ impl<S> Paced<S> {
         true
     }
 
+    /// What was to be written is: after an answer the rest begins. Not when the next request is first read for: hyper does not
+    /// read again until something wakes it, if it has looked for the client's end while the request was answered.
+    fn written(&mut self, cx: &mut Context<'_>) {
+        if self.seen != RESTING && self.pace.state.load(Ordering::Relaxed) == RESTING {
+            self.guest.leave();
+            if self.silent(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+
     /// Something came: between two requests, and before the first, a head has begun.
     fn heard(&mut self) {
         self.seen = match self.pace.state.load(Ordering::Relaxed) {
@@ -186,7 +197,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            self.written(cx);
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -208,6 +223,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
@@ -243,6 +261,38 @@ mod tests {
         let error = server.read(&mut buffer).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(start.elapsed() < IDLE_TIME && pace.timed_out(), "{:?}", start.elapsed());
+    }
+
+    /// As hyper does it: a read while the request is answered, the answer, and no further read until the task is woken.
+    #[tokio::test]
+    async fn a_rest_begins_with_the_answer() {
+        let (mut client, server) = duplex(64);
+        let door = Arc::default();
+        let (mut server, pace) = Paced::new(server, Guest::at(Some(Arc::clone(&door))), HEAD_TIME, IDLE_TIME);
+        client.write_all(b"GET").await.unwrap();
+        let mut buffer = [0; 8];
+        // Without a lane nobody knows that there is something to read.
+        assert!(server.guest.enter(&Context::from_waker(Waker::noop())).is_some());
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 3);
+        pace.answering();
+        let mut wakes = 0;
+        let start = Instant::now();
+        let read = poll_fn(|cx| {
+            wakes += 1;
+            let mut buffer = ReadBuf::new(&mut buffer);
+            if wakes == 1 {
+                assert!(Pin::new(&mut server).poll_read(cx, &mut buffer).is_pending());
+                assert!(server.guest.is_inside());
+                pace.resting();
+                assert!(Pin::new(&mut server).poll_flush(cx).is_ready());
+                assert!(!server.guest.is_inside(), "its place is another's");
+                return Poll::Pending;
+            }
+            Pin::new(&mut server).poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
+        });
+        let read = tokio::time::timeout(4 * IDLE_TIME, read).await;
+        assert_eq!(read.unwrap().unwrap(), 0, "the end");
+        assert!((IDLE_TIME..3 * IDLE_TIME).contains(&start.elapsed()) && !pace.timed_out(), "{:?}", start.elapsed());
     }
 
     #[tokio::test]
