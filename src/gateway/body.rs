@@ -1,7 +1,9 @@
 //! Reading a body: bounded in bytes, in time, and in the memory of all bodies together.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -112,11 +114,26 @@ pub(super) async fn read(
     Ok((if rest.is_empty() { first } else { rest.freeze() }, share))
 }
 
+/// Whether nothing more comes of a body, be it read or refused: what has come already is thrown away.
+pub(super) fn is_over(mut body: impl Body + Unpin) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    while !body.is_end_stream() {
+        match Pin::new(&mut body).poll_frame(&mut cx) {
+            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(None) => return true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => return false,
+        }
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::time::Duration;
 
     use axum::body::Body;
+    use hyper::body::Frame;
 
     use super::*;
 
@@ -126,6 +143,24 @@ mod tests {
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(5)
+    }
+
+    #[test]
+    fn what_has_come_is_thrown_away_and_what_has_not_is_known() {
+        /// Of two frames the second is on its way.
+        struct Half(Option<Bytes>);
+        impl hyper::body::Body for Half {
+            type Data = Bytes;
+            type Error = Infallible;
+            fn poll_frame(
+                mut self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+                self.0.take().map_or(Poll::Pending, |first| Poll::Ready(Some(Ok(Frame::data(first)))))
+            }
+        }
+        assert!(is_over(Body::empty()) && is_over(Body::from("all of it")));
+        assert!(!is_over(Half(Some("the first".into()))));
     }
 
     #[tokio::test]

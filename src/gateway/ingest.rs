@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request};
 use hyper::body::Incoming;
@@ -27,13 +28,15 @@ const INFLATED: usize = 16;
 /// Every request on the public port.
 impl Handler for Arc<Gateway> {
     async fn answer(&self, peer: Peer, waited: Duration, request: Request<Incoming>) -> Response {
-        let (parts, body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
         let sources = self.sources.load_full();
         let address = admission::client_address(peer.address.ip(), &parts.headers, &sources.trusted_proxies);
         let source = sources.by_path.get(parts.uri.path()).cloned();
         let mut call = Call::begin(Arc::clone(self), source, address, waited);
         let https = !sources.require_https || admission::is_https(peer, &parts.headers, &sources.trusted_proxies);
-        let (result, refused) = match ingest(self, &mut call, &parts, body, https).await {
+        let ingested = ingest(self, &mut call, &parts, &mut body, https).await;
+        let is_over = body::is_over(body);
+        let (result, refused) = match ingested {
             Err(refused) => (Err(refused), Some(parts)),
             Ok(ingested) => {
                 // It lies in the connection's read buffer, which is free for what comes next while Kafka is waited for.
@@ -41,7 +44,12 @@ impl Handler for Arc<Gateway> {
                 (ingested.deliver(self, &mut call).await.map_err(Refused::from), None)
             }
         };
-        call.end(&Gateway::limited(&sources, result, address), refused.as_ref())
+        let mut response = call.end(&Gateway::limited(&sources, result, address), refused.as_ref());
+        if !is_over {
+            // The rest of it is not waited for, and must not be taken for a request.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }
 
@@ -73,7 +81,7 @@ async fn ingest(
     gateway: &Gateway,
     call: &mut Call,
     parts: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
     https: bool,
 ) -> Result<Ingested, Refused> {
     admission::headers_small(&parts.headers)?;

@@ -23,6 +23,8 @@ const HEAD: u8 = 1;
 const ANSWERING: u8 = 2;
 /// Between two requests.
 const RESTING: u8 = 3;
+/// The last answer is on its way. What still comes is the rest of a body that was refused early.
+const ENDING: u8 = 4;
 
 /// Where in its life a connection is: told by the service, heeded by its reading side.
 #[derive(Debug, Default)]
@@ -44,6 +46,11 @@ impl Pace {
     /// The answer is on its way.
     pub(super) fn resting(&self) {
         self.state.store(RESTING, Ordering::Relaxed);
+    }
+
+    /// The answer is on its way, and says that it is the last.
+    pub(super) fn ending(&self) {
+        self.state.store(ENDING, Ordering::Relaxed);
     }
 
     /// Whether a head has begun and is not complete, or would have, were it not kept waiting.
@@ -116,7 +123,7 @@ impl<S> Paced<S> {
 
     /// The silence was too long.
     fn end(&self, state: u8) -> Poll<io::Result<()>> {
-        if state == RESTING {
+        if matches!(state, RESTING | ENDING) {
             // As if the client had ended it.
             return Poll::Ready(Ok(()));
         }
@@ -124,8 +131,7 @@ impl<S> Paced<S> {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Between two requests, or before the first, what comes is one more for the lane: whether it may be read. Who still has a
-    /// place looks first whether there is more: the rest of a body that was refused early, perhaps.
+    /// Between two requests, or before the first, what comes is one more for the lane: whether it may be read.
     fn may_read(&mut self, cx: &mut Context<'_>) -> bool
     where
         S: Readable,
@@ -145,11 +151,15 @@ impl<S> Paced<S> {
     /// What was to be written is: after an answer the rest begins. Not when the next request is first read for: hyper does not
     /// read again until something wakes it, if it has looked for the client's end while the request was answered.
     fn written(&mut self, cx: &mut Context<'_>) {
-        if self.seen != RESTING && self.pace.state.load(Ordering::Relaxed) == RESTING {
+        let state = self.pace.state.load(Ordering::Relaxed);
+        if state == self.seen || !matches!(state, RESTING | ENDING) {
+            return;
+        }
+        if state == RESTING {
             self.guest.leave();
-            if self.silent(cx).is_ready() {
-                cx.waker().wake_by_ref();
-            }
+        }
+        if self.silent(cx).is_ready() {
+            cx.waker().wake_by_ref();
         }
     }
 
@@ -224,16 +234,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::pin::pin;
     use std::task::Waker;
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::task::coop::consume_budget;
+    use tokio::time::timeout;
+
+    use super::super::door::Door;
 
     use super::*;
 
-    /// It cannot say; without a door nobody asks.
-    impl Readable for tokio::io::DuplexStream {
+    /// It cannot say. Where nothing is there a guest only waits for it inside.
+    impl Readable for DuplexStream {
         fn is_readable(&self, _: &mut Context<'_>) -> bool {
-            false
+            true
         }
     }
 
@@ -248,7 +263,7 @@ mod tests {
         client.write_all(b"GET").await.unwrap();
         assert_eq!(server.read(&mut buffer).await.unwrap(), 3);
         pace.answering();
-        let patient = tokio::time::timeout(2 * HEAD_TIME, server.read(&mut buffer)).await;
+        let patient = timeout(2 * HEAD_TIME, server.read(&mut buffer)).await;
         assert!(patient.is_err(), "the answer takes what it takes");
         pace.resting();
         let late = async {
@@ -267,12 +282,9 @@ mod tests {
     #[tokio::test]
     async fn a_rest_begins_with_the_answer() {
         let (mut client, server) = duplex(64);
-        let door = Arc::default();
-        let (mut server, pace) = Paced::new(server, Guest::at(Some(Arc::clone(&door))), HEAD_TIME, IDLE_TIME);
+        let (mut server, pace) = Paced::new(server, Guest::at(Some(Arc::default())), HEAD_TIME, IDLE_TIME);
         client.write_all(b"GET").await.unwrap();
         let mut buffer = [0; 8];
-        // Without a lane nobody knows that there is something to read.
-        assert!(server.guest.enter(&Context::from_waker(Waker::noop())).is_some());
         assert_eq!(server.read(&mut buffer).await.unwrap(), 3);
         pace.answering();
         let mut wakes = 0;
@@ -290,7 +302,7 @@ mod tests {
             }
             Pin::new(&mut server).poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
         });
-        let read = tokio::time::timeout(4 * IDLE_TIME, read).await;
+        let read = timeout(4 * IDLE_TIME, read).await;
         assert_eq!(read.unwrap().unwrap(), 0, "the end");
         assert!((IDLE_TIME..3 * IDLE_TIME).contains(&start.elapsed()) && !pace.timed_out(), "{:?}", start.elapsed());
     }
@@ -305,5 +317,76 @@ mod tests {
         pace.resting();
         assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0, "the end, and no error");
         assert!(start.elapsed() >= HEAD_TIME + IDLE_TIME);
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_a_body_after_the_last_answer_is_no_request() {
+        let (door, _inside) = full();
+        let (mut client, server) = duplex(64);
+        let (mut server, pace) = Paced::new(server, Guest::at(Some(door)), HEAD_TIME, IDLE_TIME);
+        pace.answering();
+        let mut buffer = [0; 8];
+        assert!(timeout(HEAD_TIME, server.read(&mut buffer)).await.is_err(), "nothing came yet");
+        pace.ending();
+        server.flush().await.unwrap();
+        client.write_all(b"rest").await.unwrap();
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 4, "it waits at no door");
+        assert!(!pace.is_in_head(), "a stop does not wait for it");
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 0, "nor does anything wait for more of it for ever");
+        assert!(!pace.timed_out());
+    }
+
+    /// A door with all its places taken, and those that have them.
+    fn full() -> (Arc<Door>, Vec<Guest>) {
+        let door = Arc::<Door>::default();
+        let visit = || {
+            let mut guest = Guest::at(Some(Arc::clone(&door)));
+            guest.enter(&Context::from_waker(Waker::noop())).map(|_| guest)
+        };
+        let inside = std::iter::from_fn(visit).collect();
+        (door, inside)
+    }
+
+    #[tokio::test]
+    async fn what_waits_at_the_door_is_not_its_senders_silence() {
+        let (door, mut inside) = full();
+        let (mut client, server) = duplex(64);
+        let (mut server, pace) = Paced::new(server, Guest::at(Some(door)), HEAD_TIME, IDLE_TIME);
+        client.write_all(b"GET").await.unwrap();
+        let mut buffer = [0; 8];
+        let patient = timeout(2 * HEAD_TIME, server.read(&mut buffer)).await;
+        assert!(patient.is_err(), "it is full");
+        assert!(pace.is_in_head(), "at a stop it is still to be answered");
+        inside.pop();
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 3);
+        assert!(pace.is_in_head());
+        assert!((HEAD_TIME..IDLE_TIME).contains(&pace.waited()));
+        assert_eq!(pace.waited(), Duration::ZERO, "one request's wait is not the next one's");
+        let start = Instant::now();
+        let error = server.read(&mut buffer).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(start.elapsed() >= HEAD_TIME / 2, "a head has its time beside the wait: {:?}", start.elapsed());
+    }
+
+    /// Nothing is registered for a task that has used up its turn; tokio only lets it come again.
+    #[tokio::test]
+    async fn silence_ends_for_those_that_have_used_up_their_turn() {
+        let (_client, server) = duplex(64);
+        let (mut server, _) = Paced::new(server, Guest::at(None), HEAD_TIME, IDLE_TIME);
+        let start = Instant::now();
+        let mut turns = 0;
+        let read = poll_fn(|cx| {
+            turns += 1;
+            if turns == 1 {
+                while has_budget_remaining() {
+                    let _ = pin!(consume_budget()).poll(cx);
+                }
+            }
+            let mut bytes = [0; 8];
+            Pin::new(&mut server).poll_read(cx, &mut ReadBuf::new(&mut bytes))
+        });
+        let read = timeout(4 * IDLE_TIME, read).await;
+        assert!(read.unwrap().is_err(), "who connects must say something");
+        assert!(start.elapsed() < 2 * IDLE_TIME && turns > 1, "{:?} {turns}", start.elapsed());
     }
 }

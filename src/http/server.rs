@@ -291,9 +291,14 @@ async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     // Boxed, so that a connection at rest does not hold the room of a request.
     let mut response = Box::pin(handler.answer(peer, pace.waited(), request)).await;
-    pace.resting();
     if *phase.borrow() != Phase::Serving {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    // Whoever closes says nothing else there.
+    if response.headers().contains_key(CONNECTION) {
+        pace.ending()
+    } else {
+        pace.resting()
     }
     Ok(response)
 }

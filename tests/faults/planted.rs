@@ -7,7 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::rig::{Event, Rig, Stored, Told, Trial, judge, stored};
+use crate::rig::{Event, Rig, Stored, Told, Trial, batches, judge, stored};
 use crate::support::kafka::{await_that, block_on};
 
 fn told(status: u16) -> Told {
@@ -24,7 +24,7 @@ fn reading(id: &str) -> Event {
 }
 
 fn record(id: &str, sha256: &str) -> Stored {
-    Stored { source: "orders".to_owned(), id: id.to_owned(), sha256: sha256.to_owned() }
+    Stored { source: "orders".to_owned(), id: id.to_owned(), sha256: sha256.to_owned(), place: Default::default() }
 }
 
 #[test]
@@ -64,7 +64,11 @@ fn a_record_that_vanishes_from_kafka_is_found() {
     await_that("events are acknowledged", || load.acknowledged() > 100);
     let ledger = load.end(Duration::from_secs(5)).read();
     let topics = [(trial.orders(), "orders"), (trial.orders().replace("orders", "readings"), "readings")];
-    assert!(judge(&ledger, &stored(rig.kafka, &topics), 0).faults.is_empty());
+    let records = stored(rig.kafka, &topics);
+    assert!(judge(&ledger, &records, 0).faults.is_empty());
+    let (topic, partition, offset) = &records[0].place;
+    let held = batches::holding(rig.kafka, topic, *partition, *offset);
+    assert!(held.len() == rig.brokers() && held.iter().all(|batch| batch.contains("sequence: 0")), "{held:?}");
     // The oldest record of one partition goes, as if retention had been too short; then one of those with equal bodies.
     let admin: AdminClient<DefaultClientContext> = rig.kafka.admin_config().create().unwrap();
     for (lost, (topic, source)) in topics.iter().enumerate() {

@@ -15,6 +15,8 @@ pub(crate) struct Stored {
     pub(crate) source: String,
     pub(crate) id: String,
     pub(crate) sha256: String,
+    /// Topic, partition and offset.
+    pub(crate) place: (String, i32, i64),
 }
 
 /// What a run came to.
@@ -27,11 +29,13 @@ pub(crate) struct Verdict {
     pub(crate) copies: usize,
     /// What must not be. Empty where all is well.
     pub(crate) faults: Vec<String>,
+    /// Where the records of events stand that have copies without a reason.
+    pub(crate) twice: Vec<(String, i32, i64)>,
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Verdict { events, acknowledged, stored, copies, faults } = self;
+        let Verdict { events, acknowledged, stored, copies, faults, .. } = self;
         write!(
             f,
             "{events} events, {acknowledged} acknowledged, {stored} stored, {copies} copies, {} faults",
@@ -46,16 +50,16 @@ pub(crate) fn stored(kafka: &Cluster, topics: &[(String, &'static str)]) -> Vec<
         let seen = kafka.read_all(topic, Isolation::Uncommitted);
         let committed = kafka.read_all(topic, Isolation::Committed);
         assert!(seen == committed, "{topic} looks different to a read_committed reader");
-        seen.into_iter().map(|seen| of(&seen, source)).collect::<Vec<_>>()
+        seen.into_iter().map(|seen| of(&seen, topic, source)).collect::<Vec<_>>()
     };
     topics.iter().flat_map(read).collect()
 }
 
-fn of(seen: &Seen, source: &str) -> Stored {
+fn of(seen: &Seen, topic: &str, source: &str) -> Stored {
     let envelope = decode(&seen.headers, seen.value.as_deref().expect("a value")).expect("an event of ours");
     let Data::Json(data) = envelope.data else { panic!("not JSON: {envelope:?}") };
     let (id, sha256) = (envelope.attributes.id.into_owned(), hex::encode(Sha256::digest(data)));
-    Stored { source: source.to_owned(), id, sha256 }
+    Stored { source: source.to_owned(), id, sha256, place: (topic.to_owned(), seen.partition, seen.offset) }
 }
 
 /// Acknowledged ⊆ stored ⊆ sent, with equal bytes; and a second copy only of what a sender had reason to send again, or of
@@ -68,7 +72,7 @@ pub(crate) fn judge(ledger: &BTreeMap<String, Event>, stored: &[Stored], unknown
     }
     // What was sent: by id, and, where events have none, by content.
     let hashes: BTreeSet<(&str, &str)> = ledger.values().map(|event| (&*event.source, &*event.sha256)).collect();
-    let mut inexplicable = Vec::new();
+    let (mut inexplicable, mut twice) = (Vec::new(), Vec::new());
     for (name, event) in ledger {
         verdict.acknowledged += usize::from(event.is_acknowledged());
         let ids: BTreeSet<&str> = match event.source.as_str() {
@@ -100,10 +104,12 @@ pub(crate) fn judge(ledger: &BTreeMap<String, Event>, stored: &[Stored], unknown
         verdict.copies += more;
         if more > 0 && !sent.is_some_and(Event::had_trouble) {
             inexplicable.extend(std::iter::repeat_n(format!("{source} {id}"), more));
+            twice.extend(copies.iter().map(|copy| copy.place.clone()));
         }
     }
     if inexplicable.len() > unknown {
         verdict.faults.push(format!("TWICE: {unknown} unknown outcomes, copies without a reason: {inexplicable:?}"));
+        verdict.twice = twice;
     }
     verdict
 }

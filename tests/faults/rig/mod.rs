@@ -1,6 +1,7 @@
 //! The rig of a row: three brokers behind proxies, a gateway that can be killed, an open loop of senders with their ledger,
 //! and the judge at the end.
 
+pub(crate) mod batches;
 mod checker;
 mod dice;
 mod ledger;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{NewTopic, TopicReplication};
 use rustix::process::Signal;
 
-use super::{Ledger, Load, Rig, Scale, judge, stored};
+use super::{Ledger, Load, Rig, Scale, batches, judge, stored};
 use crate::support::http;
 use crate::support::kafka::{await_that, free_port};
 use crate::support::serve::{Metrics, Serve, Setup, source_table};
@@ -267,6 +267,10 @@ impl<'a> Trial<'a> {
         let slow: Vec<_> = answers.filter(|told| Duration::from_millis(told.millis) > DEADLINE + GRACE).collect();
         let late = slow.len();
         say(&format!("{verdict}, {} perhaps twice; slowest answer {slowest:?}, {late} late", self.unknown));
+        for (topic, partition, offset) in &verdict.twice {
+            let held = batches::holding(self.rig.kafka, topic, *partition, *offset);
+            say(&format!("{topic}/{partition}@{offset}: {held:#?}"));
+        }
         assert!(verdict.faults.is_empty(), "{:#?}\n{log}", &verdict.faults[..verdict.faults.len().min(20)]);
         assert!(verdict.acknowledged > 0, "nothing was acknowledged: the run proves nothing");
         assert!(self.crowded || slow.is_empty(), "answers after the deadline: {slow:#?}");

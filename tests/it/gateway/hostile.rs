@@ -61,6 +61,27 @@ fn a_connection_may_rest_longer_than_a_head_may_take() {
     assert_eq!(connection_errors(&serve, "header_timeout"), 1.0);
 }
 
+/// More than fits what was read with its head: its rest comes when the answer is on its way.
+#[test]
+fn an_answer_before_the_end_of_a_body_is_the_last() {
+    let serve = quick().set("gateway.idle_timeout", "30s").on_stand_in();
+    for length in [10_000, 1_000_000] {
+        let mut early = Wire::connect(serve.public);
+        early.send(request("POST", "/nowhere", &[], &vec![b'a'; length]));
+        let answer = early.answer().unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (404, Some("close")));
+        assert!(early.closes_within(HEADER_TIMEOUT / 2), "{length}");
+    }
+    let mut kept = Wire::connect(serve.public);
+    for _ in 0..2 {
+        kept.send(request("POST", "/nowhere", &[], b"with its head"));
+        let answer = kept.answer().unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (404, None));
+    }
+    assert!(!kept.closes_within(HEADER_TIMEOUT * 3 / 2), "it rests");
+    assert_eq!(connection_errors(&serve, "header_timeout"), 0.0);
+}
+
 #[test]
 fn the_length_of_a_body_is_taken_at_its_word() {
     let serve = quick().on_stand_in();
