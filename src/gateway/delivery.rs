@@ -243,9 +243,8 @@ impl Errand {
     fn reported(self: &Arc<Self>, outcome: Result<Delivery, DeliveryFailure>) {
         let fate = match outcome {
             Ok(_) => Fate::Persisted,
-            Err(failure) if failure.refusal.is_some() || failure.persistence == Persistence::NotPersisted => {
-                Fate::NotPersisted
-            }
+            Err(failure) if failure.persistence == Persistence::NotPersisted => Fate::NotPersisted,
+            // Even when refused: Kafka may have taken it before, and refused what was sent again because the answer was lost.
             Err(_) => Fate::Unknown,
         };
         let spool_way = {

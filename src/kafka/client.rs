@@ -131,5 +131,10 @@ pub fn client_config(kafka: &KafkaConfig, role: Role<'_>) -> Result<ClientConfig
         }
     }
     config.set_log_level(RDKafkaLogLevel::Warning);
+    if let Role::Producer = role {
+        // A few lines whenever something goes wrong: `deliveries` looks for new epochs in them.
+        let debug = config.get("debug").map_or_else(|| "eos".to_owned(), |wanted| format!("{wanted},eos"));
+        config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
+    }
     Ok(config)
 }

@@ -10,7 +10,7 @@ use prometheus::IntCounter;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
 use slab::Slab;
 
@@ -18,6 +18,7 @@ use super::breaker::Breaker;
 use super::context;
 use super::error::{self, DeliveryFailure};
 use super::ffi::{self, Persistence};
+use super::message;
 use super::partitions::lock;
 use crate::telemetry::KafkaMetrics;
 
@@ -46,9 +47,9 @@ pub trait Settle: Send + 'static {
 /// The records under way of one producer, over all its handles.
 pub(super) struct Deliveries<S> {
     slab: Mutex<Slab<Underway<S>>>,
-    /// Records that were given up so far. For each librdkafka begins a new epoch, over all partitions, and what it then sends
-    /// again without knowing whether it arrived, no broker knows for a copy.
-    given_up: AtomicU64,
+    /// How often librdkafka began a new epoch: after a record was given up, or refused while later ones were under way. It does
+    /// so over all partitions, and what it then sends again without knowing whether it arrived, no broker knows for a copy.
+    epochs: AtomicU64,
     metrics: KafkaMetrics,
     persisted: IntCounter,
 }
@@ -56,7 +57,8 @@ pub(super) struct Deliveries<S> {
 struct Underway<S> {
     settle: S,
     since: Instant,
-    given_up: u64,
+    /// Of the producer, when it was handed over.
+    epoch: u64,
     breaker: Arc<Mutex<Breaker>>,
 }
 
@@ -67,18 +69,13 @@ impl<S: Settle> Deliveries<S> {
             metrics.deliveries.with_label_values(&[outcome]);
         }
         let slab = Mutex::new(Slab::new());
-        Self {
-            slab,
-            given_up: AtomicU64::new(0),
-            persisted: metrics.deliveries.with_label_values(&[PERSISTED]),
-            metrics,
-        }
+        Self { slab, epochs: AtomicU64::new(0), persisted: metrics.deliveries.with_label_values(&[PERSISTED]), metrics }
     }
 
     /// Remember a record; the ticket rides in librdkafka's opaque pointer.
     pub(super) fn enter(&self, settle: S, since: Instant, breaker: Arc<Mutex<Breaker>>) -> usize {
-        let given_up = self.given_up.load(Ordering::Relaxed);
-        self.slab().insert(Underway { settle, since, given_up, breaker })
+        let epoch = self.epochs.load(Ordering::Relaxed);
+        self.slab().insert(Underway { settle, since, epoch, breaker })
     }
 
     /// Forget a record that librdkafka did not take.
@@ -104,17 +101,14 @@ impl<S: Settle> Deliveries<S> {
         match outcome {
             Ok(_) => lock(&underway.breaker).answered(now),
             Err(failure) if failure.refusal.is_some() => lock(&underway.breaker).answered(now),
-            Err(_) => {
-                self.given_up.fetch_add(1, Ordering::Relaxed);
-                lock(&underway.breaker).failed(now);
-            }
+            Err(_) => lock(&underway.breaker).failed(now),
         }
         let took = now.saturating_duration_since(underway.since);
         self.metrics.produce_duration.observe(took.as_secs_f64());
         match outcome {
             Ok(_) => {
                 self.persisted.inc();
-                if took >= SENT_ONCE && underway.given_up != self.given_up.load(Ordering::Relaxed) {
+                if took >= SENT_ONCE && underway.epoch != self.epochs.load(Ordering::Relaxed) {
                     self.metrics.perhaps_twice.inc();
                 }
             }
@@ -129,6 +123,10 @@ pub(super) struct DeliveryContext<S>(pub(super) Arc<Deliveries<S>>);
 
 impl<S: Settle> ClientContext for DeliveryContext<S> {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // Nothing else tells: the statistics would have to be asked for all the time.
+        if facility == "DRAIN" && message.contains("epoch bump") {
+            self.0.epochs.fetch_add(1, Ordering::Relaxed);
+        }
         context::log(level, facility, message);
     }
 
@@ -142,10 +140,10 @@ impl<S: Settle> ProducerContext for DeliveryContext<S> {
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
         let outcome = match result {
-            Ok(message) => Ok(Delivery { partition: message.partition(), offset: message.offset() }),
+            Ok(message) => acknowledged(message),
             Err((error, message)) => match ffi::persistence(message) {
                 // Reported with an error, and yet in the log: that is an acknowledgement.
-                Persistence::Persisted => Ok(Delivery { partition: message.partition(), offset: message.offset() }),
+                Persistence::Persisted => acknowledged(message),
                 persistence => {
                     let refusal = error.rdkafka_error_code().and_then(error::refusal);
                     Err(DeliveryFailure { persistence, refusal })
@@ -154,4 +152,11 @@ impl<S: Settle> ProducerContext for DeliveryContext<S> {
         };
         self.0.report(ticket, outcome);
     }
+}
+
+fn acknowledged(message: &BorrowedMessage<'_>) -> Result<Delivery, DeliveryFailure> {
+    let offset = message::offset(message);
+    offset
+        .map(|offset| Delivery { partition: message.partition(), offset })
+        .ok_or(DeliveryFailure { persistence: Persistence::PossiblyPersisted, refusal: None })
 }

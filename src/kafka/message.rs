@@ -1,6 +1,7 @@
 //! A record of ours as librdkafka takes it.
 
-use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Header, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 
 use crate::event::Record;
@@ -21,4 +22,12 @@ pub(super) fn message(record: &Record, ticket: usize) -> BaseRecord<'_, Vec<u8>,
     }
     message.partition = record.partition;
     message
+}
+
+/// The offset that the broker named when it acknowledged a record. `None`: it said nothing of this one. librdkafka takes an
+/// acknowledgement for every earlier record of the partition as well (`rd_kafka_dr_implicit_ack`), since a broker that has a
+/// record must have those before it. But one that remembers nothing of the producer takes a record with any sequence number, and
+/// so also the one after a record that it refused a moment ago, with too few replicas in sync: that one is in no log.
+pub(super) fn offset(message: &BorrowedMessage<'_>) -> Option<i64> {
+    Some(message.offset()).filter(|offset| *offset >= 0)
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 
 use super::context;
 use super::error::{self, Refusal};
-use super::message::message;
+use super::message::{message, offset};
 use crate::event::Record;
 
 /// How long one look for reports takes: rdkafka's poll waits it out, also after the last report has come.
@@ -66,11 +66,14 @@ impl ProducerContext for Reports {
         }
         batch.open = batch.open.saturating_sub(1);
         match result {
-            Ok(message) => {
-                if let Some(offset) = batch.offsets.get_mut(index) {
-                    *offset = Some(message.offset());
+            Ok(acknowledged) => match (offset(acknowledged), batch.offsets.get_mut(index)) {
+                (None, _) => {
+                    let why = "not acknowledged itself, only a later one".to_owned();
+                    batch.failed.get_or_insert(Failed { index, refusal: None, why });
                 }
-            }
+                (offset, Some(place)) => *place = offset,
+                (_, None) => {}
+            },
             Err((error, _)) => {
                 let failed = failed(index, error);
                 batch.failed.get_or_insert(failed);

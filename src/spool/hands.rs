@@ -57,6 +57,9 @@ impl Settle for Drained {
         let lane = (Arc::clone(topic), self.handed.partition);
         let among_suspects = hands.returned(&self.handed, self.bytes);
         let spool = &hands.spool;
+        if outcome.is_err_and(|failure| failure.persistence != Persistence::NotPersisted) {
+            spool.metrics().unknown.inc();
+        }
         match outcome {
             Ok(_) => {
                 spool.metrics().drained.inc();
@@ -80,10 +83,7 @@ impl Settle for Drained {
                     spool.release(*sequence);
                 }
             }
-            Err(failure) => {
-                if failure.persistence != Persistence::NotPersisted {
-                    spool.metrics().unknown.inc();
-                }
+            Err(_) => {
                 let Range { start, end } = self.handed.place.bytes;
                 if hands.lanes().suspects.unanswered(*sequence, end - start) {
                     hands.refuse(self.handed.clone(), refused::UNANSWERED);

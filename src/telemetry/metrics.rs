@@ -291,7 +291,7 @@ impl KafkaMetrics {
                 .int_gauge("hookstream_kafka_breakers_open", "Partitions that are taken for away.")?,
             perhaps_twice: families.counter(
                 "hookstream_kafka_perhaps_twice_total",
-                "Records that the client may have sent again under a new epoch, because others were given up meanwhile: each may stand in the raw topic twice.",
+                "Records that the client may have sent again under a new epoch, which it begins when others are given up or refused: each may stand in the raw topic twice.",
             )?,
             producer_swaps: families.counter(
                 "hookstream_kafka_producer_swaps_total",

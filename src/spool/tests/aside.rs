@@ -103,3 +103,14 @@ fn a_topic_that_is_said_to_be_missing_waits() {
     assert_eq!(hands.take_refused().len(), 0, "it may be made again in a moment");
     assert_eq!((spool.records(), spool.log().state().ledger.under_way()), (1, 0), "it is drained again");
 }
+
+/// It was sent twice: the first time Kafka took it and the answer was lost, the second time Kafka knew no topic any more.
+#[test]
+fn what_kafka_may_have_taken_before_it_refused_counts_as_unknown() {
+    let disk = Faulty::default();
+    let (spool, refused) = refused_records(&disk, 1);
+    let hands = Arc::new(Hands::new(Arc::clone(&spool)));
+    let failure = DeliveryFailure { persistence: Persistence::PossiblyPersisted, refusal: Some(Refusal::NoTopic) };
+    hands.take(refused[0].0.clone(), 10, false).settle(Err(failure));
+    assert_eq!((spool.records(), spool.metrics().unknown.get()), (1, 1), "it is drained again, perhaps as a copy");
+}

@@ -216,6 +216,8 @@ fn whoever_reads_no_answer_is_cut_off() {
     let serve = quick().on_stand_in();
     let mut wire = Wire::connect(serve.public);
     wire.give_up_sending_after(Duration::from_millis(200));
+    let open = || serve.metrics().sum("hookstream_gateway_connections", &[]);
+    await_that("it is there", || open() == 1.0);
     let many = request("POST", "/nowhere", &[], b"").repeat(1_000);
     let mut written = 0;
     // Until both sides' buffers are full.
@@ -223,8 +225,6 @@ fn whoever_reads_no_answer_is_cut_off() {
         written += many.len();
         assert!(written < 256 << 20, "nothing holds the sender back");
     }
-    let open = || serve.metrics().sum("hookstream_gateway_connections", &[]);
-    assert_eq!(open(), 1.0);
     await_that("its place is free again", || open() == 0.0);
     serve.assert_conservation();
 }
