@@ -53,9 +53,13 @@ fn fixture() -> Fixture {
 
 impl Fixture {
     fn produce(&self, number: usize) -> Result<(), ProduceError> {
+        self.produce_to(None, number)
+    }
+
+    fn produce_to(&self, partition: impl Into<Option<i32>>, number: usize) -> Result<(), ProduceError> {
         let record = Record {
             topic: "t".into(),
-            partition: None,
+            partition: partition.into(),
             key: number.to_string().into_bytes(),
             value: b"v".to_vec(),
             headers: Vec::new(),
@@ -109,6 +113,27 @@ fn a_replaced_handle_ends_on_its_own_thread() {
     assert!(!ended(5 * super::POLL), "it is still in somebody's hands");
     drop(held);
     assert!(ended(PATIENCE));
+}
+
+/// The stand-in looks at no sequence numbers, as a broker does that knows nothing of the producer: it refuses the first record
+/// and takes the second, and librdkafka reports both as acknowledged.
+#[test]
+fn what_is_only_concluded_from_a_later_acknowledgement_is_not_known() {
+    const LATE: Duration = Duration::from_millis(500);
+    let fixture = fixture();
+    // The producer's id, too, is asked for before the first record; all of that is not to be late.
+    fixture.produce_to(1, 0).unwrap();
+    assert!(fixture.fates(1)[&0].is_ok());
+    fixture.stand_in.as_ref().unwrap().refuse_once(LATE);
+    fixture.produce_to(0, 1).unwrap();
+    // A request of its own, on its way before the first is answered.
+    std::thread::park_timeout(LATE / 5);
+    fixture.produce_to(0, 2).unwrap();
+    let fates = fixture.fates(2);
+    let unknown = DeliveryFailure { persistence: ffi::Persistence::PossiblyPersisted, refusal: None };
+    assert_eq!(fates[&1], Err(unknown));
+    assert_eq!(fates[&2], Ok(Delivery { partition: 0, offset: 0 }), "the first is in no log");
+    assert_eq!(fixture.producer.close(PATIENCE), 0);
 }
 
 #[test]

@@ -66,6 +66,17 @@ impl StandIn {
     }
 }
 
+#[cfg(test)]
+impl StandIn {
+    /// Answer each request this late, and the next produce request with "too few replicas in sync".
+    pub(super) fn refuse_once(&self, late: Duration) {
+        use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+        let mock = self.cluster.client().mock_cluster().expect("it runs");
+        mock.broker_round_trip_time(BROKER, late).expect("a delay");
+        mock.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS]);
+    }
+}
+
 impl Drop for StandIn {
     fn drop(&mut self) {
         self.forwarder.abort();
