@@ -146,3 +146,43 @@ fn send(producer: &BaseProducer<Reports>, record: &Record, ticket: usize, end: I
 fn failed(index: usize, error: &KafkaError) -> Failed {
     Failed { index, refusal: error.rdkafka_error_code().and_then(error::refusal), why: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::StandIn;
+    use super::super::client::{Role, client_config};
+    use super::*;
+    use crate::config::Config;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// As in the producer's tests: the first record is refused once and the second taken, which librdkafka takes for both.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_batch_with_a_hole_has_failed() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let stand_in = StandIn::start(listener).unwrap();
+        stand_in.create_topic("t", 1).unwrap();
+        let address = stand_in.address();
+        let text =
+            format!("kafka.bootstrap_servers = \"{address}\"\nkafka.producer = {{ \"batch.num.messages\" = 1 }}");
+        let config = Config::parse(Path::new("hookstream.toml"), &text, []).unwrap();
+        let client = client_config(&config.kafka, Role::Producer).unwrap();
+        let producer: BaseProducer<Reports> = client.create_with_context(Reports::default()).unwrap();
+        let record = Record {
+            topic: "t".into(),
+            partition: Some(0),
+            key: Vec::new(),
+            value: b"v".to_vec(),
+            headers: Vec::new(),
+            timestamp_ms: 1_700_000_000_000,
+        };
+        let both = [record.clone(), record];
+        assert_eq!(produce_all(&producer, &both, PATIENCE), Ok(vec![0, 1]));
+        stand_in.refuse_once(Duration::from_millis(200));
+        let failed = produce_all(&producer, &both, PATIENCE).unwrap_err();
+        assert_eq!((failed.index, failed.refusal), (0, None));
+        assert!(failed.why.contains("only a later one"), "{}", failed.why);
+    }
+}
