@@ -330,7 +330,8 @@ mod tests {
         pace.ending();
         server.flush().await.unwrap();
         client.write_all(b"rest").await.unwrap();
-        assert_eq!(server.read(&mut buffer).await.unwrap(), 4, "it waits at no door");
+        let rest = timeout(IDLE_TIME, server.read(&mut buffer)).await.expect("it waits at no door");
+        assert_eq!(rest.unwrap(), 4);
         assert!(!pace.is_in_head(), "a stop does not wait for it");
         assert_eq!(server.read(&mut buffer).await.unwrap(), 0, "nor does anything wait for more of it for ever");
         assert!(!pace.timed_out());
