@@ -71,10 +71,10 @@ pub(super) struct Learnt {
 }
 
 /// One request. Dropped without [`Call::end`], it counts as hung up.
-pub(super) struct Call {
-    gateway: Arc<Gateway>,
+pub(super) struct Call<'a> {
+    gateway: &'a Gateway,
     pub(super) id: RequestId,
-    pub(super) source: Option<Arc<Source>>,
+    pub(super) source: Option<&'a Arc<Source>>,
     pub(super) address: IpAddr,
     pub(super) arrived: Instant,
     /// When it came, by the time of day.
@@ -89,12 +89,17 @@ pub(super) struct Call {
     ended: bool,
 }
 
-impl Call {
+impl<'a> Call<'a> {
     /// What it was kept waiting before it was read counts: its deadlines and its duration begin before.
-    pub(super) fn begin(gateway: Arc<Gateway>, source: Option<Arc<Source>>, address: IpAddr, waited: Duration) -> Self {
+    pub(super) fn begin(
+        gateway: &'a Gateway,
+        source: Option<&'a Arc<Source>>,
+        address: IpAddr,
+        waited: Duration,
+    ) -> Self {
         let (now, read) = (gateway.clock.now(), Instant::now());
         gateway.journal.arrived();
-        source.as_ref().map_or(&gateway.unknown, |source| &source.counters).metrics.received.inc();
+        source.map_or(&gateway.unknown, |source| &source.counters).metrics.received.inc();
         let place = gateway.in_flight.enter(now);
         let learnt = gateway.journal.is_watched().then(Learnt::default);
         Self {
@@ -149,18 +154,18 @@ impl Call {
         };
         let via = result.as_ref().map_or(Via::Neither, Answer::via);
         self.count(outcome, via, result.as_ref().err());
-        let max_body = self.source.as_ref().map_or(NO_LIMIT, |source| source.max_body);
-        let wishes = self.source.as_ref().map(|source| (source.success.as_ref(), source.rejected));
+        let max_body = self.source.map_or(NO_LIMIT, |source| source.max_body);
+        let wishes = self.source.map(|source| (source.success.as_ref(), source.rejected));
         let (success, rejected) = wishes.unwrap_or_default();
         answer::response(result, self.id, max_body, success, rejected)
     }
 
     fn counters(&self) -> &Counters {
-        self.source.as_ref().map_or(&self.gateway.unknown, |source| &source.counters)
+        self.source.map_or(&self.gateway.unknown, |source| &source.counters)
     }
 
     fn refused(&self, reject: Reject, parts: Option<&Parts>) {
-        let (source, reason) = (self.source.as_ref().map(|source| &source.name), reject.as_str());
+        let (source, reason) = (self.source.map(|source| &source.name), reject.as_str());
         let rejects = &self.gateway.journal.rejects;
         // What is one too many may be a flood; headers that are too large are not kept either.
         let worth = !matches!(reject, Reject::TooManyRequests | Reject::HeadersTooLarge) && rejects.keeps();
@@ -186,7 +191,7 @@ impl Call {
         if let Some(learnt) = self.learnt.take() {
             self.gateway.journal.tell(Fate {
                 at: self.gateway.clock.now(),
-                source: self.source.as_ref().map(|source| Arc::clone(&source.name)),
+                source: self.source.map(|source| Arc::clone(&source.name)),
                 kind: learnt.kind,
                 id: learnt.id,
                 outcome,
@@ -201,7 +206,7 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for Call<'_> {
     fn drop(&mut self) {
         if !self.ended {
             self.count(Outcome::HungUp, Via::Neither, None);

@@ -100,6 +100,8 @@ struct Way {
 pub(super) struct Route {
     /// The source's name.
     pub(super) source: Arc<str>,
+    /// Where it remembers what is durable.
+    pub(super) window: Arc<Window>,
     /// The spool, where the source uses it.
     pub(super) spool: Option<Arc<Spool>>,
     /// Where records of one subject keep their order.
@@ -121,7 +123,8 @@ impl Route {
 pub(super) struct Errand {
     route: Arc<Route>,
     pending: Arc<Pending>,
-    claim: Option<(Arc<Window>, Key)>,
+    /// In the source's window.
+    claim: Option<Key>,
     id: Option<String>,
     topic: Arc<str>,
     /// Gone once the request has its outcome, or the spool its chance: see [`UnderWay`].
@@ -136,7 +139,7 @@ impl Errand {
         producer: &Producer<Receipt>,
         (record, id): (&Arc<Record>, Option<String>),
         pending: &Arc<Pending>,
-        claim: Option<(Arc<Window>, Key)>,
+        claim: Option<Key>,
     ) -> Arc<Self> {
         let errand = Arc::new(Self {
             route: Arc::clone(route),
@@ -234,8 +237,8 @@ impl Errand {
             return;
         }
         // The window first: whoever gets a 200 from here on, a copy of it is a duplicate.
-        if let Some((window, key)) = &self.claim {
-            window.settle(*key, outcome, Instant::now());
+        if let Some(key) = self.claim {
+            self.route.window.settle(key, outcome, Instant::now());
         }
         self.pending.settled(outcome);
     }

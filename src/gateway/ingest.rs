@@ -29,11 +29,15 @@ const INFLATED: usize = 16;
 impl Handler for Arc<Gateway> {
     async fn answer(&self, peer: Peer, waited: Duration, request: Request<Incoming>) -> Response {
         let (parts, mut body) = request.into_parts();
-        let sources = self.sources.load_full();
-        let address = admission::client_address(peer.address.ip(), &parts.headers, &sources.trusted_proxies);
-        let source = sources.by_path.get(parts.uri.path()).cloned();
-        let mut call = Call::begin(Arc::clone(self), source, address, waited);
-        let https = !sources.require_https || admission::is_https(peer, &parts.headers, &sources.trusted_proxies);
+        let (source, address, https) = {
+            // Not held on to: what all cores count is slow, and there are few places for what is not counted.
+            let sources = self.sources.load();
+            let proxies = &sources.trusted_proxies;
+            let address = admission::client_address(peer.address.ip(), &parts.headers, proxies);
+            let https = !sources.require_https || admission::is_https(peer, &parts.headers, proxies);
+            (sources.by_path.get(parts.uri.path()).cloned(), address, https)
+        };
+        let mut call = Call::begin(self, source.as_ref(), address, waited);
         let ingested = ingest(self, &mut call, &parts, &mut body, https).await;
         let is_over = body::is_over(body);
         let (result, refused) = match ingested {
@@ -41,10 +45,10 @@ impl Handler for Arc<Gateway> {
             Ok(ingested) => {
                 // It lies in the connection's read buffer, which is free for what comes next while Kafka is waited for.
                 drop(parts);
-                (ingested.deliver(self, &mut call).await.map_err(Refused::from), None)
+                (deliver(self, ingested, &mut call).await.map_err(Refused::from), None)
             }
         };
-        let mut response = call.end(&Gateway::limited(&sources, result, address), refused.as_ref());
+        let mut response = call.end(&self.limited(result, address), refused.as_ref());
         if !is_over {
             // The rest of it is not waited for, and must not be taken for a request.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -54,38 +58,25 @@ impl Handler for Arc<Gateway> {
 }
 
 /// What a request turned out to be.
-enum Ingested {
+enum Ingested<'a> {
     /// Nothing that must be made durable.
     Answered(Answer),
     /// Events, perhaps none.
-    Events(Arc<Source>, Vec<Item>, Share),
+    Events(&'a Source, Vec<Item>, Share),
     /// Verified bytes that are no event.
-    DeadLetter(Arc<Source>, Item, Share),
-}
-
-impl Ingested {
-    async fn deliver(self, gateway: &Gateway, call: &mut Call) -> Result<Answer, Unavailable> {
-        match self {
-            Self::Answered(answer) => Ok(answer),
-            Self::Events(source, items, share) => deliver(gateway, &source, items, call, share).await,
-            Self::DeadLetter(source, letter, share) => {
-                let stored = deliver(gateway, &source, vec![letter], call, share).await?;
-                Ok(Answer::DeadLetter(stored.via()))
-            }
-        }
-    }
+    DeadLetter(&'a Source, Item, Share),
 }
 
 /// `https`: whether the way that it came is a safe one, where that is asked for.
-async fn ingest(
+async fn ingest<'a>(
     gateway: &Gateway,
-    call: &mut Call,
+    call: &mut Call<'a>,
     parts: &Parts,
     body: &mut Incoming,
     https: bool,
-) -> Result<Ingested, Refused> {
+) -> Result<Ingested<'a>, Refused> {
     admission::headers_small(&parts.headers)?;
-    let source = call.source.clone().ok_or(Reject::UnknownSource)?;
+    let source = call.source.ok_or(Reject::UnknownSource)?;
     if !https {
         return Err(Reject::HttpsRequired.into());
     }
@@ -99,7 +90,7 @@ async fn ingest(
         return Ok(Ingested::Answered(Answer::Handshake(reply.ok_or_else(|| rules.refusal(&empty))?)));
     }
     let (body, mut share) =
-        body::read(body, source.max_body, call.body_deadline(&source).into(), &gateway.memory).await?;
+        body::read(body, source.max_body, call.body_deadline(source).into(), &gateway.memory).await?;
     let mut inflate = |body: &Bytes| match encoding {
         Some(encoding) => {
             let inflate = || inflate::inflate(encoding, body, source.max_body, &mut share);
@@ -119,8 +110,8 @@ async fn ingest(
             return Ok(Ingested::Answered(Answer::Handshake(reply)));
         }
     }
-    let key = source.key(&rules, &request, call.key_deadline(&source)).await?;
-    let turn = gateway.turn(&rules, &request, call.answer_deadline(&source)).await?;
+    let key = source.key(&rules, &request, call.key_deadline(source)).await?;
+    let turn = gateway.turn(&rules, &request, call.answer_deadline(source)).await?;
     let verify = |rules: &Rules| work(body.len(), || rules.verify_with(&request, key.as_deref()));
     let mut verified = verify(&rules);
     if verified.is_err() && source.rules.refreshed(&source.name).await {
@@ -130,7 +121,7 @@ async fn ingest(
     drop(turn);
     let verified = match (rules.inquiry(&request), &source.inquiries) {
         (Some(path), Some(inquiries)) => {
-            let record = inquiries.ask(&path?, call.answer_deadline(&source)).await?;
+            let record = Box::pin(inquiries.ask(&path?, call.answer_deadline(source))).await?;
             rules.confirmed(&request, record.ok_or(Reject::Unconfirmed)?)
         }
         _ => verified.inspect_err(|_| call.unverified = Some(body.clone()))?,
@@ -140,7 +131,7 @@ async fn ingest(
     let read = provider::Request { body: &decoded, ..request };
     let items: Vec<Item> = match work(decoded.len(), || rules.read(&verified, &read)) {
         Ok(Reading::Handshake(reply)) => {
-            gateway.network.follow_up(&source, &reply);
+            gateway.network.follow_up(source, &reply);
             return Ok(Ingested::Answered(Answer::Handshake(reply)));
         }
         Ok(Reading::Events(events)) => {
@@ -164,20 +155,31 @@ async fn ingest(
     Ok(Ingested::Events(source, items, share))
 }
 
+/// See that what must be durable is.
+async fn deliver(gateway: &Gateway, ingested: Ingested<'_>, call: &mut Call<'_>) -> Result<Answer, Unavailable> {
+    let (source, items, share, letter) = match ingested {
+        Ingested::Answered(answer) => return Ok(answer),
+        Ingested::Events(source, items, share) => (source, items, share, false),
+        Ingested::DeadLetter(source, letter, share) => (source, vec![letter], share, true),
+    };
+    let stored = store(gateway, source, items, call, share).await?;
+    Ok(if letter { Answer::DeadLetter(stored.via()) } else { stored })
+}
+
 /// Produce the records that are not durable yet, and wait until all are, or the deadline is over. What Kafka does not
 /// have after its time alone goes into the spool as well; the first of the two to have it decides.
-async fn deliver(
+async fn store(
     gateway: &Gateway,
-    source: &Arc<Source>,
+    source: &Source,
     items: Vec<Item>,
-    call: &mut Call,
+    call: &mut Call<'_>,
     share: Share,
 ) -> Result<Answer, Unavailable> {
     let first_id = items.first().map(|item| item.name.clone());
-    let topic = items.first().map(|item| Arc::clone(&item.record.topic));
-    if let Some(learnt) = &mut call.learnt {
+    let topic = call.learnt.as_mut().and_then(|learnt| {
         learnt.id.clone_from(&first_id);
-    }
+        items.first().map(|item| Arc::clone(&item.record.topic))
+    });
     if items.is_empty() {
         // A batch without items is legal (a heartbeat); there is nothing to make durable.
         return Ok(Answer::Accepted(None, Via::Neither));
@@ -186,14 +188,13 @@ async fn deliver(
     let mut errands = Vec::with_capacity(items.len());
     for Item { record, id, again, .. } in items {
         let key = id.as_deref().map(Key::new);
-        let claim = key.map(|key| (Arc::clone(&source.window), key));
         match key.map_or(Entry::First, |key| source.window.enter(key, &pending, call.steady, again)) {
             Entry::Durable => pending.known(),
             Entry::Joined => {}
             Entry::Crowded => pending.settled(Err(Unavailable::Crowded)),
             Entry::First => {
                 let record = Arc::new(record);
-                let errand = Errand::begin(&source.route, &gateway.producer, (&record, id), &pending, claim);
+                let errand = Errand::begin(&source.route, &gateway.producer, (&record, id), &pending, key);
                 errands.push((errand, record));
             }
         }

@@ -1,7 +1,9 @@
 //! The rules of a source, which change while it runs when the provider hands a secret over.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
 
 use super::answer::Unavailable;
 use crate::config::{Secret, SecretsFile, SourceConfig};
@@ -12,7 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A source's rules. Requests take them as they are when they arrive.
 pub(super) struct Live {
-    rules: RwLock<Arc<Rules>>,
+    rules: ArcSwap<Rules>,
     stored: Option<Arc<Stored>>,
 }
 
@@ -35,12 +37,12 @@ impl Live {
             let known = Mutex::new(Known { mark: file.mark(), looked: None });
             Arc::new(Stored { file: file.clone(), config: config.clone(), known })
         });
-        Ok(Self { rules: RwLock::new(Arc::new(config.bind()?)), stored })
+        Ok(Self { rules: ArcSwap::from_pointee(config.bind()?), stored })
     }
 
     /// The rules as they are now.
     pub(super) fn now(&self) -> Arc<Rules> {
-        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+        self.rules.load_full()
     }
 
     /// Keep a secret that the provider hands over: durable, and in use, when this returns true. False where the source
@@ -87,7 +89,7 @@ impl Live {
     }
 
     fn replace(&self, rules: Rules) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        self.rules.store(Arc::new(rules));
     }
 }
 

@@ -198,10 +198,10 @@ impl Gateway {
 
     /// Refused requests beyond an address's allowance are told so. Only failures count: a verified request is never
     /// limited by what others behind the same address do.
-    fn limited(sources: &Sources, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
+    fn limited(&self, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
         match result {
             Err(Refused::Reject(reject)) if matches!(reject.status(), 401 | 404) => {
-                let within = sources.failures.failed(address, Instant::now());
+                let within = self.sources.load().failures.failed(address, Instant::now());
                 Err(Refused::Reject(if within { reject } else { Reject::TooManyRequests }))
             }
             other => other,

@@ -110,9 +110,10 @@ impl Source {
         // Where the way is the same one, what is under way on it keeps its order.
         let same = |route: &&Arc<Route>| route.spool.is_some() == spool.is_some() && route.order.is_some() == ordered;
         let route = before.map(|before| &before.route).filter(same).cloned();
-        let fresh =
-            || Arc::new(Route { source: Arc::clone(&name), spool: spool.clone(), order: ordered.then(Order::default) });
-        let route = route.unwrap_or_else(fresh);
+        let route = route.unwrap_or_else(|| {
+            let (source, window, order) = (Arc::clone(&name), Arc::clone(&window), ordered.then(Order::default));
+            Arc::new(Route { source, window, spool, order })
+        });
         let rules = Live::new(source)?;
         let keys = match before.and_then(|before| before.keys.clone()) {
             None if rules.now().fetches_keys() => {
@@ -196,7 +197,8 @@ impl Source {
         until: Instant,
     ) -> Result<Option<Arc<Material>>, Refused> {
         match (rules.key_request(request)?, &self.keys) {
-            (Some(wanted), Some(keys)) => Ok(Some(keys.material(&wanted, until).await?)),
+            // Boxed, so that the requests of all other sources do not hold the room for it.
+            (Some(wanted), Some(keys)) => Ok(Some(Box::pin(keys.material(&wanted, until)).await?)),
             (Some(_), None) => Err(Unavailable::Key.into()),
             (None, _) => Ok(None),
         }
@@ -239,7 +241,7 @@ impl Source {
         verified: &Verified,
         request: &Request<'_>,
         received: Option<&[u8]>,
-        call: &Call,
+        call: &Call<'_>,
     ) -> Item {
         let id = facts.id.as_deref().filter(|id| !id.is_empty()).map(|id| clean(Cow::Borrowed(id)));
         // A delivery without an id of its own gets one, and nothing is deduplicated.

@@ -59,6 +59,7 @@ mod tests {
 
     use super::super::body::Memory;
     use super::super::delivery::{Durable, Outcome, Pending, Receipt, Route};
+    use super::super::duplicates::Window;
     use super::*;
     use crate::kafka::{Delivery, Probe, Settle};
     use crate::spool::disk::Directory;
@@ -74,7 +75,12 @@ mod tests {
 
     /// A record whose sender hangs up.
     fn leave(spool: Option<&Arc<Spool>>, spool_at: Instant) -> Left {
-        let route = Arc::new(Route { source: "orders".into(), spool: spool.cloned(), order: None });
+        let route = Arc::new(Route {
+            source: "orders".into(),
+            window: Arc::new(Window::new(1)),
+            spool: spool.cloned(),
+            order: None,
+        });
         let (topic, key, value) = ("webhooks.orders".into(), b"k".to_vec(), b"v".to_vec());
         let record = Arc::new(Record { topic, partition: None, key, value, headers: vec![], timestamp_ms: 1 });
         let (pending, outcome) = Pending::new(1);
@@ -109,7 +115,7 @@ mod tests {
         let route = |max_bytes: u64| {
             let directory = Directory::hold(&root.path().join(max_bytes.to_string()), true).unwrap();
             let (spool, ..) = Spool::open(directory, Limits { max_bytes }, metrics.spool.clone(), |_| ()).unwrap();
-            Route { source: "orders".into(), spool: Some(spool), order: None }
+            Route { source: "orders".into(), window: Arc::new(Window::new(1)), spool: Some(spool), order: None }
         };
         assert_eq!(route(1 << 30).probe(), Probe::Spooled, "the oldest record there is the probe");
         assert_eq!(route(1).probe(), Probe::Allowed);

@@ -212,11 +212,11 @@ impl<H: Handler> Connection<H> {
     {
         let (stream, pace) = Paced::new(stream, guest, self.limits.header_timeout, self.limits.idle_timeout);
         let service = {
-            let (handler, phase, pace) = (self.handler, self.phase.clone(), Arc::clone(&pace));
+            let service = Arc::new(Service::new(self.handler, peer, Arc::clone(&pace), self.phase.clone()));
             hyper::service::service_fn(move |request| {
                 // At once, and not when the answer is first asked for.
-                pace.answering();
-                answer(handler.clone(), peer, phase.clone(), Arc::clone(&pace), request)
+                service.pace.answering();
+                answer(Arc::clone(&service), request)
             })
         };
         let connection = http1::Builder::new()
@@ -282,23 +282,40 @@ fn adjust(stream: &TcpStream, unread: Duration) {
     let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, unread);
 }
 
-async fn answer(
-    handler: impl Handler,
+/// What answers the requests of one connection. In one piece, so that a request counts no references that all cores share.
+struct Service<H> {
+    handler: H,
     peer: Peer,
-    phase: watch::Receiver<Phase>,
     pace: Arc<Pace>,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+    /// As it was seen when the connection began.
+    phase: watch::Receiver<Phase>,
+    /// Whether the listener was no longer serving then.
+    last: bool,
+}
+
+impl<H> Service<H> {
+    fn new(handler: H, peer: Peer, pace: Arc<Pace>, mut phase: watch::Receiver<Phase>) -> Self {
+        let last = *phase.borrow_and_update() != Phase::Serving;
+        Self { handler, peer, pace, phase, last }
+    }
+
+    /// Whether each answer is the connection's last. Phases only go on, so that any change is a farewell.
+    fn is_ending(&self) -> bool {
+        self.last || self.phase.has_changed().unwrap_or(true)
+    }
+}
+
+async fn answer<H: Handler>(by: Arc<Service<H>>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     // Boxed, so that a connection at rest does not hold the room of a request.
-    let mut response = Box::pin(handler.answer(peer, pace.waited(), request)).await;
-    if *phase.borrow() != Phase::Serving {
+    let mut response = Box::pin(by.handler.answer(by.peer, by.pace.waited(), request)).await;
+    if by.is_ending() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     // Whoever closes says nothing else there.
     if response.headers().contains_key(CONNECTION) {
-        pace.ending()
+        by.pace.ending()
     } else {
-        pace.resting()
+        by.pace.resting()
     }
     Ok(response)
 }
@@ -313,5 +330,25 @@ fn reason(error: &hyper::Error) -> &'static str {
         "cut_off"
     } else {
         "other"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_the_last_as_soon_as_the_listener_is_about_to_go() {
+        let (sender, phase) = watch::channel(Phase::Serving);
+        let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false };
+        let begin = || Service::new((), peer, Arc::default(), phase.clone());
+        let early = begin();
+        assert!(!early.is_ending());
+        sender.send_replace(Phase::Draining);
+        assert!(early.is_ending() && begin().is_ending(), "one that began before, and one that begins now");
+        let (sender, phase) = watch::channel(Phase::Serving);
+        let orphan = Service::new((), peer, Arc::default(), phase);
+        drop(sender);
+        assert!(orphan.is_ending(), "whoever would tell is gone");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
 use super::breaker::{Breaker, Sign};
 
@@ -50,7 +50,12 @@ pub(super) struct Topics(ArcSwap<HashMap<Arc<str>, Partitions>>);
 impl Topics {
     /// The partitions of a topic; `None` where it was never seen.
     pub(super) fn get(&self, topic: &str) -> Option<Partitions> {
-        self.0.load().get(topic).cloned()
+        self.now().get(topic).cloned()
+    }
+
+    /// All of them as they are now, for a moment.
+    pub(super) fn now(&self) -> Guard<Arc<HashMap<Arc<str>, Partitions>>> {
+        self.0.load()
     }
 
     /// Note how many partitions a topic has. Breakers of partitions that stay keep their state.

@@ -79,7 +79,8 @@ impl<S: Settle> Producer<S> {
     /// # Errors
     /// Why the record was not taken; nothing is kept of it.
     pub fn produce(&self, record: &Record, settle: S, probe: Probe) -> Result<(), (ProduceError, S)> {
-        let Some(partitions) = self.topics.get(&record.topic) else {
+        let topics = self.topics.now();
+        let Some(partitions) = topics.get(&record.topic) else {
             return Err((ProduceError::TopicUnknown, settle));
         };
         let partition = partition_of(record, partitions.len());
