@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::answer::Unavailable;
-use crate::config::{Secret, SecretsFile, SourceConfig};
+use crate::config::{Secret, SecretsFile, SecretsMark, SourceConfig};
 use crate::provider::Rules;
 
 /// How often a refused request may make us look whether another gateway stored a secret.
@@ -14,7 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A source's rules. Requests take them as they are when they arrive.
 pub(super) struct Live {
-    rules: ArcSwap<Rules>,
+    rules: Arc<ArcSwap<Rules>>,
     stored: Option<Arc<Stored>>,
 }
 
@@ -22,22 +22,22 @@ pub(super) struct Live {
 struct Stored {
     file: SecretsFile,
     config: SourceConfig,
-    known: Mutex<Known>,
-}
-
-struct Known {
-    mark: crate::config::SecretsMark,
-    looked: Option<Instant>,
+    rules: Arc<ArcSwap<Rules>>,
+    /// Of the file that the rules were made of. Held while it is read: of two who read it, the later one's rules stay.
+    mark: Mutex<SecretsMark>,
+    looked: Mutex<Option<Instant>>,
 }
 
 impl Live {
     pub(super) fn new(config: &SourceConfig) -> Result<Self, String> {
-        let stored = config.secrets_file().map(|file| {
-            // The mark is older than what is read below: a change in between is noticed later, never missed.
-            let known = Mutex::new(Known { mark: file.mark(), looked: None });
-            Arc::new(Stored { file: file.clone(), config: config.clone(), known })
+        // The mark is older than what is read: a change in between is noticed later, never missed.
+        let file = config.secrets_file().map(|file| (file.clone(), Mutex::new(file.mark())));
+        let rules = Arc::new(ArcSwap::from_pointee(config.bind()?));
+        let stored = file.map(|(file, mark)| {
+            let (config, rules) = (config.clone(), Arc::clone(&rules));
+            Arc::new(Stored { file, config, rules, mark, looked: Mutex::default() })
         });
-        Ok(Self { rules: ArcSwap::from_pointee(config.bind()?), stored })
+        Ok(Self { rules, stored })
     }
 
     /// The rules as they are now.
@@ -51,15 +51,15 @@ impl Live {
         let Some(stored) = self.stored.clone() else { return Ok(false) };
         let done = tokio::task::spawn_blocking(move || {
             let taken = stored.file.add(&secret)?;
-            if taken { stored.read().map(Some) } else { Ok(None) }
+            if taken { stored.renew().map(|()| true) } else { Ok(false) }
         });
-        let rules: Result<Option<Rules>, String> = done.await.unwrap_or_else(|error| Err(error.to_string()));
-        match rules {
-            Ok(None) => Ok(false),
-            Ok(Some(rules)) => {
-                tracing::info!(source, "a secret was handed over and stored");
-                self.replace(rules);
-                Ok(true)
+        let taken: Result<bool, String> = done.await.unwrap_or_else(|error| Err(error.to_string()));
+        match taken {
+            Ok(taken) => {
+                if taken {
+                    tracing::info!(source, "a secret was handed over and stored");
+                }
+                Ok(taken)
             }
             Err(error) => {
                 tracing::error!(source, error, "a secret was handed over and could not be stored");
@@ -74,12 +74,9 @@ impl Live {
         if !stored.is_due() {
             return false;
         }
-        let done = tokio::task::spawn_blocking(move || stored.changed().then(|| stored.read()));
+        let done = tokio::task::spawn_blocking(move || stored.changed().then(|| stored.renew()));
         match done.await {
-            Ok(Some(Ok(rules))) => {
-                self.replace(rules);
-                true
-            }
+            Ok(Some(Ok(()))) => true,
             Ok(Some(Err(error))) => {
                 tracing::error!(source, error, "the stored secrets cannot be read");
                 false
@@ -87,36 +84,82 @@ impl Live {
             Ok(None) | Err(_) => false,
         }
     }
-
-    fn replace(&self, rules: Rules) {
-        self.rules.store(Arc::new(rules));
-    }
 }
 
 impl Stored {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn mark(&self) -> MutexGuard<'_, SecretsMark> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_due(&self) -> bool {
-        let mut known = self.known();
-        let due = known.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY);
+        let mut last = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY);
         if due {
-            known.looked = Some(Instant::now());
+            *last = Some(Instant::now());
         }
         due
     }
 
     /// Blocks the thread.
     fn changed(&self) -> bool {
-        self.file.mark() != self.known().mark
+        self.file.mark() != *self.mark()
     }
 
-    /// The rules with what the file holds now. Blocks the thread.
-    fn read(&self) -> Result<Rules, String> {
+    /// Use what the file holds now. Blocks the thread.
+    fn renew(&self) -> Result<(), String> {
+        let mut known = self.mark();
         let mark = self.file.mark();
-        let rules = self.config.bind()?;
-        self.known().mark = mark;
-        Ok(rules)
+        self.rules.store(Arc::new(self.config.bind()?));
+        *known = mark;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use hmac::{Hmac, KeyInit, Mac};
+    use http::{HeaderMap, Method};
+    use jiff::Timestamp;
+    use sha2::Sha256;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::provider::Request;
+
+    fn accepts(live: &Live, secret: &str) -> bool {
+        let body = br#"{"events":[]}"#;
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(body);
+        let mut headers = HeaderMap::new();
+        headers.insert("x-hook-signature", hex::encode(mac.finalize().into_bytes()).parse().unwrap());
+        let request = Request { method: &Method::POST, headers: &headers, query: "", body, now: Timestamp::now() };
+        live.now().verify_with(&request, None).is_ok()
+    }
+
+    /// The first has read the file and is held up; the second comes and goes meanwhile.
+    #[tokio::test]
+    async fn of_two_secrets_that_are_handed_over_at_once_both_are_in_use() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("asana.secrets");
+        let text = format!(
+            "[kafka]\nbootstrap_servers = \"localhost:9092\"\n[sources.asana]\nsecrets_file = {:?}\nmore_secrets = true\n",
+            file.display().to_string()
+        );
+        let config = Config::parse(Path::new("hookstream.toml"), &text, []).unwrap();
+        let live = Live::new(&config.sources["asana"]).unwrap();
+        let mut first = pin!(live.store("asana", Secret::new(b"fake-first".to_vec())));
+        assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let stored = live.stored.as_ref().unwrap();
+        while stored.file.mark().is_none() || stored.changed() {
+            tokio::task::yield_now().await;
+        }
+        assert!(live.store("asana", Secret::new(b"fake-second".to_vec())).await.unwrap());
+        assert!(first.await.unwrap());
+        assert!(accepts(&live, "fake-first") && accepts(&live, "fake-second"));
+        assert!(!accepts(&live, "fake-third"));
     }
 }

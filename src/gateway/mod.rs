@@ -197,7 +197,7 @@ impl Gateway {
     }
 
     /// Refused requests beyond an address's allowance are told so. Only failures count: a verified request is never
-    /// limited by what others behind the same address do.
+    /// limited by what others behind the same address do. What begins before a reload counts in the limit after it.
     fn limited(&self, result: Result<Answer, Refused>, address: IpAddr) -> Result<Answer, Refused> {
         match result {
             Err(Refused::Reject(reject)) if matches!(reject.status(), 401 | 404) => {

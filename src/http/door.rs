@@ -134,7 +134,7 @@ impl Guest {
                 self.place = Place::Inside;
                 Some(Duration::ZERO)
             }
-            Place::Outside | Place::Kept(_) if requests.has_room() => {
+            Place::Outside | Place::Kept(_) if !requests.is_overdue() && requests.has_room() => {
                 requests.inside += 1;
                 self.place = Place::Inside;
                 Some(Duration::ZERO)
@@ -370,6 +370,20 @@ mod tests {
         inside[0].guest.rest();
         assert_eq!(first.woken(), 1);
         assert!(first.enters() && !inside[0].enters());
+    }
+
+    #[test]
+    fn a_newcomer_does_not_go_before_who_has_waited_too_long() {
+        let (door, mut inside) = full();
+        let mut first = waiting(&door);
+        inside[0].guest.rest();
+        {
+            let mut requests = door.requests();
+            requests.kept.values_mut().for_each(|since| *since -= 2 * KEPT);
+            requests.waiting.values_mut().for_each(|(since, _)| *since -= PATIENCE);
+        }
+        let mut newcomer = Visitor::at(&door);
+        assert!(!newcomer.enters() && first.enters());
     }
 
     #[test]
