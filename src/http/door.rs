@@ -1,7 +1,7 @@
 //! The door of a lane. Requests beyond those that keep the lane busy wait before they are read: what is under way stays in the
-//! caches, and a crowd is answered about as quickly as a few are. For the same reason a place is kept for the next request of
-//! who has it, if that comes at once, and who came last is let in first; but nobody waits for long behind others. Where the
-//! lane has nothing to do, because Kafka or the clients are slow, more are let in at once: the door bounds work, not patience.
+//! caches, and a crowd is answered about as quickly as a few are. Who came last is let in first, since what it needs is still
+//! in the caches as well, but nobody waits for long behind others. Where the lane has nothing to do, because Kafka or the
+//! clients are slow, more are let in at once: the door bounds work, not patience.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,11 +15,8 @@ use tokio_rustls::server::TlsStream;
 /// answer.
 const BUSY: usize = 128;
 
-/// Who has waited for this long goes before those that came last, and before those that have a place already.
+/// Who has waited for this long goes before those that came last.
 const PATIENCE: Duration = Duration::from_millis(250);
-
-/// So long a place is kept: who has more to send and reads its answers mostly needs less.
-const KEPT: Duration = Duration::from_millis(10);
 
 /// How many more are let in each time the lane has nothing to do.
 const WHEN_IDLE: usize = 4;
@@ -30,11 +27,8 @@ pub(super) struct Door(Mutex<Requests>);
 
 #[derive(Debug, Default)]
 struct Requests {
-    /// Places taken, those that are kept included.
     inside: usize,
     numbers: u64,
-    /// By number, since when a place is kept. Who is not there has lost it.
-    kept: BTreeMap<u64, Instant>,
     /// By number, since when each waits. Who is not there was let in.
     waiting: BTreeMap<u64, (Instant, Waker)>,
 }
@@ -43,7 +37,7 @@ impl Door {
     /// The lane has nothing to do.
     pub(super) fn idle(&self) {
         for _ in 0..WHEN_IDLE {
-            let Some(waker) = self.requests().let_in_one_more() else { return };
+            let Some(waker) = self.requests().let_in() else { return };
             waker.wake();
         }
     }
@@ -52,15 +46,15 @@ impl Door {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One leaves, or at least rests: what that changes, and who may come in now.
-    fn changed<T>(&self, change: impl FnOnce(&mut Requests) -> T) -> T {
-        let (changed, next) = {
+    /// One has left.
+    fn left(&self) {
+        let next = {
             let mut requests = self.requests();
-            (change(&mut requests), requests.next())
+            requests.inside -= 1;
+            requests.next()
         };
         // Not under the lock: whoever is woken may come here.
         next.into_iter().for_each(Waker::wake);
-        changed
     }
 }
 
@@ -68,28 +62,7 @@ impl Requests {
     /// Who is let in because another has come or gone: places that are held by those that do not move must not keep the
     /// others out.
     fn next(&mut self) -> Option<Waker> {
-        (!self.waiting.is_empty() && (self.has_room() || self.is_overdue())).then(|| self.let_in()).flatten()
-    }
-
-    /// Whether there is a place, if need be one that was kept for too long.
-    fn has_room(&mut self) -> bool {
-        if self.inside >= BUSY && self.kept.first_key_value().is_some_and(|(_, since)| since.elapsed() > KEPT) {
-            self.take_back();
-        }
-        self.inside < BUSY
-    }
-
-    /// Take back the place that was kept for longest.
-    fn take_back(&mut self) {
-        self.inside -= usize::from(self.kept.pop_first().is_some());
-    }
-
-    /// The lane has nothing to do: places that are kept are of no use to it.
-    fn let_in_one_more(&mut self) -> Option<Waker> {
-        if !self.waiting.is_empty() {
-            self.take_back();
-        }
-        self.let_in()
+        (self.inside < BUSY || self.is_overdue()).then(|| self.let_in()).flatten()
     }
 
     fn let_in(&mut self) -> Option<Waker> {
@@ -115,7 +88,6 @@ enum Place {
     Outside,
     Waiting(u64, Instant),
     Inside,
-    Kept(u64),
 }
 
 impl Guest {
@@ -130,16 +102,12 @@ impl Guest {
         let (mut requests, mut overdue) = (door.requests(), None);
         let waited = match self.place {
             Place::Inside => Some(Duration::ZERO),
-            Place::Kept(number) if requests.kept.remove(&number).is_some() => {
-                self.place = Place::Inside;
-                Some(Duration::ZERO)
-            }
-            Place::Outside | Place::Kept(_) if !requests.is_overdue() && requests.has_room() => {
+            Place::Outside if requests.inside < BUSY => {
                 requests.inside += 1;
                 self.place = Place::Inside;
                 Some(Duration::ZERO)
             }
-            Place::Outside | Place::Kept(_) => {
+            Place::Outside => {
                 let (number, since) = (requests.numbers, Instant::now());
                 requests.numbers += 1;
                 overdue = requests.next();
@@ -163,31 +131,13 @@ impl Guest {
         waited
     }
 
-    /// There was no request.
+    /// Its request is answered, or there was none.
     pub(super) fn leave(&mut self) {
         if self.place == Place::Inside
             && let Some(door) = &self.door
         {
             self.place = Place::Outside;
-            door.changed(|requests| requests.inside -= 1);
-        }
-    }
-
-    /// Its request is answered: the place is kept for the next one, unless others need it.
-    pub(super) fn rest(&mut self) {
-        if self.place == Place::Inside
-            && let Some(door) = &self.door
-        {
-            self.place = door.changed(|requests| {
-                if requests.inside > BUSY || requests.is_overdue() {
-                    requests.inside -= 1;
-                    return Place::Outside;
-                }
-                let number = requests.numbers;
-                requests.numbers += 1;
-                requests.kept.insert(number, Instant::now());
-                Place::Kept(number)
-            });
+            door.left();
         }
     }
 
@@ -202,16 +152,13 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        let has_a_place = match (self.place, &self.door) {
-            // Otherwise it was let in and never came.
-            (Place::Waiting(number, _), Some(door)) => door.requests().waiting.remove(&number).is_none(),
-            (Place::Kept(number), Some(door)) => door.requests().kept.remove(&number).is_some(),
-            (place, _) => place == Place::Inside,
-        };
-        if has_a_place {
+        if let (Place::Waiting(number, _), Some(door)) = (self.place, &self.door)
+            && door.requests().waiting.remove(&number).is_none()
+        {
+            // It was let in and never came.
             self.place = Place::Inside;
-            self.leave();
         }
+        self.leave();
     }
 }
 
@@ -337,68 +284,6 @@ mod tests {
         drop((inside, first));
         assert_eq!(door.requests().inside, 0);
         assert!(door.requests().waiting.is_empty());
-    }
-
-    #[test]
-    fn a_place_is_kept_for_the_next_request() {
-        let (door, mut inside) = full();
-        let mut other = waiting(&door);
-        inside[0].guest.rest();
-        assert_eq!(other.woken(), 0);
-        assert!(inside[0].enters(), "before those that wait");
-        inside[0].guest.rest();
-        inside[1].guest.rest();
-        if let Some(mut entry) = door.requests().kept.first_entry() {
-            *entry.get_mut() -= 2 * KEPT;
-        }
-        let mut newcomer = Visitor::at(&door);
-        assert!(newcomer.enters(), "who rests for too long loses it");
-        assert!(!inside[0].enters() && inside[1].enters());
-        drop(newcomer);
-        assert_eq!((other.woken(), inside[0].woken()), (0, 1));
-        inside.pop();
-        assert!(other.enters());
-    }
-
-    #[test]
-    fn a_place_is_not_kept_from_who_has_waited_too_long() {
-        let (door, mut inside) = full();
-        let mut first = waiting(&door);
-        if let Some(mut entry) = door.requests().waiting.first_entry() {
-            entry.get_mut().0 -= PATIENCE;
-        }
-        inside[0].guest.rest();
-        assert_eq!(first.woken(), 1);
-        assert!(first.enters() && !inside[0].enters());
-    }
-
-    #[test]
-    fn a_newcomer_does_not_go_before_who_has_waited_too_long() {
-        let (door, mut inside) = full();
-        let mut first = waiting(&door);
-        inside[0].guest.rest();
-        {
-            let mut requests = door.requests();
-            requests.kept.values_mut().for_each(|since| *since -= 2 * KEPT);
-            requests.waiting.values_mut().for_each(|(since, _)| *since -= PATIENCE);
-        }
-        let mut newcomer = Visitor::at(&door);
-        assert!(!newcomer.enters() && first.enters());
-    }
-
-    #[test]
-    fn kept_places_do_not_keep_an_idle_lane_from_others() {
-        let (door, mut inside) = full();
-        inside[0].guest.rest();
-        let mut other = waiting(&door);
-        door.idle();
-        assert!(other.enters() && !inside[0].enters());
-        assert_eq!(door.requests().inside, BUSY);
-        inside[1].guest.rest();
-        drop(inside);
-        drop(other);
-        let requests = door.requests();
-        assert!(requests.inside == 0 && requests.kept.is_empty() && requests.waiting.is_empty(), "{requests:?}");
     }
 
     #[test]

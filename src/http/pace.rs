@@ -160,7 +160,7 @@ impl<S> Paced<S> {
             return;
         }
         if state == RESTING {
-            self.guest.rest();
+            self.guest.leave();
         }
         if self.silent(cx).is_ready() {
             cx.waker().wake_by_ref();
@@ -301,7 +301,7 @@ mod tests {
                 assert!(server.guest.is_inside());
                 pace.resting();
                 assert!(Pin::new(&mut server).poll_flush(cx).is_ready());
-                assert!(!server.guest.is_inside(), "its place may be another's");
+                assert!(!server.guest.is_inside(), "its place is another's");
                 return Poll::Pending;
             }
             Pin::new(&mut server).poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
