@@ -97,17 +97,13 @@ impl<S> Paced<S> {
     /// Nothing came: whether that has lasted too long.
     fn silent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let state = self.pace.state.load(Ordering::Relaxed);
-        if state == ANSWERING {
-            self.seen = state;
-            return Poll::Pending;
-        }
         let now = Instant::now();
         if state != self.seen {
             self.seen = state;
             self.deadline = now + if state == HEAD { self.head } else { self.idle };
         }
         // The timer is not touched for each request: it mostly goes off too early anyway, and is out of the caches.
-        if self.wakes_at.is_some_and(|wakes| now < wakes && wakes <= self.deadline) {
+        if state == ANSWERING || self.wakes_at.is_some_and(|wakes| now < wakes && wakes <= self.deadline) {
             return Poll::Pending;
         }
         // Mostly the end moves away: then the timer may go off too early and is set again, instead of for each request.
