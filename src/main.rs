@@ -6,7 +6,8 @@ use clap::Parser;
 use hookstream::cli::Cli;
 use hookstream::command;
 
-/// Fewer cycles per event than the system's allocator, and no memory kept after a burst of large bodies.
+/// Fewer cycles per event than the system's allocator, and less memory kept after a burst of large bodies. librdkafka's
+/// memory comes from it as well (its feature `override`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
