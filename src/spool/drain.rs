@@ -290,8 +290,9 @@ impl<S: Settle + From<Drained>> Work<S> {
         let answers = self.producer.answers(&lane.0, partition);
         let (turn, busy, alone) = {
             let mut lanes = self.hands.lanes();
-            let turn = lanes.suspects.turn(sequence, &lane, answers, Instant::now());
-            (turn, lanes.under_way.contains_key(&lane), lanes.alone.contains(&lane))
+            let busy = lanes.under_way.contains_key(&lane);
+            let turn = lanes.suspects.turn(sequence, &lane, answers, busy, Instant::now());
+            (turn, busy, lanes.alone.contains(&lane))
         };
         if turn == Turn::LetBy || self.let_by.get(&lane).is_some_and(|keys| keys.contains(&entry.record.key)) {
             self.let_by.entry(lane).or_default().insert(entry.record.key);
@@ -326,6 +327,7 @@ impl<S: Settle + From<Drained>> Work<S> {
             }
             Err(_) => {
                 spool.log().state().ledger.release(sequence);
+                self.hands.lanes().suspects.let_nobody_by(&lane);
                 self.passed_by.insert(lane, Obstacle::Away);
                 Ok(false)
             }

@@ -54,6 +54,8 @@ struct Waits {
     /// How often Kafka had answered for the partition when it began.
     answers: u64,
     since: Instant,
+    /// What failed along with it is back, so that the others can have their turn.
+    settled: bool,
     /// Its turn has come.
     goes: bool,
     /// There was an answer for another.
@@ -99,8 +101,8 @@ impl Suspects {
         enough
     }
 
-    /// What a record of this partition may do now, after so many answers of Kafka for it.
-    pub(super) fn turn(&mut self, sequence: u64, lane: &Lane, answers: u64, now: Instant) -> Turn {
+    /// What a record of this partition may do now, after so many answers of Kafka for it. `busy`: others of it are under way.
+    pub(super) fn turn(&mut self, sequence: u64, lane: &Lane, answers: u64, busy: bool, now: Instant) -> Turn {
         let Some(suspect) = self.0.get_mut(&sequence) else { return Turn::Free };
         if suspect.silences == 0 {
             return Turn::Alone;
@@ -109,12 +111,26 @@ impl Suspects {
             lane: lane.clone(),
             answers,
             since: now,
+            settled: false,
             goes: false,
             witnessed: false,
         });
+        if !waits.settled && !busy {
+            (waits.settled, waits.answers) = (true, answers);
+        }
         waits.witnessed = answers != waits.answers;
         waits.goes = waits.is_over(answers, now);
         if waits.goes { Turn::Alone } else { Turn::LetBy }
+    }
+
+    /// Others of a partition had no turn, because Kafka does not answer for it: whoever lets them by does so once more. An
+    /// answer to live traffic would let it go before them otherwise, each time.
+    pub(super) fn let_nobody_by(&mut self, lane: &Lane) {
+        for suspect in self.0.values_mut() {
+            if suspect.waits.as_ref().is_some_and(|waits| !waits.goes && waits.lane == *lane) {
+                suspect.waits = None;
+            }
+        }
     }
 
     /// Whether one that let others by may go now.
@@ -126,7 +142,7 @@ impl Suspects {
 
 impl Waits {
     fn is_over(&self, answers: u64, now: Instant) -> bool {
-        answers != self.answers || now.duration_since(self.since) >= PATIENCE
+        (self.settled && answers != self.answers) || now.duration_since(self.since) >= PATIENCE
     }
 }
 
@@ -141,9 +157,9 @@ mod tests {
     #[test]
     fn what_is_refused_goes_alone_until_it_was_often_enough() {
         let (mut suspects, now) = (Suspects::default(), Instant::now());
-        assert_eq!(suspects.turn(7, &lane(), 0, now), Turn::Free);
+        assert_eq!(suspects.turn(7, &lane(), 0, false, now), Turn::Free);
         assert!(!suspects.refused(7) && !suspects.refused(7));
-        assert_eq!(suspects.turn(7, &lane(), 0, now), Turn::Alone);
+        assert_eq!(suspects.turn(7, &lane(), 0, false, now), Turn::Alone);
         assert!(suspects.refused(7) && suspects.is_empty());
     }
 
@@ -153,9 +169,9 @@ mod tests {
         assert!(!suspects.unanswered(7, LARGE - 1) && suspects.is_empty(), "no broker closes the connection on it");
         assert!(!suspects.unanswered(7, LARGE));
         for answers in [10, 20] {
-            assert_eq!(suspects.turn(7, &lane(), answers, now), Turn::LetBy);
+            assert_eq!(suspects.turn(7, &lane(), answers, false, now), Turn::LetBy);
             assert!(!suspects.may_go(now, |_| answers) && suspects.may_go(now, |_| answers + 1));
-            assert_eq!(suspects.turn(7, &lane(), answers + 1, now), Turn::Alone);
+            assert_eq!(suspects.turn(7, &lane(), answers + 1, false, now), Turn::Alone);
             assert!(!suspects.may_go(now, |_| answers + 1), "it was told");
             assert_eq!(suspects.unanswered(7, LARGE), answers == 20);
         }
@@ -167,19 +183,44 @@ mod tests {
         let (mut suspects, mut now) = (Suspects::default(), Instant::now());
         for _ in 0..10 {
             assert!(!suspects.unanswered(7, LARGE));
-            assert_eq!(suspects.turn(7, &lane(), 5, now), Turn::LetBy);
+            assert_eq!(suspects.turn(7, &lane(), 5, false, now), Turn::LetBy);
             now += PATIENCE;
             assert!(suspects.may_go(now, |_| 5));
-            assert_eq!(suspects.turn(7, &lane(), 5, now), Turn::Alone);
+            assert_eq!(suspects.turn(7, &lane(), 5, false, now), Turn::Alone);
         }
         suspects.clear(7);
-        assert_eq!(suspects.turn(7, &lane(), 5, now), Turn::Free);
+        assert_eq!(suspects.turn(7, &lane(), 5, false, now), Turn::Free);
     }
 
     #[test]
     fn an_answer_of_its_own_ends_the_silence() {
         let (mut suspects, now) = (Suspects::default(), Instant::now());
         assert!(!suspects.unanswered(7, LARGE) && !suspects.refused(7));
-        assert_eq!(suspects.turn(7, &lane(), 0, now), Turn::Alone);
+        assert_eq!(suspects.turn(7, &lane(), 0, false, now), Turn::Alone);
+    }
+
+    #[test]
+    fn others_have_their_turn_first_whatever_live_traffic_is_answered() {
+        let (mut suspects, now) = (Suspects::default(), Instant::now());
+        assert!(!suspects.unanswered(7, LARGE));
+        assert_eq!(suspects.turn(7, &lane(), 5, true, now), Turn::LetBy);
+        assert!(!suspects.may_go(now, |_| 6), "what failed along with it is not back");
+        assert_eq!(suspects.turn(7, &lane(), 6, false, now), Turn::LetBy);
+        suspects.let_nobody_by(&lane());
+        assert!(!suspects.may_go(now, |_| 7), "they were not let by");
+        assert_eq!(suspects.turn(7, &lane(), 7, false, now), Turn::LetBy);
+        suspects.let_nobody_by(&("other".into(), 0));
+        assert!(suspects.may_go(now, |_| 8));
+        assert_eq!(suspects.turn(7, &lane(), 8, true, now), Turn::Alone);
+    }
+
+    #[test]
+    fn a_partition_that_is_never_idle_holds_nobody_up_for_ever() {
+        let (mut suspects, now) = (Suspects::default(), Instant::now());
+        assert!(!suspects.unanswered(7, LARGE));
+        assert_eq!(suspects.turn(7, &lane(), 5, true, now), Turn::LetBy);
+        let later = now + PATIENCE;
+        assert!(suspects.may_go(later, |_| 9));
+        assert_eq!(suspects.turn(7, &lane(), 9, true, later), Turn::Alone);
     }
 }
