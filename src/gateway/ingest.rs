@@ -195,7 +195,10 @@ async fn store(
             Entry::First => {
                 let record = Arc::new(record);
                 let errand = Errand::begin(&source.route, &gateway.producer, (&record, id), &pending, key);
-                errands.push((errand, record));
+                // Kafka's client has its own copy: without a spool nobody needs this one, and its memory is warm for the next.
+                if errand.may_be_spooled() {
+                    errands.push((errand, record));
+                }
             }
         }
     }
