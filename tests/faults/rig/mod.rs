@@ -124,8 +124,8 @@ impl Rig {
         line.trim().parse::<usize>().expect("a node") - 1
     }
 
-    /// The cluster takes records again, and every partition of every topic has all its replicas in sync. In that order:
-    /// a broker that has lost its controllers goes on telling the metadata of better days.
+    /// The cluster takes records again and promptly, and every partition of every topic has all its replicas in sync. In
+    /// that order: a broker that has lost its controllers goes on telling the metadata of better days.
     pub(crate) fn await_whole(&self) {
         static TOPIC: OnceLock<String> = OnceLock::new();
         let topic = TOPIC.get_or_init(|| self.kafka.create_topic("whole", 6));

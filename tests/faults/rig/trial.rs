@@ -242,8 +242,10 @@ impl<'a> Trial<'a> {
     pub(crate) fn assert_recovers(&self, load: &Load, end: Instant) {
         let before = load.acknowledged();
         await_that("events are acknowledged again", || load.acknowledged() > before + 20);
+        let first = end.elapsed();
         await_that("all partitions are back", || self.metrics().sum("hookstream_kafka_breakers_open", &[]) == 0.0);
         let (after, log) = (end.elapsed(), self.serve().process.log());
+        say(&format!("acknowledged again after {first:.2?}, all partitions back after {after:.2?}"));
         assert!(after < Duration::from_secs(5), "{after:?} after the fault ended:\n{log}");
     }
 

@@ -305,21 +305,30 @@ impl Cluster {
             && partitions.all(|partition| partition.leader() > 0 && partition.isr().len() == partition.replicas().len())
     }
 
-    /// Whether every partition of this topic acknowledges a record on all replicas that must have it.
+    /// Whether every partition of this topic acknowledges a record on all replicas that must have it, and the next one
+    /// promptly: within half the time at which the gateway takes a partition for away. Brokers that have just started are
+    /// slow with anybody's records for a while, and are not back before that is over.
     pub(crate) fn takes_records(&self, topic: &str) -> bool {
+        const PROMPTLY: Duration = Duration::from_millis(500);
         let mut config = self.admin_config();
         config.set("acks", "all").set("message.timeout.ms", "3000");
         let producer: BaseProducer<Acknowledged> =
             config.create_with_context(Acknowledged::default()).expect("a producer");
         let partitions = self.partition_count(topic);
-        for partition in 0..partitions {
-            let record = BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(b"");
-            if producer.send(record).is_err() {
-                return false;
+        let takes = |expected: i32| {
+            for partition in 0..partitions {
+                let record = BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(b"");
+                if producer.send(record).is_err() {
+                    return false;
+                }
             }
-        }
-        let _ = producer.flush(Duration::from_secs(4));
-        producer.context().0.load(Ordering::Relaxed) == partitions as u32
+            let _ = producer.flush(Duration::from_secs(4));
+            producer.context().0.load(Ordering::Relaxed) == expected as u32
+        };
+        // The first ones also wait for connections and for where the leaders are.
+        let first = takes(partitions);
+        let start = Instant::now();
+        first && takes(2 * partitions) && start.elapsed() < PROMPTLY
     }
 
     /// Which node leads this partition, as an index of [`Cluster::nodes`].
