@@ -15,6 +15,24 @@ use crate::support::serve::{Setup, setup, signed};
 const LIMIT: Duration = Duration::from_secs(20);
 
 #[test]
+fn no_thread_pushes_another_off_its_core() {
+    // Field 41 of a thread's `stat`, of which the name (2) may hold anything (proc_pid_stat(5)); SCHED_BATCH (sched.h).
+    const BATCH: &str = "3";
+    let serve = setup().source("orders", "").on_stand_in();
+    assert_eq!(serve.deliver("orders", br#"{"id":"1"}"#).status, 200, "whatever takes part in it runs");
+    let threads = std::fs::read_dir(format!("/proc/{}/task", serve.process.pid())).unwrap();
+    let policies: Vec<(String, String)> = threads
+        .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok())
+        .map(|stat| {
+            let (name, fields) = stat.rsplit_once(") ").unwrap();
+            (name.to_owned(), fields.split(' ').nth(41 - 3).unwrap().to_owned())
+        })
+        .collect();
+    assert!(policies.iter().any(|(name, _)| name.contains("rdk:")), "librdkafka's are among them: {policies:?}");
+    assert!(policies.iter().all(|(_, policy)| policy == BATCH), "{policies:?}");
+}
+
+#[test]
 fn sigterm_under_load_loses_nothing_and_ends_in_order() {
     let Some(kafka) = cluster() else { return };
     let setup = Setup::with_kafka(kafka.bootstrap()).source("orders", "").set("gateway.drain_delay", "1s");

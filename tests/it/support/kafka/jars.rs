@@ -51,7 +51,7 @@ impl Jars {
     /// for the caller.
     pub(super) fn java(&self) -> Command {
         let mut nice = Command::new("nice");
-        nice.args(["-n", "10", "java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]);
+        nice.args(["-n", "5", "java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]);
         self.with(nice)
     }
 
