@@ -95,8 +95,7 @@ fn r3_below_the_minimum_in_sync() {
     assert!(load.refusals().is_subset(&REFUSALS.into()) && load.unanswered() == 0, "{:?}", load.refusals());
     rig.restart(0);
     rig.restart(1);
-    rig.await_whole();
-    trial.assert_recovers(&load, Instant::now());
+    trial.assert_recovers_after(&load, rig.await_whole());
     trial.assert_kept(load);
 }
 
@@ -111,8 +110,7 @@ fn r4_one_then_two_frozen() {
         frozen.iter().for_each(|broker| rig.freeze(*broker));
         std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(10)));
         frozen.iter().for_each(|broker| rig.thaw(*broker));
-        rig.await_whole();
-        trial.assert_recovers(&load, Instant::now());
+        trial.assert_recovers_after(&load, rig.await_whole());
     }
     trial.assert_kept(load);
 }
@@ -128,8 +126,7 @@ fn r5_the_whole_cluster_is_away() {
     await_that("events are refused", || load.refused() > 50);
     assert!(!trial.serve().is_ready(), "it has never seen its topics");
     all.clone().for_each(|broker| rig.restart(broker));
-    rig.await_whole();
-    trial.assert_recovers(&load, Instant::now());
+    trial.assert_recovers_after(&load, rig.await_whole());
     all.clone().for_each(|broker| rig.kill(broker));
     await_that("all partitions are known to be away", || {
         trial.metrics().sum("hookstream_kafka_breakers_open", &[]) == 12.0
@@ -144,8 +141,7 @@ fn r5_the_whole_cluster_is_away() {
     let waits = lasted.elapsed().as_secs_f64() / DEADLINE.as_secs_f64();
     assert!(answers.handed <= 12.0 * (waits + 1.0).ceil(), "of {answers:?} too many went to Kafka");
     all.for_each(|broker| rig.restart(broker));
-    rig.await_whole();
-    trial.assert_recovers(&load, Instant::now());
+    trial.assert_recovers_after(&load, rig.await_whole());
     trial.assert_kept(load);
 }
 
@@ -169,8 +165,7 @@ fn r5_the_whole_cluster_is_away_and_there_is_a_spool() {
     answers.assert_at_once(answers.every);
     assert!(trial.serve().is_ready(), "there is room");
     all.for_each(|broker| rig.restart(broker));
-    rig.await_whole();
-    trial.assert_recovers(&load, Instant::now());
+    trial.assert_recovers_after(&load, rig.await_whole());
     assert_eq!(load.refused(), 0, "nobody was turned away");
     trial.assert_kept(load);
 }

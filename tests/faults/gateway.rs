@@ -181,6 +181,6 @@ fn r8_the_spools_disk_is_full() {
     await_that("a write fails", || trial.metrics().sum("hookstream_spool_failures_total", &[]) > 0.0);
     std::thread::park_timeout(trial.scale().lasting(Duration::from_secs(3)));
     rig.paths(Fault::None);
-    trial.assert_recovers(&load, Instant::now());
+    trial.assert_recovers(&load);
     trial.assert_kept(load);
 }

@@ -12,7 +12,7 @@ mod scale;
 mod trial;
 
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use checker::{Stored, judge, stored};
 pub(crate) use dice::Dice;
@@ -125,12 +125,15 @@ impl Rig {
     }
 
     /// The cluster takes records again and promptly, and every partition of every topic has all its replicas in sync. In
-    /// that order: a broker that has lost its controllers goes on telling the metadata of better days.
-    pub(crate) fn await_whole(&self) {
+    /// that order: a broker that has lost its controllers goes on telling the metadata of better days. Returns how long that
+    /// took.
+    pub(crate) fn await_whole(&self) -> Duration {
         static TOPIC: OnceLock<String> = OnceLock::new();
+        let start = Instant::now();
         let topic = TOPIC.get_or_init(|| self.kafka.create_topic("whole", 6));
         await_that("records are acknowledged", || self.kafka.takes_records(topic));
         await_that("the cluster is whole", || self.kafka.is_whole());
+        start.elapsed()
     }
 }
 

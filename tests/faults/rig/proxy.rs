@@ -1,7 +1,7 @@
 //! A TCP proxy in front of one broker. It can hold, swallow, delay, stall and reset what passes, and it knows enough of
-//! Kafka's framing (length, then the API key) to hold requests of one kind.
+//! Kafka's framing (length, then the API key) to hold requests of one kind. Where there is no broker, its port is closed.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::dice::Dice;
@@ -49,11 +49,26 @@ impl Proxy {
     /// Listen on `port` and forward to `behind`.
     pub(crate) fn start(port: u16, behind: u16) -> Proxy {
         let (sender, fault) = watch::channel(Fault::None);
-        let listener = RUNTIME.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port))).expect("bind the proxy's port");
+        let mut listener = RUNTIME.block_on(listen(port));
         RUNTIME.spawn(async move {
             let dice = Arc::new(Mutex::new(Dice::new(u64::from(port))));
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(connection(client, behind, fault.clone(), Arc::clone(&dice)));
+            let mut gone = Arc::new(Notify::new());
+            loop {
+                tokio::select! {
+                    accepted = listener.accept() => {
+                        let Ok((client, _)) = accepted else { return };
+                        tokio::spawn(connection(client, behind, fault.clone(), Arc::clone(&dice), Arc::clone(&gone)));
+                    }
+                    () = gone.notified() => {
+                        // A dead broker's port is closed. One that accepts and then resets is another fault: librdkafka
+                        // asks the brokers that are left for metadata each time.
+                        drop(listener);
+                        returned(behind).await;
+                        listener = listen(port).await;
+                        // What older connections still have to say is about the broker before.
+                        gone = Arc::default();
+                    }
+                }
             }
         });
         Proxy(sender)
@@ -64,7 +79,25 @@ impl Proxy {
     }
 }
 
-async fn connection(client: TcpStream, behind: u16, mut fault: watch::Receiver<Fault>, dice: Arc<Mutex<Dice>>) {
+async fn listen(port: u16) -> TcpListener {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("bind the proxy's port")
+}
+
+/// The broker has opened its port again.
+async fn returned(behind: u16) {
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, behind)).await.is_err() {
+        #[allow(clippy::disallowed_methods, reason = "nobody tells when a port is opened")]
+        sleep_until(Instant::now() + Duration::from_millis(20)).await;
+    }
+}
+
+async fn connection(
+    client: TcpStream,
+    behind: u16,
+    mut fault: watch::Receiver<Fault>,
+    dice: Arc<Mutex<Dice>>,
+    gone: Arc<Notify>,
+) {
     // A broker that cannot be reached through a black hole is not refused either.
     while *fault.borrow_and_update() == Fault::Blackhole {
         if fault.changed().await.is_err() {
@@ -76,7 +109,9 @@ async fn connection(client: TcpStream, behind: u16, mut fault: watch::Receiver<F
     if *fault.borrow() == Fault::Reset {
         return;
     }
-    let Ok(broker) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, behind))).await else { return };
+    let Ok(broker) = TcpStream::connect((Ipv4Addr::LOCALHOST, behind)).await else {
+        return gone.notify_one();
+    };
     let _ = client.set_nodelay(true);
     let _ = broker.set_nodelay(true);
     let (from_client, to_client) = client.into_split();
