@@ -15,9 +15,10 @@ use crate::support::serve::{Metrics, Serve, Setup, source_table};
 
 /// The sources' deadline. The gateway's own clock is read off a histogram, whose next bucket ends 100 ms later.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(2_400);
+const BUCKET: &str = "2.5";
+
 /// How long after the end of a fault the gateway may take until it is as before.
 const RECOVERY: Duration = Duration::from_secs(5);
-const BUCKET: &str = "2.5";
 
 /// What a load generator on the same two processors may see beyond the gateway's own clock.
 const GRACE: Duration = Duration::from_millis(300);
